@@ -1,0 +1,122 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_STEP ((size_t)1 << 16)
+
+int file_read_fd(int fd, const char *path, size_t max_bytes, struct buf *ret, struct err *err)
+{
+	size_t n_total = 0;
+
+	for (;;) {
+		char *room = buf_reserve(ret, READ_STEP);
+		ssize_t n;
+
+		if (room == NULL)
+			return err_set(err, -ENOMEM, "%s: no memory for its %zu bytes", path, n_total);
+		n = read(fd, room, READ_STEP);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set(err, -errno, "%s: cannot read: %s", path, strerror(errno));
+		if (n == 0)
+			return 0;
+		n_total += (size_t)n;
+		if (n_total > max_bytes)
+			return err_set(err, -EFBIG, "%s: larger than the limit of %zu bytes", path, max_bytes);
+		ret->n += (size_t)n;
+	}
+}
+
+int file_read(const char *path, size_t max_bytes, struct buf *ret, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return err_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
+	r = file_read_fd(fd, path, max_bytes, ret, err);
+	close(fd);
+	return r;
+}
+
+int file_make_folders(const char *path, unsigned mode, struct err *err)
+{
+	char part[PATH_MAX];
+	size_t n = strlen(path);
+
+	if (n >= sizeof(part))
+		return err_set(err, -ENAMETOOLONG, "%s: the name is too long", path);
+	memcpy(part, path, n + 1);
+	for (size_t i = 1; i <= n; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		part[i] = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return err_set(err, -errno, "%s: cannot make the folder: %s", part, strerror(errno));
+		part[i] = path[i];
+	}
+	return 0;
+}
+
+static int write_all(int fd, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t written = write(fd, bytes, n);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		bytes += written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
+static int sync_folder_of(const char *path)
+{
+	char copy[PATH_MAX];
+	int fd, r = 0;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+int file_replace(const char *path, const void *bytes, size_t n, unsigned mode, struct err *err)
+{
+	char temporary[PATH_MAX];
+	int fd, r = 0;
+
+	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= sizeof(temporary))
+		return err_set(err, -ENAMETOOLONG, "%s: the name is too long", path);
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "%s: cannot make a temporary file: %s", temporary, strerror(errno));
+	if ((r = write_all(fd, bytes, n)) == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+		r = -errno;
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r == 0 && rename(temporary, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlink(temporary);
+		return err_set(err, r, "%s: cannot write: %s", path, strerror(-r));
+	}
+	r = sync_folder_of(path);
+	return r < 0 ? err_set(err, r, "%s: cannot sync its folder: %s", path, strerror(-r)) : 0;
+}

@@ -1,0 +1,23 @@
+/* Whole files in and out. */
+#ifndef SKIMD_BASE_FILE_H
+#define SKIMD_BASE_FILE_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Append a file's bytes to ret. -EFBIG: more than max_bytes; -EISDIR; else open's or read's error. */
+int file_read(const char *path, size_t max_bytes, struct buf *ret, struct err *err);
+
+/* The same from an open descriptor, from where it stands; path is for the words. */
+int file_read_fd(int fd, const char *path, size_t max_bytes, struct buf *ret, struct err *err);
+
+/* Make the folder and those above it that are missing, with mode. */
+int file_make_folders(const char *path, unsigned mode, struct err *err);
+
+/* Replace path by n bytes so that a crash leaves the old file or the new one, whole: a temporary file in the
+ * same folder, fsync, rename, fsync of the folder. */
+int file_replace(const char *path, const void *bytes, size_t n, unsigned mode, struct err *err);
+
+#endif

@@ -1,0 +1,17 @@
+/* JSON files through jansson, with errors that name the file. */
+#ifndef SKIMD_BASE_JSON_H
+#define SKIMD_BASE_JSON_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* Parse n bytes; path is for the error's words. Duplicate keys are refused. *ret is the caller's, for
+ * json_decref(). -EBADMSG: not JSON (with line and column). */
+int json_parse(const char *path, const char *bytes, size_t n, json_t **ret, struct err *err);
+
+/* Read and parse a file of at most max_bytes. -ENOENT and other open errors, -EFBIG, -EBADMSG. */
+int json_read_file(const char *path, size_t max_bytes, json_t **ret, struct err *err);
+
+#endif
