@@ -1,0 +1,24 @@
+/* How blocks of a sequence's cache leave the engine and come back, as two calls. The engine declares them and knows no
+ * store; who implements them knows no attention. */
+#ifndef SKIMD_MODEL_BLOCK_IO_H
+#define SKIMD_MODEL_BLOCK_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* A block holds the rows of tokens [first, n) of a sequence: a whole page, or the tail behind the last one. Its rows
+ * depend on all n tokens. Within one restore or save, calls come in rising order of n, each block once. */
+struct block_io {
+	void *user;
+
+	/* Fill bytes with the block stored for exactly tokens[0..n). -ENOENT: not there. */
+	int (*load)(void *user, const uint32_t *tokens, size_t first, size_t n, void *bytes, size_t n_bytes, struct err *err);
+
+	/* Keep the block. A failure stops the save, nothing else. */
+	int (*store)(void *user, const uint32_t *tokens, size_t first, size_t n, const void *bytes, size_t n_bytes,
+		     struct err *err);
+};
+
+#endif

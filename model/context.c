@@ -1,0 +1,312 @@
+#include "model/context.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "model/engine_internal.h"
+
+struct context {
+	struct engine *engine;
+	struct cache cache;
+	uint32_t *tokens; /* [cache.n_tokens], room for cap_tokens */
+	size_t cap_tokens;
+	bool dense;
+	struct context_observer observer;
+	float *logits; /* [vocab_size], or NULL until wanted */
+};
+
+int context_new(struct engine *engine, struct context **ret, struct err *err)
+{
+	struct context *context = array_new(struct context, 1);
+
+	if (context == NULL)
+		return err_set(err, -ENOMEM, "no memory for a context");
+	context->engine = engine;
+	cache_init(&context->cache, &engine->layout);
+	*ret = context;
+	return 0;
+}
+
+void context_free(struct context *context)
+{
+	if (context == NULL)
+		return;
+	cache_done(&context->cache);
+	free(context->tokens);
+	free(context->logits);
+	free(context);
+}
+
+void context_set_dense(struct context *context, bool dense)
+{
+	context->dense = dense;
+}
+
+void context_set_observer(struct context *context, const struct context_observer *observer)
+{
+	context->observer = *observer;
+}
+
+static int reserve_tokens(struct context *context, size_t n)
+{
+	size_t cap = context->cap_tokens * 2 > n ? context->cap_tokens * 2 : n + CACHE_PAGE_TOKENS;
+	uint32_t *tokens;
+
+	if (n <= context->cap_tokens)
+		return 0;
+	tokens = realloc(context->tokens, cap * sizeof(*tokens));
+	if (tokens == NULL)
+		return -ENOMEM;
+	context->tokens = tokens;
+	context->cap_tokens = cap;
+	return 0;
+}
+
+int context_fork(const struct context *parent, struct context **ret, struct err *err)
+{
+	struct context *context = NULL;
+	int r = context_new(parent->engine, &context, err);
+
+	if (r < 0)
+		return r;
+	context->dense = parent->dense;
+	if (reserve_tokens(context, parent->cache.n_tokens) < 0 || cache_share(&context->cache, &parent->cache) < 0) {
+		context_free(context);
+		return err_set(err, -ENOMEM, "no memory for a branch");
+	}
+	if (parent->cache.n_tokens > 0)
+		memcpy(context->tokens, parent->tokens, parent->cache.n_tokens * sizeof(*context->tokens));
+	*ret = context;
+	return 0;
+}
+
+size_t context_n_tokens(const struct context *context)
+{
+	return context->cache.n_tokens;
+}
+
+const uint32_t *context_tokens(const struct context *context)
+{
+	return context->tokens;
+}
+
+const float *context_logits(const struct context *context)
+{
+	return context->logits;
+}
+
+/* The appends that a pass takes from: where it stands. */
+struct progress {
+	const struct append *appends;
+	size_t n, at;  /* append that comes next, */
+	size_t offset; /* and its token */
+};
+
+static int check_appends(const struct append *appends, size_t n, const struct engine *engine, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < appends[i].n; j++) {
+			if (appends[i].tokens[j] >= engine->shape.vocab_size)
+				return err_set(err, -EINVAL, "token %u is beyond the vocabulary of %u", appends[i].tokens[j],
+					       engine->shape.vocab_size);
+		}
+	}
+	return 0;
+}
+
+/* Memory for all that is to come, before anything is changed. */
+static int reserve(const struct append *appends, size_t n, struct engine *engine, struct err *err)
+{
+	size_t n_attended = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct context *context = appends[i].context;
+		size_t n_tokens = context->cache.n_tokens + appends[i].n, most = n_tokens;
+
+		if (n_tokens > UINT32_MAX / 2)
+			return err_set(err, -EFBIG, "a sequence of %zu tokens", n_tokens);
+		if (appends[i].want_logits && context->logits == NULL)
+			context->logits = array_new(float, engine_logits_stride(engine));
+		if (reserve_tokens(context, n_tokens) < 0 || cache_reserve(&context->cache, appends[i].n) < 0 ||
+		    (appends[i].want_logits && context->logits == NULL))
+			return err_set(err, -ENOMEM, "no memory for a sequence of %zu tokens", n_tokens);
+		if (!context->dense && most > engine->shape.index_topk)
+			most = engine->shape.index_topk;
+		n_attended = most > n_attended ? most : n_attended;
+	}
+	if (pass_reserve_scores(&engine->pass, n_attended) < 0)
+		return err_set(err, -ENOMEM, "no memory for attention over %zu tokens", n_attended);
+	return 0;
+}
+
+/* Fill the pass with the next rows; tokens are noted in their contexts. */
+static void take_rows(struct pass *pass, struct progress *progress)
+{
+	pass->n_rows = 0;
+	while (progress->at < progress->n && pass->n_rows < pass->max_rows) {
+		const struct append *append = &progress->appends[progress->at];
+		struct context *context = append->context;
+
+		if (progress->offset == append->n) {
+			progress->at++;
+			progress->offset = 0;
+			continue;
+		}
+		pass->rows[pass->n_rows++] = (struct pass_row){
+			.cache = &context->cache,
+			.observer = &context->observer,
+			.token = append->tokens[progress->offset],
+			.pos = (uint32_t)context->cache.n_tokens,
+			.dense = context->dense,
+		};
+		context->tokens[context->cache.n_tokens++] = append->tokens[progress->offset++];
+	}
+}
+
+static void embed_rows(struct engine *engine)
+{
+	struct pass *pass = &engine->pass;
+	uint32_t d = engine->shape.hidden_size;
+
+	for (size_t i = 0; i < pass->n_rows; i++)
+		tensor_read(engine->embedding, (uint64_t)pass->rows[i].token * d, d, pass->x + i * pass->hidden_stride);
+}
+
+static void run_layers(struct engine *engine)
+{
+	embed_rows(engine);
+	pass_set_angles(&engine->pass);
+	for (uint32_t i = 0; i < engine->shape.num_hidden_layers; i++)
+		layer_forward(&engine->pass, &engine->layers[i], i, engine->products);
+}
+
+/* Logits of up to LOGIT_ROWS rows of the pass. */
+static void run_head(struct engine *engine, const size_t *rows, size_t n)
+{
+	struct pass *pass = &engine->pass;
+	struct product head = { engine->logits, pass->u, &engine->head, engine_logits_stride(engine), pass->hidden_stride, n };
+
+	for (size_t i = 0; i < n; i++)
+		rms_norm(pass->u + i * pass->hidden_stride, pass->x + rows[i] * pass->hidden_stride, engine->final_norm,
+			 engine->shape.hidden_size, engine->shape.rms_norm_eps);
+	pass_products(pass, &head, 1);
+}
+
+/* The context of an append whose last token is this row and wants its logits; else NULL. */
+static struct context *wants_logits(const struct progress *progress, const struct pass_row *row)
+{
+	for (size_t i = 0; i < progress->n; i++) {
+		const struct append *append = &progress->appends[i];
+
+		if (&append->context->cache == row->cache && append->want_logits &&
+		    append->context->cache.n_tokens == row->pos + 1u &&
+		    (i < progress->at || (i == progress->at && progress->offset == append->n)))
+			return append->context;
+	}
+	return NULL;
+}
+
+static void give_logits(struct engine *engine, const struct progress *progress, const size_t *rows, size_t n)
+{
+	run_head(engine, rows, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct pass_row *row = &engine->pass.rows[rows[i]];
+		const float *logits = engine->logits + i * engine_logits_stride(engine);
+		struct context *context = wants_logits(progress, row);
+
+		if (row->observer->logits != NULL)
+			row->observer->logits(row->observer->user, row->pos, logits);
+		if (context != NULL)
+			memcpy(context->logits, logits, engine->shape.vocab_size * sizeof(*logits));
+	}
+}
+
+static void finish_rows(struct engine *engine, const struct progress *progress)
+{
+	size_t rows[LOGIT_ROWS], n = 0;
+
+	for (size_t i = 0; i < engine->pass.n_rows; i++) {
+		const struct pass_row *row = &engine->pass.rows[i];
+
+		if (row->observer->logits == NULL && wants_logits(progress, row) == NULL)
+			continue;
+		rows[n++] = i;
+		if (n == LOGIT_ROWS) {
+			give_logits(engine, progress, rows, n);
+			n = 0;
+		}
+	}
+	if (n > 0)
+		give_logits(engine, progress, rows, n);
+}
+
+int context_forward(const struct append *appends, size_t n, const volatile bool *cancel, struct err *err)
+{
+	struct progress progress = { appends, n, 0, 0 };
+	struct engine *engine;
+	int r;
+
+	if (n == 0)
+		return 0;
+	engine = appends[0].context->engine;
+	if ((r = check_appends(appends, n, engine, err)) < 0)
+		return r;
+	pthread_mutex_lock(&engine->lock);
+	r = reserve(appends, n, engine, err);
+	while (r == 0) {
+		take_rows(&engine->pass, &progress);
+		if (engine->pass.n_rows == 0)
+			break;
+		run_layers(engine);
+		finish_rows(engine, &progress);
+		if (cancel != NULL && *cancel)
+			r = err_set(err, -ECANCELED, "told to stop");
+	}
+	pthread_mutex_unlock(&engine->lock);
+	return r;
+}
+
+int context_restore(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io, size_t *ret_n,
+		    struct err *err)
+{
+	struct cache *cache = &context->cache;
+	int r = 0;
+
+	if (reserve_tokens(context, n) < 0)
+		return err_set(err, -ENOMEM, "no memory for %zu tokens", n);
+	while (r == 0 && cache->n_tokens < n) {
+		size_t first = cache->n_tokens, end = first + CACHE_PAGE_TOKENS < n ? first + CACHE_PAGE_TOKENS : n;
+
+		if (cache_reserve(cache, end - first) < 0)
+			return err_set(err, -ENOMEM, "no memory for %zu tokens", n);
+		r = io->load(io->user, tokens, first, end, cache->pages[first / CACHE_PAGE_TOKENS], cache->layout->page_bytes, err);
+		if (r == 0) {
+			memcpy(context->tokens + first, tokens + first, (end - first) * sizeof(*tokens));
+			cache->n_tokens = end;
+		}
+	}
+	*ret_n = cache->n_tokens;
+	return r == -ENOENT ? 0 : r;
+}
+
+int context_save(const struct context *context, size_t from, bool tail, const struct block_io *io, struct err *err)
+{
+	const struct cache *cache = &context->cache;
+	int r = 0;
+
+	for (size_t first = from / CACHE_PAGE_TOKENS * CACHE_PAGE_TOKENS; r == 0 && first < cache->n_tokens;
+	     first += CACHE_PAGE_TOKENS) {
+		size_t end = first + CACHE_PAGE_TOKENS;
+
+		if (end > cache->n_tokens) {
+			if (!tail)
+				break;
+			end = cache->n_tokens;
+		}
+		r = io->store(io->user, context->tokens, first, end, cache->pages[first / CACHE_PAGE_TOKENS],
+			      cache->layout->page_bytes, err);
+	}
+	return r;
+}

@@ -1,0 +1,65 @@
+/* One sequence: its tokens and what attention keeps of them. Grows by context_forward(), is forked into branches that
+ * share its pages, leaves and comes back by blocks. A context is used by one thread at a time. */
+#ifndef SKIMD_MODEL_CONTEXT_H
+#define SKIMD_MODEL_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/block_io.h"
+#include "model/engine.h"
+
+struct context;
+
+/* Sees what a forward pass computes, from its calling thread or its workers; NULL calls are not made. Nothing that it
+ * sees depends on being seen. */
+struct context_observer {
+	void *user;
+	/* Every position's logits [vocab_size], not only the last one's. */
+	void (*logits)(void *user, size_t pos, const float *logits);
+	/* The positions [n], rising (NULL: all up to pos), that attention looks at from pos; of layers that score by
+	 * themselves. Called from several threads at once, for different positions. */
+	void (*selected)(void *user, uint32_t layer, size_t pos, const uint32_t *rows, size_t n);
+};
+
+int context_new(struct engine *engine, struct context **ret, struct err *err);
+void context_free(struct context *context); /* NULL is allowed */
+
+/* Dense attention on the same weights, for comparison; before the first token. */
+void context_set_dense(struct context *context, bool dense);
+void context_set_observer(struct context *context, const struct context_observer *observer);
+
+/* A branch: the same tokens so far, sharing all pages; only a last page that is not full is copied, when one of the two
+ * grows. The parent may be freed first. */
+int context_fork(const struct context *parent, struct context **ret, struct err *err);
+
+size_t context_n_tokens(const struct context *context);
+const uint32_t *context_tokens(const struct context *context);
+
+/* Tokens to append to a context; want_logits leaves those of its last token in context_logits(). */
+struct append {
+	struct context *context;
+	const uint32_t *tokens;
+	size_t n;
+	bool want_logits;
+};
+
+/* Append to several contexts in as few passes as fit: branches of a document share the stream of weights. What each
+ * gets does not depend on the others. cancel (may be NULL) is looked at between passes: -ECANCELED leaves every context
+ * whole, with the tokens that were done. -EINVAL: a token id beyond the vocabulary; -ENOMEM. A context is listed once. */
+int context_forward(const struct append *appends, size_t n, const volatile bool *cancel, struct err *err);
+
+/* [vocab_size], of the last token of the last context_forward() that wanted them; NULL before. */
+const float *context_logits(const struct context *context);
+
+/* Take rows of tokens[0..n) from io: whole blocks as long as they are there, then the tail under its exact length. The
+ * context must be empty. Returns by *ret_n how many tokens it holds now. */
+int context_restore(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io, size_t *ret_n,
+		    struct err *err);
+
+/* Give io the whole blocks that end behind `from` tokens, and with `tail` the part behind the last one. */
+int context_save(const struct context *context, size_t from, bool tail, const struct block_io *io, struct err *err);
+
+#endif

@@ -1,0 +1,290 @@
+#include "model/engine.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/file.h"
+#include "model/engine_internal.h"
+
+#define DEFAULT_PREFILL_ROWS 256
+#define MAX_PREFILL_ROWS 4096
+#define MAX_HASHED_FILE ((size_t)1 << 28)
+
+/* Named in every fingerprint: changes when the arithmetic does, so that no stored block outlives its meaning. */
+#define NUMERICS_VERSION "skimd numerics 1"
+
+static const char *numerics_name(enum numerics numerics)
+{
+	return numerics == NUMERICS_STRICT ? "strict" : "production";
+}
+
+static void hash_bytes(void *user, const void *bytes, size_t n)
+{
+	struct sha256_ctx *hash = user;
+	uint64_t length = n;
+
+	sha256_update(hash, sizeof(length), (const uint8_t *)&length);
+	sha256_update(hash, n, bytes);
+}
+
+static int hash_file(struct sha256_ctx *hash, const char *dir, const char *name, struct err *err)
+{
+	char path[PATH_MAX];
+	struct buf bytes = { 0 };
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	r = file_read(path, MAX_HASHED_FILE, &bytes, err);
+	if (r == 0)
+		hash_bytes(hash, bytes.data == NULL ? "" : bytes.data, bytes.n);
+	buf_done(&bytes);
+	return r;
+}
+
+static int set_fingerprint(struct engine *engine, const char *dir, struct err *err)
+{
+	char words[128];
+	struct sha256_ctx hash;
+	int n = snprintf(words, sizeof(words), NUMERICS_VERSION "; %s; %s; %s", numerics_name(engine->numerics),
+			 engine->ops->name, engine->naive ? "naive" : "absorbed");
+	int r;
+
+	sha256_init(&hash);
+	hash_bytes(&hash, words, (size_t)n);
+	if ((r = hash_file(&hash, dir, "config.json", err)) < 0 ||
+	    (engine->tokenizer != NULL && (r = hash_file(&hash, dir, "tokenizer.json", err)) < 0))
+		return r;
+	checkpoint_each_file(engine->checkpoint, hash_bytes, &hash);
+	sha256_digest(&hash, sizeof(engine->fingerprint), engine->fingerprint);
+	return 0;
+}
+
+/* Layers are read side by side: the first failure in order of the layers is reported. */
+struct loading {
+	struct engine *engine;
+	struct layer_result {
+		int r;
+		struct err err;
+	} *results;
+};
+
+static void load_layer_item(void *user, size_t item, unsigned thread)
+{
+	struct loading *loading = user;
+	struct engine *engine = loading->engine;
+
+	(void)thread;
+	loading->results[item].r = layer_load(&engine->layers[item], engine->checkpoint, &engine->shape, (uint32_t)item,
+					      engine->naive, &loading->results[item].err);
+}
+
+static int load_layers(struct engine *engine, struct err *err)
+{
+	uint32_t n = engine->shape.num_hidden_layers;
+	struct loading loading = { engine, array_new(struct layer_result, n) };
+	int r = 0;
+
+	engine->layers = array_new(struct layer_weights, n);
+	if (engine->layers == NULL || loading.results == NULL) {
+		free(loading.results);
+		return err_set(err, -ENOMEM, "no memory for %u layers", n);
+	}
+	pool_run(engine->pool, n, load_layer_item, &loading);
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		r = loading.results[i].r;
+		if (r < 0)
+			err_set(err, r, "%s", loading.results[i].err.text);
+	}
+	free(loading.results);
+	return r;
+}
+
+static int load_ends(struct engine *engine, struct err *err)
+{
+	const struct model_shape *shape = &engine->shape;
+	const char *embedding = "model.embed_tokens.weight";
+	struct matrix checked = { 0 };
+	int r;
+
+	if ((r = weights_read(engine->checkpoint, shape, "model.norm.weight", 1, shape->hidden_size, &engine->final_norm,
+			      err)) < 0 ||
+	    (r = weights_pack(engine->checkpoint, shape, shape->tie_word_embeddings ? embedding : "lm_head.weight",
+			      shape->vocab_size, shape->hidden_size, &engine->head, err)) < 0)
+		return r;
+	if (!shape->tie_word_embeddings) {
+		r = weights_pack(engine->checkpoint, shape, embedding, shape->vocab_size, shape->hidden_size, &checked, err);
+		matrix_done(&checked);
+		if (r < 0)
+			return r;
+	}
+	engine->embedding = checkpoint_find(engine->checkpoint, embedding);
+	if (engine->embedding->type == TENSOR_F8_E4M3)
+		return err_set(err, -ENOTSUP, "%s: tensor '%s': an fp8 embedding is not supported", engine->embedding->file,
+			       embedding);
+	return 0;
+}
+
+static int open_tokenizer(struct engine *engine, const char *dir, struct err *err)
+{
+	char path[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/tokenizer.json", dir);
+	if (access(path, F_OK) < 0)
+		return 0;
+	r = tokenizer_open(path, &engine->tokenizer, err);
+	if (r == 0 && tokenizer_n_vocab(engine->tokenizer) > engine->shape.vocab_size)
+		return err_set(err, -EBADMSG, "%s: %u tokens, but 'vocab_size' in config.json is %u", path,
+			       tokenizer_n_vocab(engine->tokenizer), engine->shape.vocab_size);
+	return r;
+}
+
+static int make_pass(struct engine *engine, size_t rows, struct err *err)
+{
+	if (rows == 0)
+		rows = DEFAULT_PREFILL_ROWS;
+	if (rows > MAX_PREFILL_ROWS)
+		rows = MAX_PREFILL_ROWS;
+	engine->products = array_new(struct product, layer_n_products(&engine->shape));
+	engine->logits = array_new(float, LOGIT_ROWS, engine_logits_stride(engine));
+	if (engine->products == NULL || engine->logits == NULL ||
+	    cache_layout_init(&engine->layout, &engine->shape, engine->numerics == NUMERICS_PRODUCTION) < 0 ||
+	    pass_init(&engine->pass, &engine->shape, engine->ops, engine->pool, engine->naive, rows) < 0)
+		return err_set(err, -ENOMEM, "no memory for a pass of %zu tokens", rows);
+	return 0;
+}
+
+static int open_parts(struct engine *engine, const struct engine_settings *settings, struct err *err)
+{
+	int r;
+
+	if ((r = ops_select(settings->kernels, &engine->ops, err)) < 0 ||
+	    (r = shape_read(settings->dir, &engine->shape, err)) < 0)
+		return r;
+	engine->naive = settings->mla_form == MLA_NAIVE ||
+			(settings->mla_form == MLA_AUTO && mla_prefers_naive(&engine->shape));
+	if ((r = checkpoint_open(settings->dir, &engine->checkpoint, err)) < 0 ||
+	    (r = pool_new(settings->n_threads, &engine->pool, err)) < 0)
+		return r;
+	if ((r = load_layers(engine, err)) < 0 || (r = load_ends(engine, err)) < 0)
+		return err_prefix(err, r, "%s: ", settings->dir);
+	if ((r = open_tokenizer(engine, settings->dir, err)) < 0 ||
+	    (r = set_fingerprint(engine, settings->dir, err)) < 0)
+		return r;
+	return make_pass(engine, settings->prefill_rows, err);
+}
+
+int engine_open(const struct engine_settings *settings, struct engine **ret, struct err *err)
+{
+	struct engine *engine = array_new(struct engine, 1);
+	int r;
+
+	if (engine == NULL)
+		return err_set(err, -ENOMEM, "%s: no memory", settings->dir);
+	pthread_mutex_init(&engine->lock, NULL);
+	engine->numerics = settings->numerics;
+	r = open_parts(engine, settings, err);
+	if (r < 0)
+		engine_close(engine);
+	else
+		*ret = engine;
+	return r;
+}
+
+void engine_close(struct engine *engine)
+{
+	if (engine == NULL)
+		return;
+	pass_done(&engine->pass);
+	free(engine->products);
+	free(engine->logits);
+	for (uint32_t i = 0; engine->layers != NULL && i < engine->shape.num_hidden_layers; i++)
+		layer_done(&engine->layers[i], &engine->shape);
+	free(engine->layers);
+	free(engine->final_norm);
+	matrix_done(&engine->head);
+	cache_layout_done(&engine->layout);
+	pool_free(engine->pool);
+	tokenizer_close(engine->tokenizer);
+	checkpoint_close(engine->checkpoint);
+	shape_done(&engine->shape);
+	pthread_mutex_destroy(&engine->lock);
+	free(engine);
+}
+
+const struct model_shape *engine_shape(const struct engine *engine)
+{
+	return &engine->shape;
+}
+
+const struct tokenizer *engine_tokenizer(const struct engine *engine)
+{
+	return engine->tokenizer;
+}
+
+bool engine_is_eos(const struct engine *engine, uint32_t token)
+{
+	for (uint32_t i = 0; i < engine->shape.n_eos; i++) {
+		if (engine->shape.eos_token_id[i] == token)
+			return true;
+	}
+	return false;
+}
+
+const uint8_t *engine_fingerprint(const struct engine *engine)
+{
+	return engine->fingerprint;
+}
+
+static uint64_t n_values(const struct matrix *matrix)
+{
+	return (uint64_t)matrix->n_out * matrix->n_in;
+}
+
+static void count_mlp(const struct mlp_weights *mlp, uint64_t *n)
+{
+	*n += n_values(&mlp->gate) + n_values(&mlp->up) + n_values(&mlp->down);
+}
+
+static void count_layer(const struct engine *engine, const struct layer_weights *layer, struct engine_info *ret)
+{
+	const struct model_shape *shape = &engine->shape;
+	uint64_t kv_b = (uint64_t)shape->num_attention_heads * (shape->qk_nope_head_dim + shape->v_head_dim) *
+			shape->kv_lora_rank;
+	uint64_t all = kv_b + n_values(&layer->mla.q_a) + n_values(&layer->mla.q_b) + n_values(&layer->mla.kv_a) +
+		       (uint64_t)shape->hidden_size * shape->num_attention_heads * shape->v_head_dim;
+	uint64_t experts = 0;
+
+	all += n_values(&layer->indexer.wq_b) + n_values(&layer->indexer.wk) + n_values(&layer->indexer.weights_proj);
+	all += n_values(&layer->moe.gate);
+	count_mlp(&layer->moe.shared, &all);
+	for (uint32_t e = 0; layer->moe.experts != NULL && e < shape->n_routed_experts; e++)
+		count_mlp(&layer->moe.experts[e], &experts);
+	ret->n_parameters += all + experts;
+	ret->n_active_parameters += all + experts / shape->n_routed_experts * shape->num_experts_per_tok;
+}
+
+void engine_info(const struct engine *engine, struct engine_info *ret)
+{
+	uint64_t ends = n_values(&engine->head) * (engine->shape.tie_word_embeddings ? 1 : 2);
+
+	*ret = (struct engine_info){
+		.n_parameters = ends,
+		.n_active_parameters = ends,
+		.file_bytes = checkpoint_bytes(engine->checkpoint),
+		.block_bytes = engine->layout.page_bytes,
+		.block_tokens = CACHE_PAGE_TOKENS,
+		.n_threads = pool_n_threads(engine->pool),
+		.kernels = engine->ops->name,
+		.mla_form = engine->naive ? "naive" : "absorbed",
+		.numerics = numerics_name(engine->numerics),
+	};
+	for (uint32_t i = 0; i < engine->shape.num_hidden_layers; i++)
+		count_layer(engine, &engine->layers[i], ret);
+}

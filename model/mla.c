@@ -1,0 +1,381 @@
+#include "model/mla.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+
+bool mla_prefers_naive(const struct model_shape *shape)
+{
+	double rank = shape->kv_lora_rank, rope = shape->qk_rope_head_dim;
+	double nope = shape->qk_nope_head_dim, v = shape->v_head_dim;
+
+	return nope + rope + v + (nope + v) * rank / MLA_REUSE < 2 * rank + rope;
+}
+
+/* The rows of one head's part of kv_b, transposed or not, as a matrix of their own. */
+static int pack_head(const float *kv_b, const struct model_shape *shape, uint32_t head, struct matrix *ret_uk,
+		     struct matrix *ret_uv)
+{
+	uint32_t rank = shape->kv_lora_rank, nope = shape->qk_nope_head_dim, v = shape->v_head_dim;
+	const float *uk = kv_b + (size_t)head * (nope + v) * rank, *uv = uk + (size_t)nope * rank;
+	float *transposed = array_new(float, rank, nope);
+	int r;
+
+	if (transposed == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < nope; i++) {
+		for (uint32_t j = 0; j < rank; j++)
+			transposed[(size_t)j * nope + i] = uk[(size_t)i * rank + j];
+	}
+	r = matrix_pack(transposed, rank, nope, ret_uk);
+	free(transposed);
+	return r < 0 ? r : matrix_pack(uv, v, rank, ret_uv);
+}
+
+static int load_kv_b(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape,
+		     const char *name, bool naive, struct err *err)
+{
+	uint32_t n_heads = shape->num_attention_heads;
+	uint32_t n_out = n_heads * (shape->qk_nope_head_dim + shape->v_head_dim);
+	float *rows;
+	int r;
+
+	if (naive)
+		return weights_pack(checkpoint, shape, name, n_out, shape->kv_lora_rank, &mla->kv_b, err);
+	r = weights_read(checkpoint, shape, name, n_out, shape->kv_lora_rank, &rows, err);
+	if (r < 0)
+		return r;
+	mla->uk_transposed = array_new(struct matrix, n_heads);
+	mla->uv = array_new(struct matrix, n_heads);
+	if (mla->uk_transposed == NULL || mla->uv == NULL)
+		r = -ENOMEM;
+	for (uint32_t h = 0; r == 0 && h < n_heads; h++)
+		r = pack_head(rows, shape, h, &mla->uk_transposed[h], &mla->uv[h]);
+	free(rows);
+	return r < 0 ? err_set(err, r, "tensor '%s': no memory", name) : 0;
+}
+
+/* o_proj with a head's inputs padded to whole panels, as the heads' outputs stand in the pass. */
+static int load_o(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape,
+		  const char *name, struct err *err)
+{
+	uint32_t n_heads = shape->num_attention_heads, v = shape->v_head_dim;
+	size_t stride = round_up(v, PANEL);
+	float *rows, *padded;
+	int r = weights_read(checkpoint, shape, name, shape->hidden_size, n_heads * v, &rows, err);
+
+	if (r < 0)
+		return r;
+	padded = array_new(float, shape->hidden_size, n_heads * stride);
+	for (size_t i = 0; padded != NULL && i < (size_t)shape->hidden_size * n_heads; i++)
+		memcpy(padded + i * stride, rows + i * v, v * sizeof(*rows));
+	r = padded == NULL ? -ENOMEM
+			   : matrix_pack(padded, shape->hidden_size, (uint32_t)(n_heads * stride), &mla->o);
+	free(padded);
+	free(rows);
+	return r < 0 ? err_set(err, r, "tensor '%s': no memory", name) : 0;
+}
+
+int mla_load(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape, uint32_t layer,
+	     bool naive, struct err *err)
+{
+	static const char *const NAMES[] = { "q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "q_a_layernorm",
+					     "kv_a_layernorm", "kv_b_proj", "o_proj" };
+	uint32_t n_q = shape->num_attention_heads * shape_qk_head_dim(shape);
+	uint32_t n_kv = shape->kv_lora_rank + shape->qk_rope_head_dim;
+	char name[7][128];
+	int r;
+
+	for (size_t i = 0; i < 7; i++)
+		snprintf(name[i], sizeof(name[i]), "model.layers.%u.self_attn.%s.weight", layer, NAMES[i]);
+	if ((r = weights_pack(checkpoint, shape, name[0], shape->q_lora_rank, shape->hidden_size, &mla->q_a, err)) < 0 ||
+	    (r = weights_pack(checkpoint, shape, name[1], n_q, shape->q_lora_rank, &mla->q_b, err)) < 0 ||
+	    (r = weights_pack(checkpoint, shape, name[2], n_kv, shape->hidden_size, &mla->kv_a, err)) < 0 ||
+	    (r = weights_read(checkpoint, shape, name[3], 1, shape->q_lora_rank, &mla->q_a_norm, err)) < 0 ||
+	    (r = weights_read(checkpoint, shape, name[4], 1, shape->kv_lora_rank, &mla->kv_a_norm, err)) < 0 ||
+	    (r = load_kv_b(mla, checkpoint, shape, name[5], naive, err)) < 0)
+		return r;
+	return load_o(mla, checkpoint, shape, name[6], err);
+}
+
+void mla_done(struct mla_weights *mla, const struct model_shape *shape)
+{
+	for (uint32_t h = 0; h < shape->num_attention_heads; h++) {
+		if (mla->uk_transposed != NULL)
+			matrix_done(&mla->uk_transposed[h]);
+		if (mla->uv != NULL)
+			matrix_done(&mla->uv[h]);
+	}
+	free(mla->uk_transposed);
+	free(mla->uv);
+	matrix_done(&mla->kv_b);
+	matrix_done(&mla->q_a);
+	matrix_done(&mla->q_b);
+	matrix_done(&mla->kv_a);
+	matrix_done(&mla->o);
+	free(mla->q_a_norm);
+	free(mla->kv_a_norm);
+}
+
+/* A layer on its way through the pass, for the threads. */
+struct attention {
+	struct pass *pass;
+	const struct mla_weights *mla;
+	const struct indexer_weights *indexer;
+	uint32_t layer;
+};
+
+static void norm_query_item(void *user, size_t item, unsigned thread)
+{
+	const struct attention *attention = user;
+	struct pass *pass = attention->pass;
+	float *q_latent = pass->q_latent + item * pass->q_rank_stride;
+
+	(void)thread;
+	rms_norm(q_latent, q_latent, attention->mla->q_a_norm, pass->shape->q_lora_rank, pass->shape->rms_norm_eps);
+}
+
+/* Latent, rope key and indexer key of one row into the cache; its queries rotated. */
+static void keep_row_item(void *user, size_t item, unsigned thread)
+{
+	const struct attention *attention = user;
+	struct pass *pass = attention->pass;
+	const struct model_shape *shape = pass->shape;
+	uint32_t rope = shape->qk_rope_head_dim, head = shape_qk_head_dim(shape);
+	const float *cosines = pass->cosines + item * (rope / 2), *sines = pass->sines + item * (rope / 2);
+	float *latent = pass->kv + item * pass->kv_stride, *q = pass->q + item * pass->q_stride;
+
+	(void)thread;
+	rms_norm(latent, latent, attention->mla->kv_a_norm, shape->kv_lora_rank, shape->rms_norm_eps);
+	rope_rotate(latent + shape->kv_lora_rank, cosines, sines, rope, false);
+	for (uint32_t h = 0; h < shape->num_attention_heads; h++)
+		rope_rotate(q + (size_t)h * head + shape->qk_nope_head_dim, cosines, sines, rope, false);
+	if (attention->indexer != NULL)
+		indexer_finish_row(pass, attention->indexer, item);
+	cache_put(pass->rows[item].cache, attention->layer, pass->rows[item].pos, latent, latent + shape->kv_lora_rank,
+		  attention->indexer == NULL ? NULL : pass->index_k + item * pass->index_k_stride);
+}
+
+static const uint32_t *selected_rows(const struct pass *pass, size_t row)
+{
+	return pass->rows[row].all ? NULL : pass->selected + row * pass->shape->index_topk;
+}
+
+/* The query as the kernel takes it: [rank_stride + rope][heads_padded]. */
+static void lay_out_query(const struct pass *pass, size_t row, float *ret)
+{
+	const struct model_shape *shape = pass->shape;
+	uint32_t rope = shape->qk_rope_head_dim, head = shape_qk_head_dim(shape), n_heads = shape->num_attention_heads;
+
+	for (uint32_t h = 0; h < n_heads; h++) {
+		const float *latent = pass->q_absorbed + (row * n_heads + h) * pass->rank_stride;
+		const float *rotated = pass->q + row * pass->q_stride + (size_t)h * head + shape->qk_nope_head_dim;
+
+		for (size_t k = 0; k < pass->rank_stride; k++)
+			ret[k * pass->heads_padded + h] = latent[k];
+		for (size_t k = 0; k < rope; k++)
+			ret[(pass->rank_stride + k) * pass->heads_padded + h] = rotated[k];
+	}
+}
+
+static void attend_absorbed_item(void *user, size_t item, unsigned thread)
+{
+	const struct attention *attention = user;
+	struct pass *pass = attention->pass;
+	struct pass_scratch *scratch = &pass->scratch[thread];
+	const struct model_shape *shape = pass->shape;
+	const struct attend_shape attend = { pass->heads_padded, (uint32_t)pass->rank_stride, shape->qk_rope_head_dim,
+					     shape->softmax_scale };
+	struct kv_view view = cache_view(pass->rows[item].cache, attention->layer);
+
+	lay_out_query(pass, item, scratch->query);
+	pass->ops->attend(scratch->mixed, scratch->query, &view, selected_rows(pass, item), pass->rows[item].n_selected,
+			  scratch->scores, scratch->tile, &attend);
+	memcpy(pass->mixed + item * shape->num_attention_heads * pass->rank_stride, scratch->mixed,
+	       shape->num_attention_heads * pass->rank_stride * sizeof(float));
+}
+
+static void absorb(struct pass *pass, const struct mla_weights *mla, struct product *products)
+{
+	const struct model_shape *shape = pass->shape;
+	uint32_t n_heads = shape->num_attention_heads;
+
+	for (uint32_t h = 0; h < n_heads; h++)
+		products[h] = (struct product){ pass->q_absorbed + h * pass->rank_stride,
+						pass->q + (size_t)h * shape_qk_head_dim(shape),
+						&mla->uk_transposed[h], n_heads * pass->rank_stride, pass->q_stride,
+						pass->n_rows };
+	pass_products(pass, products, n_heads);
+}
+
+static void expand_mixed(struct pass *pass, const struct mla_weights *mla, struct product *products)
+{
+	uint32_t n_heads = pass->shape->num_attention_heads;
+
+	for (uint32_t h = 0; h < n_heads; h++)
+		products[h] = (struct product){ pass->heads + h * pass->v_stride, pass->mixed + h * pass->rank_stride,
+						&mla->uv[h], n_heads * pass->v_stride, n_heads * pass->rank_stride,
+						pass->n_rows };
+	pass_products(pass, products, n_heads);
+}
+
+/* Naive form: keys and values of a tile of rows, expanded into scratch; rope keys stay in the tile. Returns how many. */
+static size_t expand_tile(const struct attention *attention, size_t row, size_t first, struct pass_scratch *scratch)
+{
+	struct pass *pass = attention->pass;
+	const struct model_shape *shape = pass->shape;
+	const struct matrix *kv_b = &attention->mla->kv_b;
+	struct kv_view view = cache_view(pass->rows[row].cache, attention->layer);
+	const uint32_t *rows = selected_rows(pass, row);
+	size_t stride = pass->rank_stride + shape->qk_rope_head_dim, element = view.bf16 ? 2 : 4;
+	size_t n = pass->rows[row].n_selected - first;
+
+	if (n > ATTEND_TILE)
+		n = ATTEND_TILE;
+	for (size_t i = 0; i < n; i++) {
+		size_t pos = rows == NULL ? first + i : rows[first + i], in_page = pos % view.page_tokens;
+		const uint8_t *page = view.pages[pos / view.page_tokens];
+
+		load_row(scratch->tile + i * stride, page + view.latent_offset + in_page * view.rank * element, view.rank,
+			 view.bf16);
+		load_row(scratch->tile + i * stride + pass->rank_stride,
+			 page + view.rope_offset + in_page * view.rope * element, view.rope, view.bf16);
+	}
+	pass->ops->matmul(scratch->expanded, round_up(kv_b->n_out, PANEL), scratch->tile, stride, n, kv_b, 0,
+			  matrix_n_panels(kv_b));
+	return n;
+}
+
+static float dot(const float *a, const float *b, size_t n, float sum)
+{
+	for (size_t i = 0; i < n; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+static void score_naive(const struct attention *attention, size_t row, struct pass_scratch *scratch)
+{
+	struct pass *pass = attention->pass;
+	const struct model_shape *shape = pass->shape;
+	uint32_t nope = shape->qk_nope_head_dim, head = nope + shape->v_head_dim, rope = shape->qk_rope_head_dim;
+	size_t stride = round_up((size_t)shape->num_attention_heads * head, PANEL), n;
+
+	for (size_t first = 0; first < pass->rows[row].n_selected; first += n) {
+		n = expand_tile(attention, row, first, scratch);
+		for (size_t i = 0; i < n; i++) {
+			const float *rope_key = scratch->tile + i * (pass->rank_stride + rope) + pass->rank_stride;
+
+			for (uint32_t h = 0; h < shape->num_attention_heads; h++) {
+				const float *q = pass->q + row * pass->q_stride + (size_t)h * shape_qk_head_dim(shape);
+				float sum = dot(q, scratch->expanded + i * stride + (size_t)h * head, nope, 0);
+
+				scratch->scores[(first + i) * pass->heads_padded + h] =
+					dot(q + nope, rope_key, rope, sum) * shape->softmax_scale;
+			}
+		}
+	}
+}
+
+static void softmax_column(float *scores, size_t n, size_t stride)
+{
+	float most = -INFINITY, sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = fmaxf(most, scores[i * stride]);
+	for (size_t i = 0; i < n; i++) {
+		scores[i * stride] = expf(scores[i * stride] - most);
+		sum += scores[i * stride];
+	}
+	for (size_t i = 0; i < n; i++)
+		scores[i * stride] /= sum;
+}
+
+static void mix_naive(const struct attention *attention, size_t row, struct pass_scratch *scratch)
+{
+	struct pass *pass = attention->pass;
+	const struct model_shape *shape = pass->shape;
+	uint32_t nope = shape->qk_nope_head_dim, v = shape->v_head_dim;
+	size_t stride = round_up((size_t)shape->num_attention_heads * (nope + v), PANEL), n;
+	float *heads = pass->heads + row * shape->num_attention_heads * pass->v_stride;
+
+	memset(heads, 0, shape->num_attention_heads * pass->v_stride * sizeof(*heads));
+	for (size_t first = 0; first < pass->rows[row].n_selected; first += n) {
+		n = expand_tile(attention, row, first, scratch);
+		for (size_t i = 0; i < n; i++) {
+			for (uint32_t h = 0; h < shape->num_attention_heads; h++) {
+				const float *value = scratch->expanded + i * stride + (size_t)h * (nope + v) + nope;
+				float weight = scratch->scores[(first + i) * pass->heads_padded + h];
+
+				for (uint32_t c = 0; c < v; c++)
+					heads[h * pass->v_stride + c] += weight * value[c];
+			}
+		}
+	}
+}
+
+static void attend_naive_item(void *user, size_t item, unsigned thread)
+{
+	const struct attention *attention = user;
+	struct pass *pass = attention->pass;
+	struct pass_scratch *scratch = &pass->scratch[thread];
+
+	score_naive(attention, item, scratch);
+	for (uint32_t h = 0; h < pass->shape->num_attention_heads; h++)
+		softmax_column(scratch->scores + h, pass->rows[item].n_selected, pass->heads_padded);
+	mix_naive(attention, item, scratch);
+}
+
+static void project_inputs(const struct attention *attention, struct product *products)
+{
+	struct pass *pass = attention->pass;
+	const struct mla_weights *mla = attention->mla;
+	size_t n = 2;
+
+	products[0] = (struct product){ pass->q_latent, pass->u, &mla->q_a, pass->q_rank_stride, pass->hidden_stride,
+					pass->n_rows };
+	products[1] = (struct product){ pass->kv, pass->u, &mla->kv_a, pass->kv_stride, pass->hidden_stride, pass->n_rows };
+	if (attention->indexer != NULL) {
+		indexer_input_products(pass, attention->indexer, products + n);
+		n += 2;
+	}
+	pass_products(pass, products, n);
+}
+
+static void project_queries(const struct attention *attention, struct product *products)
+{
+	struct pass *pass = attention->pass;
+	size_t n = 1;
+
+	products[0] = (struct product){ pass->q, pass->q_latent, &attention->mla->q_b, pass->q_stride, pass->q_rank_stride,
+					pass->n_rows };
+	if (attention->indexer != NULL)
+		products[n++] = indexer_query_product(pass, attention->indexer);
+	pass_products(pass, products, n);
+}
+
+void mla_forward(struct pass *pass, const struct mla_weights *mla, const struct indexer_weights *indexer, uint32_t layer,
+		 struct product *products)
+{
+	struct attention attention = { pass, mla, indexer, layer };
+
+	project_inputs(&attention, products);
+	pool_run(pass->pool, pass->n_rows, norm_query_item, &attention);
+	project_queries(&attention, products);
+	pool_run(pass->pool, pass->n_rows, keep_row_item, &attention);
+	if (indexer != NULL)
+		indexer_select(pass, layer);
+	if (pass->naive) {
+		pool_run(pass->pool, pass->n_rows, attend_naive_item, &attention);
+	} else {
+		absorb(pass, mla, products);
+		pool_run(pass->pool, pass->n_rows, attend_absorbed_item, &attention);
+		expand_mixed(pass, mla, products);
+	}
+	products[0] = (struct product){ pass->u, pass->heads, &mla->o, pass->hidden_stride,
+					pass->shape->num_attention_heads * pass->v_stride, pass->n_rows };
+	pass_products(pass, products, 1);
+}

@@ -1,0 +1,159 @@
+#include "model/ops.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/ops_families.h"
+
+#define N_PARTS 16 /* partial sums of a reduction: a fixed number, so that no family's width shows */
+
+static bool has_avx2(void)
+{
+#ifdef SKIMD_X86_64
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+	return false;
+#endif
+}
+
+static bool always(void)
+{
+	return true;
+}
+
+static const struct {
+	const struct ops *ops;
+	bool (*runs_here)(void);
+} FAMILIES[] = { /* best first */
+#ifdef SKIMD_X86_64
+	{ &ops_avx2, has_avx2 },
+#endif
+	{ &ops_plain, always },
+};
+
+int ops_select(const char *name, const struct ops **ret, struct err *err)
+{
+	if (name == NULL)
+		name = getenv("SKIMD_KERNELS");
+	for (size_t i = 0; i < sizeof(FAMILIES) / sizeof(FAMILIES[0]); i++) {
+		if ((name == NULL || strcmp(name, FAMILIES[i].ops->name) == 0) && FAMILIES[i].runs_here()) {
+			*ret = FAMILIES[i].ops;
+			return 0;
+		}
+	}
+	(void)has_avx2;
+	return err_set(err, -ENOTSUP, "kernels '%s': unknown, or not for this CPU", name);
+}
+
+static float sum_parts(const float *parts)
+{
+	float sums[N_PARTS];
+
+	memcpy(sums, parts, sizeof(sums));
+	for (size_t n = N_PARTS / 2; n > 0; n /= 2) {
+		for (size_t i = 0; i < n; i++)
+			sums[i] += sums[i + n];
+	}
+	return sums[0];
+}
+
+static float sum_of(const float *x, size_t n)
+{
+	float parts[N_PARTS] = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		parts[i % N_PARTS] += x[i];
+	return sum_parts(parts);
+}
+
+static float sum_of_squares(const float *x, size_t n, float mean)
+{
+	float parts[N_PARTS] = { 0 };
+	size_t i = 0;
+
+	for (; i + N_PARTS <= n; i += N_PARTS) {
+		for (size_t j = 0; j < N_PARTS; j++)
+			parts[j] += (x[i + j] - mean) * (x[i + j] - mean);
+	}
+	for (; i < n; i++)
+		parts[i % N_PARTS] += (x[i] - mean) * (x[i] - mean);
+	return sum_parts(parts);
+}
+
+void rms_norm(float *out, const float *x, const float *weight, size_t n, float eps)
+{
+	float factor = 1 / sqrtf(sum_of_squares(x, n, 0) / (float)n + eps);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = weight[i] * (x[i] * factor);
+}
+
+void layer_norm(float *out, const float *x, const float *weight, const float *bias, size_t n, float eps)
+{
+	float mean = sum_of(x, n) / (float)n;
+	float factor = 1 / sqrtf(sum_of_squares(x, n, mean) / (float)n + eps);
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = (x[i] - mean) * factor * weight[i] + bias[i];
+}
+
+void rope_rotate(float *x, const float *cosines, const float *sines, size_t n, bool half)
+{
+	for (size_t j = 0; j < n / 2; j++) {
+		float *a = half ? &x[j] : &x[2 * j], *b = half ? &x[j + n / 2] : &x[2 * j + 1];
+		float first = *a, second = *b;
+
+		*a = first * cosines[j] - second * sines[j];
+		*b = first * sines[j] + second * cosines[j];
+	}
+}
+
+static uint16_t bf16_bits(float value)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	if ((bits & 0x7fffffff) > 0x7f800000)
+		return (uint16_t)(bits >> 16 | 0x40); /* NaN stays NaN */
+	return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float bf16_value(uint16_t half)
+{
+	uint32_t bits = (uint32_t)half << 16;
+	float value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+float round_bf16(float value)
+{
+	return bf16_value(bf16_bits(value));
+}
+
+void store_row(void *row, const float *values, size_t n, bool bf16)
+{
+	uint16_t *halves = row;
+
+	if (!bf16) {
+		memcpy(row, values, n * sizeof(*values));
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		halves[i] = bf16_bits(values[i]);
+}
+
+void load_row(float *values, const void *row, size_t n, bool bf16)
+{
+	const uint16_t *halves = row;
+
+	if (!bf16) {
+		memcpy(values, row, n * sizeof(*values));
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		values[i] = bf16_value(halves[i]);
+}
