@@ -31,7 +31,8 @@ int file_read_fd(int fd, const char *path, size_t max_bytes, struct buf *ret, st
 			return 0;
 		n_total += (size_t)n;
 		if (n_total > max_bytes)
-			return err_set(err, -EFBIG, "%s: larger than the limit of %zu bytes", path, max_bytes);
+			return err_set(err, -EFBIG, "%s: larger than the limit of %zu bytes", path,
+			               max_bytes);
 		ret->n += (size_t)n;
 	}
 }
@@ -106,7 +107,8 @@ int file_replace(const char *path, const void *bytes, size_t n, unsigned mode, s
 		return err_set(err, -ENAMETOOLONG, "%s: the name is too long", path);
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
-		return err_set(err, -errno, "%s: cannot make a temporary file: %s", temporary, strerror(errno));
+		return err_set(err, -errno, "%s: cannot make a temporary file: %s", temporary,
+		               strerror(errno));
 	if ((r = write_all(fd, bytes, n)) == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
 		r = -errno;
 	if (close(fd) < 0 && r == 0)

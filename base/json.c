@@ -10,7 +10,8 @@ int json_parse(const char *path, const char *bytes, size_t n, json_t **ret, stru
 	json_t *json = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &why);
 
 	if (json == NULL)
-		return err_set(err, -EBADMSG, "%s:%d:%d: not valid JSON: %s", path, why.line, why.column, why.text);
+		return err_set(err, -EBADMSG, "%s:%d:%d: not valid JSON: %s", path, why.line, why.column,
+		               why.text);
 	*ret = json;
 	return 0;
 }

@@ -34,7 +34,8 @@ int log_level_parse(const char *word, enum log_level *ret)
 	return -EINVAL;
 }
 
-__attribute__((format(printf, 2, 0))) static void write_line(enum log_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void write_line(enum log_level level, const char *format,
+                                                             va_list args)
 {
 	char line[2048];
 	int n = 0;
@@ -47,13 +48,13 @@ __attribute__((format(printf, 2, 0))) static void write_line(enum log_level leve
 	fprintf(stderr, "%s\n", line);
 }
 
-#define DEFINE_LOG(name, level)              \
-	void name(const char *format, ...)   \
-	{                                    \
-		va_list args;                \
-		va_start(args, format);      \
+#define DEFINE_LOG(name, level)                  \
+	void name(const char *format, ...)       \
+	{                                        \
+		va_list args;                    \
+		va_start(args, format);          \
 		write_line(level, format, args); \
-		va_end(args);                \
+		va_end(args);                    \
 	}
 
 DEFINE_LOG(log_error, LOG_LEVEL_ERROR)

@@ -8,17 +8,20 @@
 
 #include "base/err.h"
 
+#define BLOCK_TOKENS 64
+
 /* A block holds the rows of tokens [first, n) of a sequence: a whole page, or the tail behind the last one. Its rows
  * depend on all n tokens. Within one restore or save, calls come in rising order of n, each block once. */
 struct block_io {
 	void *user;
 
 	/* Fill bytes with the block stored for exactly tokens[0..n). -ENOENT: not there. */
-	int (*load)(void *user, const uint32_t *tokens, size_t first, size_t n, void *bytes, size_t n_bytes, struct err *err);
+	int (*load)(void *user, const uint32_t *tokens, size_t first, size_t n, void *bytes, size_t n_bytes,
+	            struct err *err);
 
 	/* Keep the block. A failure stops the save, nothing else. */
-	int (*store)(void *user, const uint32_t *tokens, size_t first, size_t n, const void *bytes, size_t n_bytes,
-		     struct err *err);
+	int (*store)(void *user, const uint32_t *tokens, size_t first, size_t n, const void *bytes,
+	             size_t n_bytes, struct err *err);
 };
 
 #endif

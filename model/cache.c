@@ -87,7 +87,8 @@ void cache_done(struct cache *cache)
 
 static int add_page(struct cache *cache, uint8_t *page)
 {
-	if (page == NULL || array_grow(&cache->pages, sizeof(*cache->pages), cache->n_pages, &cache->cap_pages) < 0) {
+	if (page == NULL ||
+	    array_grow(&cache->pages, sizeof(*cache->pages), cache->n_pages, &cache->cap_pages) < 0) {
 		if (page != NULL)
 			page_release(page);
 		return -ENOMEM;
@@ -131,21 +132,25 @@ int cache_reserve(struct cache *cache, size_t n)
 static void put_index_key(const struct cache_layout *layout, uint8_t *keys, size_t in_page, const float *key)
 {
 	size_t element = layout->bf16 ? 2 : 4;
-	uint8_t *lane = keys + (in_page / INDEX_GROUP * layout->index_width * INDEX_GROUP + in_page % INDEX_GROUP) * element;
+	uint8_t *lane =
+		keys +
+		(in_page / INDEX_GROUP * layout->index_width * INDEX_GROUP + in_page % INDEX_GROUP) * element;
 
 	for (uint32_t d = 0; d < layout->index_width; d++)
 		store_row(lane + (size_t)d * INDEX_GROUP * element, key + d, 1, layout->bf16);
 }
 
 void cache_put(struct cache *cache, uint32_t layer, size_t pos, const float *latent, const float *rope_key,
-	       const float *index_key)
+               const float *index_key)
 {
 	const struct cache_layout *layout = cache->layout;
 	size_t element = layout->bf16 ? 2 : 4, in_page = pos % CACHE_PAGE_TOKENS;
 	uint8_t *page = cache->pages[pos / CACHE_PAGE_TOKENS];
 
-	store_row(page + layout->latent_offset[layer] + in_page * layout->rank * element, latent, layout->rank, layout->bf16);
-	store_row(page + layout->rope_offset[layer] + in_page * layout->rope * element, rope_key, layout->rope, layout->bf16);
+	store_row(page + layout->latent_offset[layer] + in_page * layout->rank * element, latent,
+	          layout->rank, layout->bf16);
+	store_row(page + layout->rope_offset[layer] + in_page * layout->rope * element, rope_key,
+	          layout->rope, layout->bf16);
 	if (index_key != NULL)
 		put_index_key(layout, page + layout->index_offset[layer], in_page, index_key);
 }
@@ -166,5 +171,5 @@ struct kv_view cache_view(const struct cache *cache, uint32_t layer)
 void cache_index_keys(const struct cache *cache, uint32_t layer, size_t page, float *ret)
 {
 	load_row(ret, cache->pages[page] + cache->layout->index_offset[layer],
-		 (size_t)CACHE_PAGE_TOKENS * cache->layout->index_width, cache->layout->bf16);
+	         (size_t)CACHE_PAGE_TOKENS * cache->layout->index_width, cache->layout->bf16);
 }

@@ -12,16 +12,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/block_io.h"
 #include "model/ops.h"
 #include "model/shape.h"
 
-#define CACHE_PAGE_TOKENS 64
+#define CACHE_PAGE_TOKENS BLOCK_TOKENS
 
 /* Where things stand in a page. */
 struct cache_layout {
 	uint32_t rank, rope, index_width;
 	bool bf16;
-	size_t *latent_offset, *rope_offset, *index_offset; /* [num_hidden_layers]; index_offset is 0 without an indexer */
+	size_t *latent_offset, *rope_offset,
+		*index_offset; /* [num_hidden_layers]; index_offset is 0 without an indexer */
 	size_t page_bytes;
 };
 
@@ -49,7 +51,7 @@ int cache_reserve(struct cache *cache, size_t n);
 
 /* Write one token's rows of one layer; index_key is NULL where the layer has no indexer. */
 void cache_put(struct cache *cache, uint32_t layer, size_t pos, const float *latent, const float *rope_key,
-	       const float *index_key);
+               const float *index_key);
 
 /* The rows of one layer for the attention kernel. */
 struct kv_view cache_view(const struct cache *cache, uint32_t layer);

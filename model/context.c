@@ -72,7 +72,8 @@ int context_fork(const struct context *parent, struct context **ret, struct err 
 	if (r < 0)
 		return r;
 	context->dense = parent->dense;
-	if (reserve_tokens(context, parent->cache.n_tokens) < 0 || cache_share(&context->cache, &parent->cache) < 0) {
+	if (reserve_tokens(context, parent->cache.n_tokens) < 0 ||
+	    cache_share(&context->cache, &parent->cache) < 0) {
 		context_free(context);
 		return err_set(err, -ENOMEM, "no memory for a branch");
 	}
@@ -100,7 +101,7 @@ const float *context_logits(const struct context *context)
 /* The appends that a pass takes from: where it stands. */
 struct progress {
 	const struct append *appends;
-	size_t n, at;  /* append that comes next, */
+	size_t n, at; /* append that comes next, */
 	size_t offset; /* and its token */
 };
 
@@ -109,8 +110,8 @@ static int check_appends(const struct append *appends, size_t n, const struct en
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < appends[i].n; j++) {
 			if (appends[i].tokens[j] >= engine->shape.vocab_size)
-				return err_set(err, -EINVAL, "token %u is beyond the vocabulary of %u", appends[i].tokens[j],
-					       engine->shape.vocab_size);
+				return err_set(err, -EINVAL, "token %u is beyond the vocabulary of %u",
+				               appends[i].tokens[j], engine->shape.vocab_size);
 		}
 	}
 	return 0;
@@ -129,7 +130,8 @@ static int reserve(const struct append *appends, size_t n, struct engine *engine
 			return err_set(err, -EFBIG, "a sequence of %zu tokens", n_tokens);
 		if (appends[i].want_logits && context->logits == NULL)
 			context->logits = array_new(float, engine_logits_stride(engine));
-		if (reserve_tokens(context, n_tokens) < 0 || cache_reserve(&context->cache, appends[i].n) < 0 ||
+		if (reserve_tokens(context, n_tokens) < 0 ||
+		    cache_reserve(&context->cache, appends[i].n) < 0 ||
 		    (appends[i].want_logits && context->logits == NULL))
 			return err_set(err, -ENOMEM, "no memory for a sequence of %zu tokens", n_tokens);
 		if (!context->dense && most > engine->shape.index_topk)
@@ -171,7 +173,8 @@ static void embed_rows(struct engine *engine)
 	uint32_t d = engine->shape.hidden_size;
 
 	for (size_t i = 0; i < pass->n_rows; i++)
-		tensor_read(engine->embedding, (uint64_t)pass->rows[i].token * d, d, pass->x + i * pass->hidden_stride);
+		tensor_read(engine->embedding, (uint64_t)pass->rows[i].token * d, d,
+		            pass->x + i * pass->hidden_stride);
 }
 
 static void run_layers(struct engine *engine)
@@ -186,11 +189,12 @@ static void run_layers(struct engine *engine)
 static void run_head(struct engine *engine, const size_t *rows, size_t n)
 {
 	struct pass *pass = &engine->pass;
-	struct product head = { engine->logits, pass->u, &engine->head, engine_logits_stride(engine), pass->hidden_stride, n };
+	struct product head = { engine->logits,      pass->u, &engine->head, engine_logits_stride(engine),
+		                pass->hidden_stride, n };
 
 	for (size_t i = 0; i < n; i++)
-		rms_norm(pass->u + i * pass->hidden_stride, pass->x + rows[i] * pass->hidden_stride, engine->final_norm,
-			 engine->shape.hidden_size, engine->shape.rms_norm_eps);
+		rms_norm(pass->u + i * pass->hidden_stride, pass->x + rows[i] * pass->hidden_stride,
+		         engine->final_norm, engine->shape.hidden_size, engine->shape.rms_norm_eps);
 	pass_products(pass, &head, 1);
 }
 
@@ -268,8 +272,8 @@ int context_forward(const struct append *appends, size_t n, const volatile bool 
 	return r;
 }
 
-int context_restore(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io, size_t *ret_n,
-		    struct err *err)
+int context_restore(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io,
+                    size_t *ret_n, struct err *err)
 {
 	struct cache *cache = &context->cache;
 	int r = 0;
@@ -277,11 +281,13 @@ int context_restore(struct context *context, const uint32_t *tokens, size_t n, c
 	if (reserve_tokens(context, n) < 0)
 		return err_set(err, -ENOMEM, "no memory for %zu tokens", n);
 	while (r == 0 && cache->n_tokens < n) {
-		size_t first = cache->n_tokens, end = first + CACHE_PAGE_TOKENS < n ? first + CACHE_PAGE_TOKENS : n;
+		size_t first = cache->n_tokens,
+		       end = first + CACHE_PAGE_TOKENS < n ? first + CACHE_PAGE_TOKENS : n;
 
 		if (cache_reserve(cache, end - first) < 0)
 			return err_set(err, -ENOMEM, "no memory for %zu tokens", n);
-		r = io->load(io->user, tokens, first, end, cache->pages[first / CACHE_PAGE_TOKENS], cache->layout->page_bytes, err);
+		r = io->load(io->user, tokens, first, end, cache->pages[first / CACHE_PAGE_TOKENS],
+		             cache->layout->page_bytes, err);
 		if (r == 0) {
 			memcpy(context->tokens + first, tokens + first, (end - first) * sizeof(*tokens));
 			cache->n_tokens = end;
@@ -291,7 +297,8 @@ int context_restore(struct context *context, const uint32_t *tokens, size_t n, c
 	return r == -ENOENT ? 0 : r;
 }
 
-int context_save(const struct context *context, size_t from, bool tail, const struct block_io *io, struct err *err)
+int context_save(const struct context *context, size_t from, bool tail, const struct block_io *io,
+                 struct err *err)
 {
 	const struct cache *cache = &context->cache;
 	int r = 0;
@@ -306,7 +313,7 @@ int context_save(const struct context *context, size_t from, bool tail, const st
 			end = cache->n_tokens;
 		}
 		r = io->store(io->user, context->tokens, first, end, cache->pages[first / CACHE_PAGE_TOKENS],
-			      cache->layout->page_bytes, err);
+		              cache->layout->page_bytes, err);
 	}
 	return r;
 }

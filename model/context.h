@@ -56,10 +56,11 @@ const float *context_logits(const struct context *context);
 
 /* Take rows of tokens[0..n) from io: whole blocks as long as they are there, then the tail under its exact length. The
  * context must be empty. Returns by *ret_n how many tokens it holds now. */
-int context_restore(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io, size_t *ret_n,
-		    struct err *err);
+int context_restore(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io,
+                    size_t *ret_n, struct err *err);
 
 /* Give io the whole blocks that end behind `from` tokens, and with `tail` the part behind the last one. */
-int context_save(const struct context *context, size_t from, bool tail, const struct block_io *io, struct err *err);
+int context_save(const struct context *context, size_t from, bool tail, const struct block_io *io,
+                 struct err *err);
 
 #endif

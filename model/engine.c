@@ -51,8 +51,9 @@ static int set_fingerprint(struct engine *engine, const char *dir, struct err *e
 {
 	char words[128];
 	struct sha256_ctx hash;
-	int n = snprintf(words, sizeof(words), NUMERICS_VERSION "; %s; %s; %s", numerics_name(engine->numerics),
-			 engine->ops->name, engine->naive ? "naive" : "absorbed");
+	int n = snprintf(words, sizeof(words), NUMERICS_VERSION "; %s; %s; %s",
+	                 numerics_name(engine->numerics), engine->ops->name,
+	                 engine->naive ? "naive" : "absorbed");
 	int r;
 
 	sha256_init(&hash);
@@ -71,7 +72,7 @@ struct loading {
 	struct layer_result {
 		int r;
 		struct err err;
-	} *results;
+	} * results;
 };
 
 static void load_layer_item(void *user, size_t item, unsigned thread)
@@ -80,8 +81,8 @@ static void load_layer_item(void *user, size_t item, unsigned thread)
 	struct engine *engine = loading->engine;
 
 	(void)thread;
-	loading->results[item].r = layer_load(&engine->layers[item], engine->checkpoint, &engine->shape, (uint32_t)item,
-					      engine->naive, &loading->results[item].err);
+	loading->results[item].r = layer_load(&engine->layers[item], engine->checkpoint, &engine->shape,
+	                                      (uint32_t)item, engine->naive, &loading->results[item].err);
 }
 
 static int load_layers(struct engine *engine, struct err *err)
@@ -112,21 +113,23 @@ static int load_ends(struct engine *engine, struct err *err)
 	struct matrix checked = { 0 };
 	int r;
 
-	if ((r = weights_read(engine->checkpoint, shape, "model.norm.weight", 1, shape->hidden_size, &engine->final_norm,
-			      err)) < 0 ||
-	    (r = weights_pack(engine->checkpoint, shape, shape->tie_word_embeddings ? embedding : "lm_head.weight",
-			      shape->vocab_size, shape->hidden_size, &engine->head, err)) < 0)
+	if ((r = weights_read(engine->checkpoint, shape, "model.norm.weight", 1, shape->hidden_size,
+	                      &engine->final_norm, err)) < 0 ||
+	    (r = weights_pack(engine->checkpoint, shape,
+	                      shape->tie_word_embeddings ? embedding : "lm_head.weight", shape->vocab_size,
+	                      shape->hidden_size, &engine->head, err)) < 0)
 		return r;
 	if (!shape->tie_word_embeddings) {
-		r = weights_pack(engine->checkpoint, shape, embedding, shape->vocab_size, shape->hidden_size, &checked, err);
+		r = weights_pack(engine->checkpoint, shape, embedding, shape->vocab_size, shape->hidden_size,
+		                 &checked, err);
 		matrix_done(&checked);
 		if (r < 0)
 			return r;
 	}
 	engine->embedding = checkpoint_find(engine->checkpoint, embedding);
 	if (engine->embedding->type == TENSOR_F8_E4M3)
-		return err_set(err, -ENOTSUP, "%s: tensor '%s': an fp8 embedding is not supported", engine->embedding->file,
-			       embedding);
+		return err_set(err, -ENOTSUP, "%s: tensor '%s': an fp8 embedding is not supported",
+		               engine->embedding->file, embedding);
 	return 0;
 }
 
@@ -141,7 +144,7 @@ static int open_tokenizer(struct engine *engine, const char *dir, struct err *er
 	r = tokenizer_open(path, &engine->tokenizer, err);
 	if (r == 0 && tokenizer_n_vocab(engine->tokenizer) > engine->shape.vocab_size)
 		return err_set(err, -EBADMSG, "%s: %u tokens, but 'vocab_size' in config.json is %u", path,
-			       tokenizer_n_vocab(engine->tokenizer), engine->shape.vocab_size);
+		               tokenizer_n_vocab(engine->tokenizer), engine->shape.vocab_size);
 	return r;
 }
 
@@ -168,7 +171,7 @@ static int open_parts(struct engine *engine, const struct engine_settings *setti
 	    (r = shape_read(settings->dir, &engine->shape, err)) < 0)
 		return r;
 	engine->naive = settings->mla_form == MLA_NAIVE ||
-			(settings->mla_form == MLA_AUTO && mla_prefers_naive(&engine->shape));
+	                (settings->mla_form == MLA_AUTO && mla_prefers_naive(&engine->shape));
 	if ((r = checkpoint_open(settings->dir, &engine->checkpoint, err)) < 0 ||
 	    (r = pool_new(settings->n_threads, &engine->pool, err)) < 0)
 		return r;
@@ -252,16 +255,19 @@ static void count_mlp(const struct mlp_weights *mlp, uint64_t *n)
 	*n += n_values(&mlp->gate) + n_values(&mlp->up) + n_values(&mlp->down);
 }
 
-static void count_layer(const struct engine *engine, const struct layer_weights *layer, struct engine_info *ret)
+static void count_layer(const struct engine *engine, const struct layer_weights *layer,
+                        struct engine_info *ret)
 {
 	const struct model_shape *shape = &engine->shape;
 	uint64_t kv_b = (uint64_t)shape->num_attention_heads * (shape->qk_nope_head_dim + shape->v_head_dim) *
-			shape->kv_lora_rank;
-	uint64_t all = kv_b + n_values(&layer->mla.q_a) + n_values(&layer->mla.q_b) + n_values(&layer->mla.kv_a) +
-		       (uint64_t)shape->hidden_size * shape->num_attention_heads * shape->v_head_dim;
+	                shape->kv_lora_rank;
+	uint64_t all = kv_b + n_values(&layer->mla.q_a) + n_values(&layer->mla.q_b) +
+	               n_values(&layer->mla.kv_a) +
+	               (uint64_t)shape->hidden_size * shape->num_attention_heads * shape->v_head_dim;
 	uint64_t experts = 0;
 
-	all += n_values(&layer->indexer.wq_b) + n_values(&layer->indexer.wk) + n_values(&layer->indexer.weights_proj);
+	all += n_values(&layer->indexer.wq_b) + n_values(&layer->indexer.wk) +
+	       n_values(&layer->indexer.weights_proj);
 	all += n_values(&layer->moe.gate);
 	count_mlp(&layer->moe.shared, &all);
 	for (uint32_t e = 0; layer->moe.experts != NULL && e < shape->n_routed_experts; e++)

@@ -15,7 +15,7 @@ struct engine;
 
 enum numerics {
 	NUMERICS_PRODUCTION, /* bf16 cache, float32 arithmetic */
-	NUMERICS_STRICT,     /* float32 throughout: for comparison with reference logits */
+	NUMERICS_STRICT, /* float32 throughout: for comparison with reference logits */
 };
 
 /* The two forms of latent attention, equal in exact arithmetic: over the latents, or over keys and values expanded
@@ -26,7 +26,7 @@ struct engine_settings {
 	const char *dir; /* config.json, tokenizer.json, *.safetensors */
 	enum numerics numerics;
 	enum mla_form mla_form;
-	unsigned n_threads;  /* 0: from the CPU affinity */
+	unsigned n_threads; /* 0: from the CPU affinity */
 	size_t prefill_rows; /* tokens that one pass takes; 0: a good number */
 	const char *kernels; /* a family's name, NULL: SKIMD_KERNELS or the best for the CPU */
 };

@@ -13,7 +13,7 @@ struct engine {
 	struct tokenizer *tokenizer;
 	struct cache_layout layout;
 	const struct tensor *embedding; /* [vocab_size, hidden_size] */
-	struct layer_weights *layers;   /* [num_hidden_layers] */
+	struct layer_weights *layers; /* [num_hidden_layers] */
 	float *final_norm;
 	struct matrix head; /* [vocab_size, hidden_size] */
 	const struct ops *ops;

@@ -4,22 +4,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define K_NORM_EPS 1e-6f    /* not in config.json; the same in both families */
+#define K_NORM_EPS 1e-6f /* not in config.json; the same in both families */
 
-int indexer_load(struct indexer_weights *indexer, const struct checkpoint *checkpoint, const struct model_shape *shape,
-		 uint32_t layer, struct err *err)
+int indexer_load(struct indexer_weights *indexer, const struct checkpoint *checkpoint,
+                 const struct model_shape *shape, uint32_t layer, struct err *err)
 {
 	uint32_t width = shape->index_head_dim, n_heads = shape->index_n_heads;
 	char name[5][128];
-	static const char *const NAMES[5] = { "wq_b.weight", "wk.weight", "weights_proj.weight", "k_norm.weight",
-					      "k_norm.bias" };
+	static const char *const NAMES[5] = { "wq_b.weight", "wk.weight", "weights_proj.weight",
+		                              "k_norm.weight", "k_norm.bias" };
 	int r;
 
 	for (size_t i = 0; i < 5; i++)
 		snprintf(name[i], sizeof(name[i]), "model.layers.%u.self_attn.indexer.%s", layer, NAMES[i]);
-	if ((r = weights_pack(checkpoint, shape, name[0], n_heads * width, shape->q_lora_rank, &indexer->wq_b, err)) < 0 ||
-	    (r = weights_pack(checkpoint, shape, name[1], width, shape->hidden_size, &indexer->wk, err)) < 0 ||
-	    (r = weights_pack(checkpoint, shape, name[2], n_heads, shape->hidden_size, &indexer->weights_proj, err)) < 0 ||
+	if ((r = weights_pack(checkpoint, shape, name[0], n_heads * width, shape->q_lora_rank, &indexer->wq_b,
+	                      err)) < 0 ||
+	    (r = weights_pack(checkpoint, shape, name[1], width, shape->hidden_size, &indexer->wk, err)) <
+	            0 ||
+	    (r = weights_pack(checkpoint, shape, name[2], n_heads, shape->hidden_size, &indexer->weights_proj,
+	                      err)) < 0 ||
 	    (r = weights_read(checkpoint, shape, name[3], 1, width, &indexer->k_norm, err)) < 0)
 		return r;
 	return weights_read(checkpoint, shape, name[4], 1, width, &indexer->k_norm_bias, err);
@@ -36,16 +39,17 @@ void indexer_done(struct indexer_weights *indexer)
 
 void indexer_input_products(struct pass *pass, const struct indexer_weights *indexer, struct product *ret)
 {
-	ret[0] = (struct product){ pass->index_k, pass->u, &indexer->wk, pass->index_k_stride, pass->hidden_stride,
-				   pass->n_rows };
-	ret[1] = (struct product){ pass->index_w, pass->u, &indexer->weights_proj, pass->index_w_stride,
-				   pass->hidden_stride, pass->n_rows };
+	ret[0] = (struct product){ pass->index_k,       pass->u,     &indexer->wk, pass->index_k_stride,
+		                   pass->hidden_stride, pass->n_rows };
+	ret[1] = (struct product){ pass->index_w,          pass->u,
+		                   &indexer->weights_proj, pass->index_w_stride,
+		                   pass->hidden_stride,    pass->n_rows };
 }
 
 struct product indexer_query_product(struct pass *pass, const struct indexer_weights *indexer)
 {
-	return (struct product){ pass->index_q, pass->q_latent, &indexer->wq_b, pass->index_q_stride,
-				 pass->q_rank_stride, pass->n_rows };
+	return (struct product){ pass->index_q,        pass->q_latent,      &indexer->wq_b,
+		                 pass->index_q_stride, pass->q_rank_stride, pass->n_rows };
 }
 
 void indexer_finish_row(struct pass *pass, const struct indexer_weights *indexer, size_t row)
@@ -53,7 +57,8 @@ void indexer_finish_row(struct pass *pass, const struct indexer_weights *indexer
 	const struct model_shape *shape = pass->shape;
 	uint32_t width = shape->index_head_dim, rope = shape->qk_rope_head_dim;
 	const float *cosines = pass->cosines + row * (rope / 2), *sines = pass->sines + row * (rope / 2);
-	float *k = pass->index_k + row * pass->index_k_stride, *w = pass->index_w + row * pass->index_w_stride;
+	float *k = pass->index_k + row * pass->index_k_stride,
+	      *w = pass->index_w + row * pass->index_w_stride;
 	float *q = pass->index_q + row * pass->index_q_stride;
 	float scale = 1 / sqrtf((float)shape->index_n_heads * (float)width);
 
@@ -89,8 +94,9 @@ static void scan_row(struct pass *pass, uint32_t layer, size_t i, struct pass_sc
 		if (n > CACHE_PAGE_TOKENS)
 			n = CACHE_PAGE_TOKENS;
 		pass->ops->index_scores(scratch->index_scores, pass->index_q + i * pass->index_q_stride,
-					pass->index_w + i * pass->index_w_stride, scratch->index_keys,
-					(n + INDEX_GROUP - 1) / INDEX_GROUP, shape->index_n_heads, shape->index_head_dim);
+		                        pass->index_w + i * pass->index_w_stride, scratch->index_keys,
+		                        (n + INDEX_GROUP - 1) / INDEX_GROUP, shape->index_n_heads,
+		                        shape->index_head_dim);
 		topk_push(&scratch->topk, scratch->index_scores, n, (uint32_t)first);
 	}
 	row->n_selected = (uint32_t)topk_finish(&scratch->topk, pass->selected + i * shape->index_topk);
@@ -106,7 +112,8 @@ static void select_row(struct pass *pass, uint32_t layer, size_t i, struct pass_
 		scan_row(pass, layer, i, scratch);
 	if (row->observer != NULL && row->observer->selected != NULL)
 		row->observer->selected(row->observer->user, layer, row->pos,
-					row->all ? NULL : pass->selected + i * pass->shape->index_topk, row->n_selected);
+		                        row->all ? NULL : pass->selected + i * pass->shape->index_topk,
+		                        row->n_selected);
 }
 
 static void select_item(void *user, size_t item, unsigned thread)

@@ -9,14 +9,14 @@
 #include "model/pass.h"
 
 struct indexer_weights {
-	struct matrix wq_b;             /* [index_n_heads * index_head_dim, q_lora_rank] */
-	struct matrix wk;               /* [index_head_dim, hidden_size] */
-	struct matrix weights_proj;     /* [index_n_heads, hidden_size] */
-	float *k_norm, *k_norm_bias;    /* [index_head_dim] */
+	struct matrix wq_b; /* [index_n_heads * index_head_dim, q_lora_rank] */
+	struct matrix wk; /* [index_head_dim, hidden_size] */
+	struct matrix weights_proj; /* [index_n_heads, hidden_size] */
+	float *k_norm, *k_norm_bias; /* [index_head_dim] */
 };
 
-int indexer_load(struct indexer_weights *indexer, const struct checkpoint *checkpoint, const struct model_shape *shape,
-		 uint32_t layer, struct err *err);
+int indexer_load(struct indexer_weights *indexer, const struct checkpoint *checkpoint,
+                 const struct model_shape *shape, uint32_t layer, struct err *err);
 void indexer_done(struct indexer_weights *indexer);
 
 /* index_k and index_w from u: the products that run beside MLA's own; fills ret[2]. */

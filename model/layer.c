@@ -3,19 +3,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int layer_load(struct layer_weights *weights, const struct checkpoint *checkpoint, const struct model_shape *shape,
-	       uint32_t layer, bool naive, struct err *err)
+int layer_load(struct layer_weights *weights, const struct checkpoint *checkpoint,
+               const struct model_shape *shape, uint32_t layer, bool naive, struct err *err)
 {
 	char input[128], post[128];
 	int r;
 
 	snprintf(input, sizeof(input), "model.layers.%u.input_layernorm.weight", layer);
 	snprintf(post, sizeof(post), "model.layers.%u.post_attention_layernorm.weight", layer);
-	if ((r = weights_read(checkpoint, shape, input, 1, shape->hidden_size, &weights->input_norm, err)) < 0 ||
-	    (r = weights_read(checkpoint, shape, post, 1, shape->hidden_size, &weights->post_attention_norm, err)) < 0 ||
+	if ((r = weights_read(checkpoint, shape, input, 1, shape->hidden_size, &weights->input_norm, err)) <
+	            0 ||
+	    (r = weights_read(checkpoint, shape, post, 1, shape->hidden_size, &weights->post_attention_norm,
+	                      err)) < 0 ||
 	    (r = mla_load(&weights->mla, checkpoint, shape, layer, naive, err)) < 0)
 		return r;
-	if (shape->full_indexer[layer] && (r = indexer_load(&weights->indexer, checkpoint, shape, layer, err)) < 0)
+	if (shape->full_indexer[layer] &&
+	    (r = indexer_load(&weights->indexer, checkpoint, shape, layer, err)) < 0)
 		return r;
 	return moe_load(&weights->moe, checkpoint, shape, layer, shape->sparse_mlp[layer], err);
 }
@@ -48,7 +51,7 @@ static void norm_item(void *user, size_t item, unsigned thread)
 
 	(void)thread;
 	rms_norm(pass->u + item * pass->hidden_stride, pass->x + item * pass->hidden_stride, rows->weight,
-		 pass->shape->hidden_size, pass->shape->rms_norm_eps);
+	         pass->shape->hidden_size, pass->shape->rms_norm_eps);
 }
 
 static void add_item(void *user, size_t item, unsigned thread)
@@ -62,12 +65,14 @@ static void add_item(void *user, size_t item, unsigned thread)
 		x[d] += u[d];
 }
 
-void layer_forward(struct pass *pass, const struct layer_weights *weights, uint32_t layer, struct product *products)
+void layer_forward(struct pass *pass, const struct layer_weights *weights, uint32_t layer,
+                   struct product *products)
 {
 	struct norm_rows input = { pass, weights->input_norm }, post = { pass, weights->post_attention_norm };
 
 	pool_run(pass->pool, pass->n_rows, norm_item, &input);
-	mla_forward(pass, &weights->mla, pass->shape->full_indexer[layer] ? &weights->indexer : NULL, layer, products);
+	mla_forward(pass, &weights->mla, pass->shape->full_indexer[layer] ? &weights->indexer : NULL, layer,
+	            products);
 	pool_run(pass->pool, pass->n_rows, add_item, pass);
 	pool_run(pass->pool, pass->n_rows, norm_item, &post);
 	moe_forward(pass, &weights->moe, pass->shape->sparse_mlp[layer], products);

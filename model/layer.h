@@ -13,13 +13,14 @@ struct layer_weights {
 	struct moe_weights moe;
 };
 
-int layer_load(struct layer_weights *weights, const struct checkpoint *checkpoint, const struct model_shape *shape,
-	       uint32_t layer, bool naive, struct err *err);
+int layer_load(struct layer_weights *weights, const struct checkpoint *checkpoint,
+               const struct model_shape *shape, uint32_t layer, bool naive, struct err *err);
 void layer_done(struct layer_weights *weights, const struct model_shape *shape);
 
 /* Products that one layer may list at once. */
 size_t layer_n_products(const struct model_shape *shape);
 
-void layer_forward(struct pass *pass, const struct layer_weights *weights, uint32_t layer, struct product *products);
+void layer_forward(struct pass *pass, const struct layer_weights *weights, uint32_t layer,
+                   struct product *products);
 
 #endif

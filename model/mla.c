@@ -18,7 +18,7 @@ bool mla_prefers_naive(const struct model_shape *shape)
 
 /* The rows of one head's part of kv_b, transposed or not, as a matrix of their own. */
 static int pack_head(const float *kv_b, const struct model_shape *shape, uint32_t head, struct matrix *ret_uk,
-		     struct matrix *ret_uv)
+                     struct matrix *ret_uv)
 {
 	uint32_t rank = shape->kv_lora_rank, nope = shape->qk_nope_head_dim, v = shape->v_head_dim;
 	const float *uk = kv_b + (size_t)head * (nope + v) * rank, *uv = uk + (size_t)nope * rank;
@@ -36,8 +36,8 @@ static int pack_head(const float *kv_b, const struct model_shape *shape, uint32_
 	return r < 0 ? r : matrix_pack(uv, v, rank, ret_uv);
 }
 
-static int load_kv_b(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape,
-		     const char *name, bool naive, struct err *err)
+static int load_kv_b(struct mla_weights *mla, const struct checkpoint *checkpoint,
+                     const struct model_shape *shape, const char *name, bool naive, struct err *err)
 {
 	uint32_t n_heads = shape->num_attention_heads;
 	uint32_t n_out = n_heads * (shape->qk_nope_head_dim + shape->v_head_dim);
@@ -60,8 +60,8 @@ static int load_kv_b(struct mla_weights *mla, const struct checkpoint *checkpoin
 }
 
 /* o_proj with a head's inputs padded to whole panels, as the heads' outputs stand in the pass. */
-static int load_o(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape,
-		  const char *name, struct err *err)
+static int load_o(struct mla_weights *mla, const struct checkpoint *checkpoint,
+                  const struct model_shape *shape, const char *name, struct err *err)
 {
 	uint32_t n_heads = shape->num_attention_heads, v = shape->v_head_dim;
 	size_t stride = round_up(v, PANEL);
@@ -70,21 +70,22 @@ static int load_o(struct mla_weights *mla, const struct checkpoint *checkpoint, 
 
 	if (r < 0)
 		return r;
-	padded = array_new(float, shape->hidden_size, n_heads * stride);
+	padded = array_new(float, shape->hidden_size, n_heads *stride);
 	for (size_t i = 0; padded != NULL && i < (size_t)shape->hidden_size * n_heads; i++)
 		memcpy(padded + i * stride, rows + i * v, v * sizeof(*rows));
 	r = padded == NULL ? -ENOMEM
-			   : matrix_pack(padded, shape->hidden_size, (uint32_t)(n_heads * stride), &mla->o);
+	                   : matrix_pack(padded, shape->hidden_size, (uint32_t)(n_heads * stride), &mla->o);
 	free(padded);
 	free(rows);
 	return r < 0 ? err_set(err, r, "tensor '%s': no memory", name) : 0;
 }
 
-int mla_load(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape, uint32_t layer,
-	     bool naive, struct err *err)
+int mla_load(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape,
+             uint32_t layer, bool naive, struct err *err)
 {
-	static const char *const NAMES[] = { "q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "q_a_layernorm",
-					     "kv_a_layernorm", "kv_b_proj", "o_proj" };
+	static const char *const NAMES[] = { "q_a_proj",      "q_b_proj",       "kv_a_proj_with_mqa",
+		                             "q_a_layernorm", "kv_a_layernorm", "kv_b_proj",
+		                             "o_proj" };
 	uint32_t n_q = shape->num_attention_heads * shape_qk_head_dim(shape);
 	uint32_t n_kv = shape->kv_lora_rank + shape->qk_rope_head_dim;
 	char name[7][128];
@@ -92,11 +93,13 @@ int mla_load(struct mla_weights *mla, const struct checkpoint *checkpoint, const
 
 	for (size_t i = 0; i < 7; i++)
 		snprintf(name[i], sizeof(name[i]), "model.layers.%u.self_attn.%s.weight", layer, NAMES[i]);
-	if ((r = weights_pack(checkpoint, shape, name[0], shape->q_lora_rank, shape->hidden_size, &mla->q_a, err)) < 0 ||
+	if ((r = weights_pack(checkpoint, shape, name[0], shape->q_lora_rank, shape->hidden_size, &mla->q_a,
+	                      err)) < 0 ||
 	    (r = weights_pack(checkpoint, shape, name[1], n_q, shape->q_lora_rank, &mla->q_b, err)) < 0 ||
 	    (r = weights_pack(checkpoint, shape, name[2], n_kv, shape->hidden_size, &mla->kv_a, err)) < 0 ||
 	    (r = weights_read(checkpoint, shape, name[3], 1, shape->q_lora_rank, &mla->q_a_norm, err)) < 0 ||
-	    (r = weights_read(checkpoint, shape, name[4], 1, shape->kv_lora_rank, &mla->kv_a_norm, err)) < 0 ||
+	    (r = weights_read(checkpoint, shape, name[4], 1, shape->kv_lora_rank, &mla->kv_a_norm, err)) <
+	            0 ||
 	    (r = load_kv_b(mla, checkpoint, shape, name[5], naive, err)) < 0)
 		return r;
 	return load_o(mla, checkpoint, shape, name[6], err);
@@ -136,7 +139,8 @@ static void norm_query_item(void *user, size_t item, unsigned thread)
 	float *q_latent = pass->q_latent + item * pass->q_rank_stride;
 
 	(void)thread;
-	rms_norm(q_latent, q_latent, attention->mla->q_a_norm, pass->shape->q_lora_rank, pass->shape->rms_norm_eps);
+	rms_norm(q_latent, q_latent, attention->mla->q_a_norm, pass->shape->q_lora_rank,
+	         pass->shape->rms_norm_eps);
 }
 
 /* Latent, rope key and indexer key of one row into the cache; its queries rotated. */
@@ -156,8 +160,9 @@ static void keep_row_item(void *user, size_t item, unsigned thread)
 		rope_rotate(q + (size_t)h * head + shape->qk_nope_head_dim, cosines, sines, rope, false);
 	if (attention->indexer != NULL)
 		indexer_finish_row(pass, attention->indexer, item);
-	cache_put(pass->rows[item].cache, attention->layer, pass->rows[item].pos, latent, latent + shape->kv_lora_rank,
-		  attention->indexer == NULL ? NULL : pass->index_k + item * pass->index_k_stride);
+	cache_put(pass->rows[item].cache, attention->layer, pass->rows[item].pos, latent,
+	          latent + shape->kv_lora_rank,
+	          attention->indexer == NULL ? NULL : pass->index_k + item * pass->index_k_stride);
 }
 
 static const uint32_t *selected_rows(const struct pass *pass, size_t row)
@@ -169,11 +174,13 @@ static const uint32_t *selected_rows(const struct pass *pass, size_t row)
 static void lay_out_query(const struct pass *pass, size_t row, float *ret)
 {
 	const struct model_shape *shape = pass->shape;
-	uint32_t rope = shape->qk_rope_head_dim, head = shape_qk_head_dim(shape), n_heads = shape->num_attention_heads;
+	uint32_t rope = shape->qk_rope_head_dim, head = shape_qk_head_dim(shape),
+		 n_heads = shape->num_attention_heads;
 
 	for (uint32_t h = 0; h < n_heads; h++) {
 		const float *latent = pass->q_absorbed + (row * n_heads + h) * pass->rank_stride;
-		const float *rotated = pass->q + row * pass->q_stride + (size_t)h * head + shape->qk_nope_head_dim;
+		const float *rotated =
+			pass->q + row * pass->q_stride + (size_t)h * head + shape->qk_nope_head_dim;
 
 		for (size_t k = 0; k < pass->rank_stride; k++)
 			ret[k * pass->heads_padded + h] = latent[k];
@@ -188,13 +195,13 @@ static void attend_absorbed_item(void *user, size_t item, unsigned thread)
 	struct pass *pass = attention->pass;
 	struct pass_scratch *scratch = &pass->scratch[thread];
 	const struct model_shape *shape = pass->shape;
-	const struct attend_shape attend = { pass->heads_padded, (uint32_t)pass->rank_stride, shape->qk_rope_head_dim,
-					     shape->softmax_scale };
+	const struct attend_shape attend = { pass->heads_padded, (uint32_t)pass->rank_stride,
+		                             shape->qk_rope_head_dim, shape->softmax_scale };
 	struct kv_view view = cache_view(pass->rows[item].cache, attention->layer);
 
 	lay_out_query(pass, item, scratch->query);
-	pass->ops->attend(scratch->mixed, scratch->query, &view, selected_rows(pass, item), pass->rows[item].n_selected,
-			  scratch->scores, scratch->tile, &attend);
+	pass->ops->attend(scratch->mixed, scratch->query, &view, selected_rows(pass, item),
+	                  pass->rows[item].n_selected, scratch->scores, scratch->tile, &attend);
 	memcpy(pass->mixed + item * shape->num_attention_heads * pass->rank_stride, scratch->mixed,
 	       shape->num_attention_heads * pass->rank_stride * sizeof(float));
 }
@@ -206,9 +213,11 @@ static void absorb(struct pass *pass, const struct mla_weights *mla, struct prod
 
 	for (uint32_t h = 0; h < n_heads; h++)
 		products[h] = (struct product){ pass->q_absorbed + h * pass->rank_stride,
-						pass->q + (size_t)h * shape_qk_head_dim(shape),
-						&mla->uk_transposed[h], n_heads * pass->rank_stride, pass->q_stride,
-						pass->n_rows };
+			                        pass->q + (size_t)h * shape_qk_head_dim(shape),
+			                        &mla->uk_transposed[h],
+			                        n_heads * pass->rank_stride,
+			                        pass->q_stride,
+			                        pass->n_rows };
 	pass_products(pass, products, n_heads);
 }
 
@@ -217,14 +226,16 @@ static void expand_mixed(struct pass *pass, const struct mla_weights *mla, struc
 	uint32_t n_heads = pass->shape->num_attention_heads;
 
 	for (uint32_t h = 0; h < n_heads; h++)
-		products[h] = (struct product){ pass->heads + h * pass->v_stride, pass->mixed + h * pass->rank_stride,
-						&mla->uv[h], n_heads * pass->v_stride, n_heads * pass->rank_stride,
-						pass->n_rows };
+		products[h] = (struct product){
+			pass->heads + h * pass->v_stride, pass->mixed + h * pass->rank_stride, &mla->uv[h],
+			n_heads * pass->v_stride,         n_heads * pass->rank_stride,         pass->n_rows
+		};
 	pass_products(pass, products, n_heads);
 }
 
 /* Naive form: keys and values of a tile of rows, expanded into scratch; rope keys stay in the tile. Returns how many. */
-static size_t expand_tile(const struct attention *attention, size_t row, size_t first, struct pass_scratch *scratch)
+static size_t expand_tile(const struct attention *attention, size_t row, size_t first,
+                          struct pass_scratch *scratch)
 {
 	struct pass *pass = attention->pass;
 	const struct model_shape *shape = pass->shape;
@@ -240,13 +251,13 @@ static size_t expand_tile(const struct attention *attention, size_t row, size_t 
 		size_t pos = rows == NULL ? first + i : rows[first + i], in_page = pos % view.page_tokens;
 		const uint8_t *page = view.pages[pos / view.page_tokens];
 
-		load_row(scratch->tile + i * stride, page + view.latent_offset + in_page * view.rank * element, view.rank,
-			 view.bf16);
+		load_row(scratch->tile + i * stride,
+		         page + view.latent_offset + in_page * view.rank * element, view.rank, view.bf16);
 		load_row(scratch->tile + i * stride + pass->rank_stride,
-			 page + view.rope_offset + in_page * view.rope * element, view.rope, view.bf16);
+		         page + view.rope_offset + in_page * view.rope * element, view.rope, view.bf16);
 	}
 	pass->ops->matmul(scratch->expanded, round_up(kv_b->n_out, PANEL), scratch->tile, stride, n, kv_b, 0,
-			  matrix_n_panels(kv_b));
+	                  matrix_n_panels(kv_b));
 	return n;
 }
 
@@ -261,17 +272,21 @@ static void score_naive(const struct attention *attention, size_t row, struct pa
 {
 	struct pass *pass = attention->pass;
 	const struct model_shape *shape = pass->shape;
-	uint32_t nope = shape->qk_nope_head_dim, head = nope + shape->v_head_dim, rope = shape->qk_rope_head_dim;
+	uint32_t nope = shape->qk_nope_head_dim, head = nope + shape->v_head_dim,
+		 rope = shape->qk_rope_head_dim;
 	size_t stride = round_up((size_t)shape->num_attention_heads * head, PANEL), n;
 
 	for (size_t first = 0; first < pass->rows[row].n_selected; first += n) {
 		n = expand_tile(attention, row, first, scratch);
 		for (size_t i = 0; i < n; i++) {
-			const float *rope_key = scratch->tile + i * (pass->rank_stride + rope) + pass->rank_stride;
+			const float *rope_key =
+				scratch->tile + i * (pass->rank_stride + rope) + pass->rank_stride;
 
 			for (uint32_t h = 0; h < shape->num_attention_heads; h++) {
-				const float *q = pass->q + row * pass->q_stride + (size_t)h * shape_qk_head_dim(shape);
-				float sum = dot(q, scratch->expanded + i * stride + (size_t)h * head, nope, 0);
+				const float *q =
+					pass->q + row * pass->q_stride + (size_t)h * shape_qk_head_dim(shape);
+				float sum =
+					dot(q, scratch->expanded + i * stride + (size_t)h * head, nope, 0);
 
 				scratch->scores[(first + i) * pass->heads_padded + h] =
 					dot(q + nope, rope_key, rope, sum) * shape->softmax_scale;
@@ -307,7 +322,8 @@ static void mix_naive(const struct attention *attention, size_t row, struct pass
 		n = expand_tile(attention, row, first, scratch);
 		for (size_t i = 0; i < n; i++) {
 			for (uint32_t h = 0; h < shape->num_attention_heads; h++) {
-				const float *value = scratch->expanded + i * stride + (size_t)h * (nope + v) + nope;
+				const float *value =
+					scratch->expanded + i * stride + (size_t)h * (nope + v) + nope;
 				float weight = scratch->scores[(first + i) * pass->heads_padded + h];
 
 				for (uint32_t c = 0; c < v; c++)
@@ -335,9 +351,11 @@ static void project_inputs(const struct attention *attention, struct product *pr
 	const struct mla_weights *mla = attention->mla;
 	size_t n = 2;
 
-	products[0] = (struct product){ pass->q_latent, pass->u, &mla->q_a, pass->q_rank_stride, pass->hidden_stride,
-					pass->n_rows };
-	products[1] = (struct product){ pass->kv, pass->u, &mla->kv_a, pass->kv_stride, pass->hidden_stride, pass->n_rows };
+	products[0] = (struct product){ pass->q_latent,      pass->u,     &mla->q_a, pass->q_rank_stride,
+		                        pass->hidden_stride, pass->n_rows };
+	products[1] =
+		(struct product){ pass->kv,    pass->u, &mla->kv_a, pass->kv_stride, pass->hidden_stride,
+		                  pass->n_rows };
 	if (attention->indexer != NULL) {
 		indexer_input_products(pass, attention->indexer, products + n);
 		n += 2;
@@ -350,15 +368,15 @@ static void project_queries(const struct attention *attention, struct product *p
 	struct pass *pass = attention->pass;
 	size_t n = 1;
 
-	products[0] = (struct product){ pass->q, pass->q_latent, &attention->mla->q_b, pass->q_stride, pass->q_rank_stride,
-					pass->n_rows };
+	products[0] = (struct product){ pass->q,        pass->q_latent,      &attention->mla->q_b,
+		                        pass->q_stride, pass->q_rank_stride, pass->n_rows };
 	if (attention->indexer != NULL)
 		products[n++] = indexer_query_product(pass, attention->indexer);
 	pass_products(pass, products, n);
 }
 
-void mla_forward(struct pass *pass, const struct mla_weights *mla, const struct indexer_weights *indexer, uint32_t layer,
-		 struct product *products)
+void mla_forward(struct pass *pass, const struct mla_weights *mla, const struct indexer_weights *indexer,
+                 uint32_t layer, struct product *products)
 {
 	struct attention attention = { pass, mla, indexer, layer };
 
@@ -375,7 +393,11 @@ void mla_forward(struct pass *pass, const struct mla_weights *mla, const struct 
 		pool_run(pass->pool, pass->n_rows, attend_absorbed_item, &attention);
 		expand_mixed(pass, mla, products);
 	}
-	products[0] = (struct product){ pass->u, pass->heads, &mla->o, pass->hidden_stride,
-					pass->shape->num_attention_heads * pass->v_stride, pass->n_rows };
+	products[0] = (struct product){ pass->u,
+		                        pass->heads,
+		                        &mla->o,
+		                        pass->hidden_stride,
+		                        pass->shape->num_attention_heads * pass->v_stride,
+		                        pass->n_rows };
 	pass_products(pass, products, 1);
 }

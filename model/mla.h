@@ -12,10 +12,10 @@
 
 struct mla_weights {
 	struct matrix q_a, q_b, kv_a, o;
-	float *q_a_norm, *kv_a_norm;  /* [q_lora_rank], [kv_lora_rank] */
+	float *q_a_norm, *kv_a_norm; /* [q_lora_rank], [kv_lora_rank] */
 	struct matrix *uk_transposed; /* [heads] of [rank, nope]; absorbed form */
-	struct matrix *uv;            /* [heads] of [v, rank]; absorbed form */
-	struct matrix kv_b;           /* [heads * (nope + v), rank]; naive form */
+	struct matrix *uv; /* [heads] of [v, rank]; absorbed form */
+	struct matrix kv_b; /* [heads * (nope + v), rank]; naive form */
 };
 
 /* Whether the naive form costs less multiplications for these shapes, counting that an expanded row serves
@@ -23,13 +23,13 @@ struct mla_weights {
 #define MLA_REUSE 32
 bool mla_prefers_naive(const struct model_shape *shape);
 
-int mla_load(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape, uint32_t layer,
-	     bool naive, struct err *err);
+int mla_load(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape,
+             uint32_t layer, bool naive, struct err *err);
 void mla_done(struct mla_weights *mla, const struct model_shape *shape);
 
 /* The whole block: u (normed) in, pass->u out; writes the rows' latents and keys to the cache, selects, attends. indexer
  * is NULL in a layer that reuses the choice of the layer before. products is scratch of layer_n_products(). */
-void mla_forward(struct pass *pass, const struct mla_weights *mla, const struct indexer_weights *indexer, uint32_t layer,
-		 struct product *products);
+void mla_forward(struct pass *pass, const struct mla_weights *mla, const struct indexer_weights *indexer,
+                 uint32_t layer, struct product *products);
 
 #endif

@@ -8,8 +8,8 @@
 
 #include "base/array.h"
 
-static int load_mlp(struct mlp_weights *mlp, const struct checkpoint *checkpoint, const struct model_shape *shape,
-		    const char *prefix, uint32_t width, struct err *err)
+static int load_mlp(struct mlp_weights *mlp, const struct checkpoint *checkpoint,
+                    const struct model_shape *shape, const char *prefix, uint32_t width, struct err *err)
 {
 	char gate[160], up[160], down[160];
 	int r;
@@ -31,14 +31,15 @@ static void mlp_done(struct mlp_weights *mlp)
 }
 
 /* The bias is used when it is there, whatever topk_method says of other models. */
-static int load_router(struct moe_weights *moe, const struct checkpoint *checkpoint, const struct model_shape *shape,
-		       uint32_t layer, struct err *err)
+static int load_router(struct moe_weights *moe, const struct checkpoint *checkpoint,
+                       const struct model_shape *shape, uint32_t layer, struct err *err)
 {
 	char name[160];
 	int r;
 
 	snprintf(name, sizeof(name), "model.layers.%u.mlp.gate.weight", layer);
-	r = weights_pack(checkpoint, shape, name, shape->n_routed_experts, shape->hidden_size, &moe->gate, err);
+	r = weights_pack(checkpoint, shape, name, shape->n_routed_experts, shape->hidden_size, &moe->gate,
+	                 err);
 	if (r < 0)
 		return r;
 	snprintf(name, sizeof(name), "model.layers.%u.mlp.gate.e_score_correction_bias", layer);
@@ -47,8 +48,8 @@ static int load_router(struct moe_weights *moe, const struct checkpoint *checkpo
 	return weights_read(checkpoint, shape, name, 1, shape->n_routed_experts, &moe->bias, err);
 }
 
-static int load_experts(struct moe_weights *moe, const struct checkpoint *checkpoint, const struct model_shape *shape,
-			uint32_t layer, struct err *err)
+static int load_experts(struct moe_weights *moe, const struct checkpoint *checkpoint,
+                        const struct model_shape *shape, uint32_t layer, struct err *err)
 {
 	char prefix[128];
 	int r = 0;
@@ -63,8 +64,8 @@ static int load_experts(struct moe_weights *moe, const struct checkpoint *checkp
 	return r;
 }
 
-int moe_load(struct moe_weights *moe, const struct checkpoint *checkpoint, const struct model_shape *shape, uint32_t layer,
-	     bool sparse, struct err *err)
+int moe_load(struct moe_weights *moe, const struct checkpoint *checkpoint, const struct model_shape *shape,
+             uint32_t layer, bool sparse, struct err *err)
 {
 	char prefix[128];
 	int r;
@@ -77,7 +78,8 @@ int moe_load(struct moe_weights *moe, const struct checkpoint *checkpoint, const
 	    (r = load_experts(moe, checkpoint, shape, layer, err)) < 0 || shape->n_shared_experts == 0)
 		return r;
 	snprintf(prefix, sizeof(prefix), "model.layers.%u.mlp.shared_experts", layer);
-	return load_mlp(&moe->shared, checkpoint, shape, prefix, shape->n_shared_experts * shape->moe_intermediate_size, err);
+	return load_mlp(&moe->shared, checkpoint, shape, prefix,
+	                shape->n_shared_experts * shape->moe_intermediate_size, err);
 }
 
 void moe_done(struct moe_weights *moe, const struct model_shape *shape)
@@ -133,7 +135,8 @@ static float group_score(const float *scores, const float *bias, uint32_t first,
 }
 
 /* Whether fewer than topk_group groups are better than this one. */
-static bool group_is_kept(const struct model_shape *shape, const float *scores, const float *bias, uint32_t group)
+static bool group_is_kept(const struct model_shape *shape, const float *scores, const float *bias,
+                          uint32_t group)
 {
 	uint32_t n = shape->n_routed_experts / shape->n_group, better = 0;
 	float own;
@@ -150,7 +153,8 @@ static bool group_is_kept(const struct model_shape *shape, const float *scores, 
 }
 
 /* The experts, best first, put in order of their number. */
-static void choose_experts(const struct model_shape *shape, const float *scores, const float *bias, uint32_t *experts)
+static void choose_experts(const struct model_shape *shape, const float *scores, const float *bias,
+                           uint32_t *experts)
 {
 	uint32_t k = shape->num_experts_per_tok, n = 0, in_group = shape->n_routed_experts / shape->n_group;
 
@@ -161,7 +165,8 @@ static void choose_experts(const struct model_shape *shape, const float *scores,
 			uint32_t place = n < k ? n++ : k;
 
 			/* Insertion among those held, best first; a later equal one stays behind. */
-			while (place > 0 && biased(scores, bias, e) > biased(scores, bias, experts[place - 1])) {
+			while (place > 0 &&
+			       biased(scores, bias, e) > biased(scores, bias, experts[place - 1])) {
 				if (place < k)
 					experts[place] = experts[place - 1];
 				place--;
@@ -180,7 +185,8 @@ static void choose_experts(const struct model_shape *shape, const float *scores,
 	}
 }
 
-void moe_route(const struct model_shape *shape, float *logits, const float *bias, uint32_t *experts, float *weights)
+void moe_route(const struct model_shape *shape, float *logits, const float *bias, uint32_t *experts,
+               float *weights)
 {
 	float sum = 0;
 
@@ -206,7 +212,7 @@ static void group_rows(struct pass *pass, const struct moe_weights *moe)
 	memset(start, 0, ((size_t)shape->n_routed_experts + 1) * sizeof(*start));
 	for (size_t i = 0; i < pass->n_rows; i++) {
 		moe_route(shape, pass->gates + i * pass->gate_stride, moe->bias, pass->expert_of + i * k,
-			  pass->expert_weight + i * k);
+		          pass->expert_weight + i * k);
 		for (uint32_t j = 0; j < k; j++)
 			start[pass->expert_of[i * k + j] + 1]++;
 	}
@@ -225,8 +231,8 @@ static void gather_item(void *user, size_t item, unsigned thread)
 
 	(void)thread;
 	for (uint32_t j = 0; j < k; j++)
-		memcpy(pass->expert_in + pass->place_of[item * k + j] * pass->hidden_stride, pass->u + item * pass->hidden_stride,
-		       pass->hidden_stride * sizeof(float));
+		memcpy(pass->expert_in + pass->place_of[item * k + j] * pass->hidden_stride,
+		       pass->u + item * pass->hidden_stride, pass->hidden_stride * sizeof(float));
 }
 
 static void activate_expert_item(void *user, size_t item, unsigned thread)
@@ -234,8 +240,8 @@ static void activate_expert_item(void *user, size_t item, unsigned thread)
 	struct pass *pass = user;
 
 	(void)thread;
-	pass->ops->silu_mul(pass->expert_gate + item * pass->expert_stride, pass->expert_up + item * pass->expert_stride,
-			    pass->shape->moe_intermediate_size);
+	pass->ops->silu_mul(pass->expert_gate + item * pass->expert_stride,
+	                    pass->expert_up + item * pass->expert_stride, pass->shape->moe_intermediate_size);
 }
 
 /* A dense or shared MLP's row; its stride is whole panels of its own width. */
@@ -250,8 +256,8 @@ static void activate_mlp_item(void *user, size_t item, unsigned thread)
 	const struct mlp_rows *rows = user;
 
 	(void)thread;
-	rows->pass->ops->silu_mul(rows->pass->mlp_gate + item * rows->stride, rows->pass->mlp_up + item * rows->stride,
-				  rows->width);
+	rows->pass->ops->silu_mul(rows->pass->mlp_gate + item * rows->stride,
+	                          rows->pass->mlp_up + item * rows->stride, rows->width);
 }
 
 /* u = shared + experts, in the order that moe.h promises: experts first. */
@@ -274,16 +280,18 @@ static void combine_item(void *user, size_t item, unsigned thread)
 }
 
 /* gate and up of every expert that has rows, and of the shared MLP; returns the number of products. */
-static size_t list_inputs(struct pass *pass, const struct moe_weights *moe, bool sparse, const struct mlp_rows *rows,
-			  struct product *products)
+static size_t list_inputs(struct pass *pass, const struct moe_weights *moe, bool sparse,
+                          const struct mlp_rows *rows, struct product *products)
 {
 	size_t n = 0;
 
 	if (rows->width > 0) {
-		products[n++] = (struct product){ pass->mlp_gate, pass->u, &moe->shared.gate, rows->stride,
-						  pass->hidden_stride, pass->n_rows };
-		products[n++] = (struct product){ pass->mlp_up, pass->u, &moe->shared.up, rows->stride, pass->hidden_stride,
-						  pass->n_rows };
+		products[n++] =
+			(struct product){ pass->mlp_gate,      pass->u,     &moe->shared.gate, rows->stride,
+			                  pass->hidden_stride, pass->n_rows };
+		products[n++] =
+			(struct product){ pass->mlp_up,        pass->u,     &moe->shared.up, rows->stride,
+			                  pass->hidden_stride, pass->n_rows };
 	}
 	for (uint32_t e = 0; sparse && e < pass->shape->n_routed_experts; e++) {
 		size_t first = pass->expert_start[e], n_rows = pass->expert_start[e + 1] - first;
@@ -291,37 +299,49 @@ static size_t list_inputs(struct pass *pass, const struct moe_weights *moe, bool
 
 		if (n_rows == 0)
 			continue;
-		products[n++] = (struct product){ pass->expert_gate + first * pass->expert_stride, in,
-						  &moe->experts[e].gate, pass->expert_stride, pass->hidden_stride, n_rows };
-		products[n++] = (struct product){ pass->expert_up + first * pass->expert_stride, in, &moe->experts[e].up,
-						  pass->expert_stride, pass->hidden_stride, n_rows };
+		products[n++] = (struct product){ pass->expert_gate + first * pass->expert_stride,
+			                          in,
+			                          &moe->experts[e].gate,
+			                          pass->expert_stride,
+			                          pass->hidden_stride,
+			                          n_rows };
+		products[n++] = (struct product){ pass->expert_up + first * pass->expert_stride,
+			                          in,
+			                          &moe->experts[e].up,
+			                          pass->expert_stride,
+			                          pass->hidden_stride,
+			                          n_rows };
 	}
 	return n;
 }
 
-static size_t list_outputs(struct pass *pass, const struct moe_weights *moe, bool sparse, const struct mlp_rows *rows,
-			   struct product *products)
+static size_t list_outputs(struct pass *pass, const struct moe_weights *moe, bool sparse,
+                           const struct mlp_rows *rows, struct product *products)
 {
 	size_t n = 0;
 
 	if (rows->width > 0)
-		products[n++] = (struct product){ pass->u, pass->mlp_gate, &moe->shared.down, pass->hidden_stride,
-						  rows->stride, pass->n_rows };
+		products[n++] = (struct product){ pass->u,           pass->mlp_gate,
+			                          &moe->shared.down, pass->hidden_stride,
+			                          rows->stride,      pass->n_rows };
 	for (uint32_t e = 0; sparse && e < pass->shape->n_routed_experts; e++) {
 		size_t first = pass->expert_start[e], n_rows = pass->expert_start[e + 1] - first;
 
 		if (n_rows > 0)
 			products[n++] = (struct product){ pass->expert_out + first * pass->hidden_stride,
-							  pass->expert_gate + first * pass->expert_stride,
-							  &moe->experts[e].down, pass->hidden_stride, pass->expert_stride,
-							  n_rows };
+				                          pass->expert_gate + first * pass->expert_stride,
+				                          &moe->experts[e].down,
+				                          pass->hidden_stride,
+				                          pass->expert_stride,
+				                          n_rows };
 	}
 	return n;
 }
 
 static void route_rows(struct pass *pass, const struct moe_weights *moe)
 {
-	struct product gate = { pass->gates, pass->u, &moe->gate, pass->gate_stride, pass->hidden_stride, pass->n_rows };
+	struct product gate = { pass->gates,         pass->u,     &moe->gate, pass->gate_stride,
+		                pass->hidden_stride, pass->n_rows };
 
 	pass_products(pass, &gate, 1);
 	group_rows(pass, moe);
@@ -333,7 +353,8 @@ void moe_forward(struct pass *pass, const struct moe_weights *moe, bool sparse, 
 	const struct model_shape *shape = pass->shape;
 	struct mlp_rows rows = { .pass = pass };
 
-	rows.width = sparse ? shape->n_shared_experts * shape->moe_intermediate_size : shape->intermediate_size;
+	rows.width =
+		sparse ? shape->n_shared_experts * shape->moe_intermediate_size : shape->intermediate_size;
 	rows.stride = round_up(rows.width, PANEL);
 	if (sparse)
 		route_rows(pass, moe);

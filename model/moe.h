@@ -13,21 +13,23 @@ struct mlp_weights {
 };
 
 struct moe_weights {
-	struct matrix gate;           /* [n_routed_experts, hidden_size] */
-	float *bias;                  /* [n_routed_experts], or NULL */
-	struct mlp_weights *experts;  /* [n_routed_experts] */
-	struct mlp_weights shared;    /* of n_shared_experts * moe_intermediate_size; or of dense intermediate_size */
+	struct matrix gate; /* [n_routed_experts, hidden_size] */
+	float *bias; /* [n_routed_experts], or NULL */
+	struct mlp_weights *experts; /* [n_routed_experts] */
+	struct mlp_weights
+		shared; /* of n_shared_experts * moe_intermediate_size; or of dense intermediate_size */
 };
 
 /* sparse: router and experts, else the dense MLP alone (in shared). */
-int moe_load(struct moe_weights *moe, const struct checkpoint *checkpoint, const struct model_shape *shape, uint32_t layer,
-	     bool sparse, struct err *err);
+int moe_load(struct moe_weights *moe, const struct checkpoint *checkpoint, const struct model_shape *shape,
+             uint32_t layer, bool sparse, struct err *err);
 void moe_done(struct moe_weights *moe, const struct model_shape *shape);
 
 /* u (normed) in, pass->u out. products is scratch of layer_n_products(). */
 void moe_forward(struct pass *pass, const struct moe_weights *moe, bool sparse, struct product *products);
 
 /* One token's routing, from its router logits (overwritten): experts[num_experts_per_tok], rising, and their weights. */
-void moe_route(const struct model_shape *shape, float *logits, const float *bias, uint32_t *experts, float *weights);
+void moe_route(const struct model_shape *shape, float *logits, const float *bias, uint32_t *experts,
+               float *weights);
 
 #endif

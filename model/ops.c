@@ -26,7 +26,8 @@ static bool always(void)
 static const struct {
 	const struct ops *ops;
 	bool (*runs_here)(void);
-} FAMILIES[] = { /* best first */
+} FAMILIES[] = {
+	/* best first */
 #ifdef SKIMD_X86_64
 	{ &ops_avx2, has_avx2 },
 #endif

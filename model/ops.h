@@ -16,8 +16,8 @@
 #include "model/weights.h"
 
 #define INDEX_GROUP 16 /* indexer keys that lie side by side */
-#define HEAD_PAD 8     /* heads are padded to a multiple of it */
-#define RANK_PAD 16    /* latents are padded to a multiple of it */
+#define HEAD_PAD 8 /* heads are padded to a multiple of it */
+#define RANK_PAD 16 /* latents are padded to a multiple of it */
 
 static inline size_t round_up(size_t n, size_t multiple)
 {
@@ -28,14 +28,14 @@ static inline size_t round_up(size_t n, size_t multiple)
 struct kv_view {
 	const uint8_t *const *pages;
 	size_t page_tokens, latent_offset, rope_offset; /* bytes from a page's start */
-	uint32_t rank, rope;                            /* elements of a row */
-	bool bf16;                                      /* else float32 */
+	uint32_t rank, rope; /* elements of a row */
+	bool bf16; /* else float32 */
 };
 
 /* Shapes of one query's attention in the absorbed form; see mla.h. */
 struct attend_shape {
-	uint32_t n_heads;  /* padded to HEAD_PAD */
-	uint32_t rank;     /* padded to RANK_PAD */
+	uint32_t n_heads; /* padded to HEAD_PAD */
+	uint32_t rank; /* padded to RANK_PAD */
 	uint32_t rope;
 	float scale;
 };
@@ -45,21 +45,21 @@ struct ops {
 
 	/* y[n_rows][ldy] = x[n_rows][ldx] W^T, for the outputs of panels [first, end); ldy has room for whole
 	 * panels. */
-	void (*matmul)(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const struct matrix *matrix,
-		       size_t first, size_t end);
+	void (*matmul)(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
+	               const struct matrix *matrix, size_t first, size_t end);
 
 	/* Index scores of one query against n_groups of INDEX_GROUP keys:
 	 *   q [n_heads][width]   weights [n_heads]   keys [n_groups][width][INDEX_GROUP]   ret [n_groups * INDEX_GROUP]
 	 * ret[s] = sum_j weights[j] * max(0, q[j] . k[s]), over j in order. */
-	void (*index_scores)(float *ret, const float *q, const float *weights, const float *keys, size_t n_groups,
-			     uint32_t n_heads, uint32_t width);
+	void (*index_scores)(float *ret, const float *q, const float *weights, const float *keys,
+	                     size_t n_groups, uint32_t n_heads, uint32_t width);
 
 	/* One query, all heads, over n_rows cached rows (positions in `rows`, rising; NULL: 0 to n_rows - 1):
 	 *   q [rank + rope][n_heads]   out [n_heads][rank]   sums and weights are by head over the rows in order
 	 *   scores: scratch [n_rows][n_heads]   tile: scratch [ATTEND_TILE][rank + rope], zeroed once
 	 * The scores array holds each row's weight (its share of the attention) afterwards. */
-	void (*attend)(float *out, const float *q, const struct kv_view *view, const uint32_t *rows, size_t n_rows,
-		       float *scores, float *tile, const struct attend_shape *shape);
+	void (*attend)(float *out, const float *q, const struct kv_view *view, const uint32_t *rows,
+	               size_t n_rows, float *scores, float *tile, const struct attend_shape *shape);
 
 	/* gate[i] = silu(gate[i]) * up[i] */
 	void (*silu_mul)(float *gate, const float *up, size_t n);

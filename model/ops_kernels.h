@@ -80,8 +80,9 @@ INLINE void load_weights(vec *ret, const void *panel, size_t k, bool bf16)
 }
 
 /* n_rows by n_panels, both known when compiled: every accumulator is a register. */
-INLINE void matmul_tile(float *y, size_t ldy, const float *x, size_t ldx, const uint8_t *panels, size_t panel_bytes,
-			size_t n_in, const int n_rows, const int n_panels, const bool bf16)
+INLINE void matmul_tile(float *y, size_t ldy, const float *x, size_t ldx, const uint8_t *panels,
+                        size_t panel_bytes, size_t n_in, const int n_rows, const int n_panels,
+                        const bool bf16)
 {
 	vec acc[MATMUL_ROWS][4][PANEL_VECS] = { 0 };
 
@@ -107,30 +108,34 @@ INLINE void matmul_tile(float *y, size_t ldy, const float *x, size_t ldx, const 
 		for (int p = 0; p < n_panels; p++) {
 #pragma GCC unroll 8
 			for (int v = 0; v < PANEL_VECS; v++)
-				store(y + (size_t)m * ldy + (size_t)p * PANEL + (size_t)v * LANES, acc[m][p][v]);
+				store(y + (size_t)m * ldy + (size_t)p * PANEL + (size_t)v * LANES,
+				      acc[m][p][v]);
 		}
 	}
 }
 
 /* A few rows: the panels side by side fill the registers that rows leave free. */
-INLINE size_t matmul_few(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const uint8_t *panels,
-			 size_t panel_bytes, size_t n_in, size_t n_panels, const bool bf16)
+INLINE size_t matmul_few(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
+                         const uint8_t *panels, size_t panel_bytes, size_t n_in, size_t n_panels,
+                         const bool bf16)
 {
 	const int wide = MATMUL_ROWS >= 4 ? 4 : 2;
 	size_t p = 0;
 
 	if (n_rows == 1) {
 		for (; p + (size_t)wide <= n_panels; p += (size_t)wide)
-			matmul_tile(y + p * PANEL, ldy, x, ldx, panels + p * panel_bytes, panel_bytes, n_in, 1, wide, bf16);
+			matmul_tile(y + p * PANEL, ldy, x, ldx, panels + p * panel_bytes, panel_bytes, n_in,
+			            1, wide, bf16);
 	} else if (n_rows == 2 && MATMUL_ROWS >= 4) {
 		for (; p + 2 <= n_panels; p += 2)
-			matmul_tile(y + p * PANEL, ldy, x, ldx, panels + p * panel_bytes, panel_bytes, n_in, 2, 2, bf16);
+			matmul_tile(y + p * PANEL, ldy, x, ldx, panels + p * panel_bytes, panel_bytes, n_in,
+			            2, 2, bf16);
 	}
 	return p;
 }
 
-INLINE void matmul_panel(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const uint8_t *panel,
-			 size_t n_in, const bool bf16)
+INLINE void matmul_panel(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
+                         const uint8_t *panel, size_t n_in, const bool bf16)
 {
 	size_t m = 0;
 
@@ -157,19 +162,20 @@ INLINE void matmul_panel(float *y, size_t ldy, const float *x, size_t ldx, size_
 	}
 }
 
-INLINE void matmul_form(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const struct matrix *matrix,
-			size_t first, size_t end, const bool bf16)
+INLINE void matmul_form(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
+                        const struct matrix *matrix, size_t first, size_t end, const bool bf16)
 {
 	size_t panel_bytes = matrix_panel_bytes(matrix);
 	const uint8_t *panels = (const uint8_t *)matrix->panels + first * panel_bytes;
 	size_t p = matmul_few(y, ldy, x, ldx, n_rows, panels, panel_bytes, matrix->n_in, end - first, bf16);
 
 	for (; p < end - first; p++)
-		matmul_panel(y + p * PANEL, ldy, x, ldx, n_rows, panels + p * panel_bytes, matrix->n_in, bf16);
+		matmul_panel(y + p * PANEL, ldy, x, ldx, n_rows, panels + p * panel_bytes, matrix->n_in,
+		             bf16);
 }
 
-static void matmul(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const struct matrix *matrix,
-		   size_t first, size_t end)
+static void matmul(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
+                   const struct matrix *matrix, size_t first, size_t end)
 {
 	if (matrix->bf16)
 		matmul_form(y + first * PANEL, ldy, x, ldx, n_rows, matrix, first, end, true);
@@ -179,7 +185,7 @@ static void matmul(float *y, size_t ldy, const float *x, size_t ldx, size_t n_ro
 
 /* n_heads dot products with one group of keys, each passed through the ReLU and added to the scores in order. */
 INLINE void index_heads(vec *scores, const float *q, const float *weights, const float *keys, uint32_t width,
-			const int n_heads)
+                        const int n_heads)
 {
 	vec acc[INDEX_HEADS][GROUP_VECS] = { 0 };
 
@@ -190,7 +196,8 @@ INLINE void index_heads(vec *scores, const float *q, const float *weights, const
 
 #pragma GCC unroll 8
 			for (int v = 0; v < GROUP_VECS; v++)
-				acc[j][v] = MULADD(qd, load(keys + d * INDEX_GROUP + (size_t)v * LANES), acc[j][v]);
+				acc[j][v] = MULADD(qd, load(keys + d * INDEX_GROUP + (size_t)v * LANES),
+				                   acc[j][v]);
 		}
 	}
 #pragma GCC unroll 4
@@ -202,7 +209,7 @@ INLINE void index_heads(vec *scores, const float *q, const float *weights, const
 }
 
 static void index_scores(float *ret, const float *q, const float *weights, const float *keys, size_t n_groups,
-			 uint32_t n_heads, uint32_t width)
+                         uint32_t n_heads, uint32_t width)
 {
 	for (size_t g = 0; g < n_groups; g++) {
 		const float *group = keys + g * width * INDEX_GROUP;
@@ -235,7 +242,7 @@ INLINE void widen(float *to, const void *from, size_t n, bool bf16)
 
 /* Rows [first, first + n) of the list into the tile, float32, latent then rope key. */
 INLINE void load_tile(float *tile, const struct kv_view *view, const uint32_t *rows, size_t first, size_t n,
-		      const struct attend_shape *shape)
+                      const struct attend_shape *shape)
 {
 	size_t element = view->bf16 ? 2 : 4;
 
@@ -244,15 +251,18 @@ INLINE void load_tile(float *tile, const struct kv_view *view, const uint32_t *r
 		const uint8_t *page = view->pages[pos / view->page_tokens];
 		float *row = tile + i * (shape->rank + shape->rope);
 
-		widen(row, page + view->latent_offset + in_page * view->rank * element, view->rank, view->bf16);
-		widen(row + shape->rank, page + view->rope_offset + in_page * view->rope * element, view->rope, view->bf16);
+		widen(row, page + view->latent_offset + in_page * view->rank * element, view->rank,
+		      view->bf16);
+		widen(row + shape->rank, page + view->rope_offset + in_page * view->rope * element,
+		      view->rope, view->bf16);
 	}
 }
 
 #define SCORE_ROWS 8
 
 /* scores[n][n_heads] = scale * q . row, for the rows of one tile. */
-INLINE void score_tile(float *scores, const float *q, const float *tile, size_t n, const struct attend_shape *shape)
+INLINE void score_tile(float *scores, const float *q, const float *tile, size_t n,
+                       const struct attend_shape *shape)
 {
 	size_t width = shape->rank + shape->rope;
 
@@ -289,14 +299,16 @@ INLINE void softmax_rows(float *scores, size_t n_rows, const struct attend_shape
 		}
 		factor = splat(1) / sum;
 		for (size_t i = 0; i < n_rows; i++)
-			store(scores + i * shape->n_heads + h, load(scores + i * shape->n_heads + h) * factor);
+			store(scores + i * shape->n_heads + h,
+			      load(scores + i * shape->n_heads + h) * factor);
 	}
 }
 
 #define MIX_HEADS 4
 
 /* out[n_heads][rank] += weight * row, for the rows of one tile in order. */
-INLINE void mix_tile(float *out, const float *weights, const float *tile, size_t n, const struct attend_shape *shape)
+INLINE void mix_tile(float *out, const float *weights, const float *tile, size_t n,
+                     const struct attend_shape *shape)
 {
 	size_t width = shape->rank + shape->rope;
 
@@ -310,7 +322,8 @@ INLINE void mix_tile(float *out, const float *weights, const float *tile, size_t
 				acc[m][1] = load(out + (h + m) * shape->rank + c + LANES);
 			}
 			for (size_t i = 0; i < n; i++) {
-				vec low = load(tile + i * width + c), high = load(tile + i * width + c + LANES);
+				vec low = load(tile + i * width + c),
+				    high = load(tile + i * width + c + LANES);
 
 #pragma GCC unroll 4
 				for (size_t m = 0; m < MIX_HEADS; m++) {
@@ -329,8 +342,8 @@ INLINE void mix_tile(float *out, const float *weights, const float *tile, size_t
 	}
 }
 
-static void attend(float *out, const float *q, const struct kv_view *view, const uint32_t *rows, size_t n_rows,
-		   float *scores, float *tile, const struct attend_shape *shape)
+static void attend(float *out, const float *q, const struct kv_view *view, const uint32_t *rows,
+                   size_t n_rows, float *scores, float *tile, const struct attend_shape *shape)
 {
 	for (size_t i = 0; i < n_rows; i += ATTEND_TILE) {
 		size_t n = n_rows - i < ATTEND_TILE ? n_rows - i : ATTEND_TILE;

@@ -45,9 +45,9 @@ static int init_scratch(struct pass *pass, struct pass_scratch *scratch)
 	scratch->mixed = array_new(float, pass->heads_padded, pass->rank_stride);
 	if (pass->naive)
 		scratch->expanded = array_new(float, ATTEND_TILE,
-					      round_up((size_t)shape->num_attention_heads *
-							       (shape->qk_nope_head_dim + shape->v_head_dim),
-						       PANEL));
+		                              round_up((size_t)shape->num_attention_heads *
+		                                               (shape->qk_nope_head_dim + shape->v_head_dim),
+		                                       PANEL));
 	if (scratch->index_keys == NULL || scratch->index_scores == NULL || scratch->query == NULL ||
 	    scratch->tile == NULL || scratch->mixed == NULL || (pass->naive && scratch->expanded == NULL))
 		return -ENOMEM;
@@ -115,8 +115,8 @@ static int init_rows(struct pass *pass)
 	pass->expert_of = array_new(uint32_t, pass->max_rows, shape->num_experts_per_tok);
 	pass->place_of = array_new(uint32_t, pass->max_rows, shape->num_experts_per_tok);
 	pass->expert_start = array_new(uint32_t, shape->n_routed_experts + 1);
-	if (pass->rows == NULL || pass->selected == NULL || pass->expert_of == NULL || pass->place_of == NULL ||
-	    pass->expert_start == NULL)
+	if (pass->rows == NULL || pass->selected == NULL || pass->expert_of == NULL ||
+	    pass->place_of == NULL || pass->expert_start == NULL)
 		return -ENOMEM;
 	list_row_buffers(pass, buffers);
 	for (size_t i = 0; i < N_ROW_BUFFERS; i++) {
@@ -127,12 +127,14 @@ static int init_rows(struct pass *pass)
 	return 0;
 }
 
-int pass_init(struct pass *pass, const struct model_shape *shape, const struct ops *ops, struct pool *pool, bool naive,
-	      size_t max_rows)
+int pass_init(struct pass *pass, const struct model_shape *shape, const struct ops *ops, struct pool *pool,
+              bool naive, size_t max_rows)
 {
 	int r;
 
-	*pass = (struct pass){ .shape = shape, .ops = ops, .pool = pool, .naive = naive, .max_rows = max_rows };
+	*pass = (struct pass){
+		.shape = shape, .ops = ops, .pool = pool, .naive = naive, .max_rows = max_rows
+	};
 	set_strides(pass, shape);
 	r = init_rows(pass);
 	pass->scratch = array_new(struct pass_scratch, pool_n_threads(pool));
@@ -239,8 +241,9 @@ static void run_piece(void *user, size_t item, unsigned thread)
 	end = first + piece_panels(product);
 	if (end > matrix_n_panels(product->matrix))
 		end = matrix_n_panels(product->matrix);
-	shared->pass->ops->matmul(product->y + first_row * product->ldy, product->ldy, product->x + first_row * product->ldx,
-				  product->ldx, n_rows, product->matrix, first, end);
+	shared->pass->ops->matmul(product->y + first_row * product->ldy, product->ldy,
+	                          product->x + first_row * product->ldx, product->ldx, n_rows,
+	                          product->matrix, first, end);
 }
 
 void pass_products(struct pass *pass, const struct product *products, size_t n)

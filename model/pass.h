@@ -21,21 +21,21 @@ struct pass_row {
 	const struct context_observer *observer; /* may be NULL */
 	uint32_t token, pos;
 	bool dense;
-	bool all;            /* attention looks at every position up to pos; else at n_selected of them */
+	bool all; /* attention looks at every position up to pos; else at n_selected of them */
 	uint32_t n_selected;
 };
 
 /* What one thread needs of its own. */
 struct pass_scratch {
 	struct topk topk;
-	float *index_keys;   /* [CACHE_PAGE_TOKENS][index_head_dim], as cache_index_keys() gives them */
+	float *index_keys; /* [CACHE_PAGE_TOKENS][index_head_dim], as cache_index_keys() gives them */
 	float *index_scores; /* [CACHE_PAGE_TOKENS] */
-	float *query;        /* [rank_stride + rope][heads_padded] */
-	float *tile;         /* [ATTEND_TILE][rank_stride + rope] */
-	float *expanded;     /* [ATTEND_TILE][heads * (nope + v)], naive form only */
-	float *scores;       /* [n_scores][heads_padded] */
+	float *query; /* [rank_stride + rope][heads_padded] */
+	float *tile; /* [ATTEND_TILE][rank_stride + rope] */
+	float *expanded; /* [ATTEND_TILE][heads * (nope + v)], naive form only */
+	float *scores; /* [n_scores][heads_padded] */
 	size_t n_scores;
-	float *mixed;        /* [heads_padded][rank_stride] */
+	float *mixed; /* [heads_padded][rank_stride] */
 };
 
 struct pass {
@@ -44,28 +44,28 @@ struct pass {
 	struct pool *pool;
 	bool naive;
 	size_t n_rows, max_rows;
-	struct pass_row *rows;    /* [max_rows] */
-	uint32_t *selected;       /* [max_rows][index_topk], by the last layer that scored */
+	struct pass_row *rows; /* [max_rows] */
+	uint32_t *selected; /* [max_rows][index_topk], by the last layer that scored */
 
 	/* Floats [max_rows][...stride]; strides are the width rounded up to whole panels. */
 	size_t hidden_stride, q_rank_stride, q_stride, kv_stride, rank_stride, v_stride;
 	size_t index_q_stride, index_k_stride, index_w_stride, expert_stride, gate_stride;
 	uint32_t heads_padded;
-	float *x;                 /* the residual stream */
-	float *u;                 /* normed input of a block, then its output */
-	float *q_latent;          /* c_q */
-	float *q;                 /* [heads][nope + rope] */
-	float *kv;                /* latent and rope key */
-	float *cosines, *sines;   /* [qk_rope_head_dim / 2] */
+	float *x; /* the residual stream */
+	float *u; /* normed input of a block, then its output */
+	float *q_latent; /* c_q */
+	float *q; /* [heads][nope + rope] */
+	float *kv; /* latent and rope key */
+	float *cosines, *sines; /* [qk_rope_head_dim / 2] */
 	float *index_q, *index_k, *index_w;
 	float *q_absorbed, *mixed; /* [heads][rank_stride] */
-	float *heads;             /* [heads][v_stride] */
-	float *gates;             /* router logits */
+	float *heads; /* [heads][v_stride] */
+	float *gates; /* router logits */
 
 	/* Experts: rows gathered by expert; a row has num_experts_per_tok places. */
 	uint32_t *expert_of, *place_of; /* [max_rows][num_experts_per_tok], experts rising */
 	float *expert_weight;
-	uint32_t *expert_start;   /* [n_routed_experts + 1] */
+	uint32_t *expert_start; /* [n_routed_experts + 1] */
 	float *expert_in, *expert_gate, *expert_up, *expert_out;
 	float *mlp_gate, *mlp_up; /* dense and shared */
 
@@ -81,8 +81,8 @@ struct product {
 };
 
 /* -ENOMEM. shape, ops and pool must outlive it. */
-int pass_init(struct pass *pass, const struct model_shape *shape, const struct ops *ops, struct pool *pool, bool naive,
-	      size_t max_rows);
+int pass_init(struct pass *pass, const struct model_shape *shape, const struct ops *ops, struct pool *pool,
+              bool naive, size_t max_rows);
 void pass_done(struct pass *pass);
 
 /* Room for attention over n positions; -ENOMEM. */

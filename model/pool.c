@@ -35,9 +35,10 @@ struct pool {
 	size_t n_items;
 	bool stop;
 
-	_Alignas(64) _Atomic uint32_t round; /* moves on with each run: the futex that idle workers sleep on */
-	_Alignas(64) _Atomic size_t next;    /* item to be taken */
-	_Alignas(64) _Atomic uint32_t busy;  /* workers that have not left the run: the caller's futex */
+	_Alignas(
+		64) _Atomic uint32_t round; /* moves on with each run: the futex that idle workers sleep on */
+	_Alignas(64) _Atomic size_t next; /* item to be taken */
+	_Alignas(64) _Atomic uint32_t busy; /* workers that have not left the run: the caller's futex */
 	_Atomic uint32_t sleepers;
 };
 
@@ -172,7 +173,8 @@ unsigned pool_n_threads(const struct pool *pool)
 	return pool->n_threads;
 }
 
-void pool_run(struct pool *pool, size_t n_items, void (*work)(void *user, size_t item, unsigned thread), void *user)
+void pool_run(struct pool *pool, size_t n_items, void (*work)(void *user, size_t item, unsigned thread),
+              void *user)
 {
 	uint32_t busy;
 

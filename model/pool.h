@@ -17,6 +17,7 @@ unsigned pool_n_threads(const struct pool *pool);
 
 /* Call work(user, item, thread) for every item below n_items, in any order and on any thread (thread is below
  * pool_n_threads() and never in two calls at once); return when all are done. One caller at a time. */
-void pool_run(struct pool *pool, size_t n_items, void (*work)(void *user, size_t item, unsigned thread), void *user);
+void pool_run(struct pool *pool, size_t n_items, void (*work)(void *user, size_t item, unsigned thread),
+              void *user);
 
 #endif

@@ -38,9 +38,10 @@ static const struct {
 	enum tensor_type type;
 	uint64_t n_bytes;
 } TYPES[] = {
-	{ "F32", TENSOR_F32, 4 },  { "BF16", TENSOR_BF16, 2 }, { "F16", TENSOR_F16, 2 }, { "F8_E4M3", TENSOR_F8_E4M3, 1 },
-	{ "F64", TENSOR_OTHER, 8 }, { "I64", TENSOR_OTHER, 8 }, { "I32", TENSOR_OTHER, 4 }, { "I16", TENSOR_OTHER, 2 },
-	{ "I8", TENSOR_OTHER, 1 },  { "U8", TENSOR_OTHER, 1 },  { "BOOL", TENSOR_OTHER, 1 },
+	{ "F32", TENSOR_F32, 4 },         { "BF16", TENSOR_BF16, 2 },  { "F16", TENSOR_F16, 2 },
+	{ "F8_E4M3", TENSOR_F8_E4M3, 1 }, { "F64", TENSOR_OTHER, 8 },  { "I64", TENSOR_OTHER, 8 },
+	{ "I32", TENSOR_OTHER, 4 },       { "I16", TENSOR_OTHER, 2 },  { "I8", TENSOR_OTHER, 1 },
+	{ "U8", TENSOR_OTHER, 1 },        { "BOOL", TENSOR_OTHER, 1 },
 };
 
 static int read_type(struct tensor *tensor, const json_t *entry, uint64_t *ret_n_bytes, struct err *err)
@@ -55,7 +56,7 @@ static int read_type(struct tensor *tensor, const json_t *entry, uint64_t *ret_n
 		}
 	}
 	return err_set(err, -EBADMSG, "%s: tensor '%s': unknown dtype '%s'", tensor->file, tensor->name,
-		       word == NULL ? "(none)" : word);
+	               word == NULL ? "(none)" : word);
 }
 
 /* The shape, whose product times *n_bytes is the size that the data must have. */
@@ -64,50 +65,56 @@ static int read_dims(struct tensor *tensor, const json_t *entry, uint64_t *n_byt
 	const json_t *shape = json_object_get(entry, "shape");
 
 	if (!json_is_array(shape) || json_array_size(shape) > TENSOR_MAX_DIMS)
-		return err_set(err, -EBADMSG, "%s: tensor '%s': its shape is not a list of at most %d sizes", tensor->file,
-			       tensor->name, TENSOR_MAX_DIMS);
+		return err_set(err, -EBADMSG, "%s: tensor '%s': its shape is not a list of at most %d sizes",
+		               tensor->file, tensor->name, TENSOR_MAX_DIMS);
 	tensor->n_dims = (uint32_t)json_array_size(shape);
 	for (uint32_t i = 0; i < tensor->n_dims; i++) {
 		const json_t *dim = json_array_get(shape, i);
 
 		if (!json_is_integer(dim) || json_integer_value(dim) < 0 ||
 		    __builtin_mul_overflow(*n_bytes, (uint64_t)json_integer_value(dim), n_bytes))
-			return err_set(err, -EBADMSG, "%s: tensor '%s': size %u of its shape is impossible", tensor->file,
-				       tensor->name, i);
+			return err_set(err, -EBADMSG, "%s: tensor '%s': size %u of its shape is impossible",
+			               tensor->file, tensor->name, i);
 		tensor->dims[i] = (uint64_t)json_integer_value(dim);
 	}
 	return 0;
 }
 
 static int read_place(struct tensor *tensor, const json_t *entry, uint64_t n_expected, const uint8_t *data,
-		      uint64_t n_data, struct err *err)
+                      uint64_t n_data, struct err *err)
 {
 	const json_t *offsets = json_object_get(entry, "data_offsets");
 	const json_t *start = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
 
 	if (json_array_size(offsets) != 2 || !json_is_integer(start) || !json_is_integer(end) ||
 	    json_integer_value(start) < 0 || json_integer_value(end) < json_integer_value(start))
-		return err_set(err, -EBADMSG, "%s: tensor '%s': its data_offsets are not a range", tensor->file, tensor->name);
+		return err_set(err, -EBADMSG, "%s: tensor '%s': its data_offsets are not a range",
+		               tensor->file, tensor->name);
 	tensor->n_bytes = (uint64_t)(json_integer_value(end) - json_integer_value(start));
 	if ((uint64_t)json_integer_value(end) > n_data)
-		return err_set(err, -EBADMSG, "%s: tensor '%s': ends at byte %lld of %llu: the file is cut short",
-			       tensor->file, tensor->name, (long long)json_integer_value(end), (unsigned long long)n_data);
+		return err_set(err, -EBADMSG,
+		               "%s: tensor '%s': ends at byte %lld of %llu: the file is cut short",
+		               tensor->file, tensor->name, (long long)json_integer_value(end),
+		               (unsigned long long)n_data);
 	if (tensor->n_bytes != n_expected)
-		return err_set(err, -EBADMSG, "%s: tensor '%s': %llu bytes, its shape needs %llu", tensor->file, tensor->name,
-			       (unsigned long long)tensor->n_bytes, (unsigned long long)n_expected);
+		return err_set(err, -EBADMSG, "%s: tensor '%s': %llu bytes, its shape needs %llu",
+		               tensor->file, tensor->name, (unsigned long long)tensor->n_bytes,
+		               (unsigned long long)n_expected);
 	tensor->data = data + json_integer_value(start);
 	return 0;
 }
 
 static int add_tensor(struct checkpoint *checkpoint, const struct mapped_file *file, const char *name,
-		      const json_t *entry, uint64_t data_start, struct err *err)
+                      const json_t *entry, uint64_t data_start, struct err *err)
 {
 	struct tensor tensor = { .name = name, .file = file->path };
 	uint64_t n_bytes = 0;
 	int r;
 
-	if ((r = read_type(&tensor, entry, &n_bytes, err)) < 0 || (r = read_dims(&tensor, entry, &n_bytes, err)) < 0 ||
-	    (r = read_place(&tensor, entry, n_bytes, file->bytes + data_start, file->n_bytes - data_start, err)) < 0)
+	if ((r = read_type(&tensor, entry, &n_bytes, err)) < 0 ||
+	    (r = read_dims(&tensor, entry, &n_bytes, err)) < 0 ||
+	    (r = read_place(&tensor, entry, n_bytes, file->bytes + data_start, file->n_bytes - data_start,
+	                    err)) < 0)
 		return r;
 	r = array_grow(&checkpoint->tensors, sizeof(tensor), checkpoint->n_tensors, &checkpoint->cap_tensors);
 	if (r < 0)
@@ -126,13 +133,15 @@ static int read_header(struct checkpoint *checkpoint, struct mapped_file *file, 
 	for (int i = LENGTH_BYTES - 1; i >= 0 && file->n_bytes >= LENGTH_BYTES; i--)
 		n = n << 8 | file->bytes[i];
 	if (file->n_bytes < LENGTH_BYTES || n > MAX_HEADER_BYTES || n > file->n_bytes - LENGTH_BYTES)
-		return err_set(err, -EBADMSG, "%s: not a safetensors file, or cut short in its header", file->path);
+		return err_set(err, -EBADMSG, "%s: not a safetensors file, or cut short in its header",
+		               file->path);
 	r = json_parse(file->path, (const char *)file->bytes + LENGTH_BYTES, n, &file->header, err);
 	if (r < 0)
 		return r;
 	if (!json_is_object(file->header))
 		return err_set(err, -EBADMSG, "%s: its header is not an object", file->path);
-	json_object_foreach(file->header, name, entry) {
+	json_object_foreach(file->header, name, entry)
+	{
 		if (strcmp(name, "__metadata__") == 0)
 			continue;
 		if ((r = add_tensor(checkpoint, file, name, entry, LENGTH_BYTES + n, err)) < 0)
@@ -192,7 +201,8 @@ static bool is_open(const struct checkpoint *checkpoint, const char *name)
 }
 
 /* Every shard that the index names, once each. Which shard holds what is read from the shards themselves. */
-static int open_shards(struct checkpoint *checkpoint, const char *dir, const char *index_path, struct err *err)
+static int open_shards(struct checkpoint *checkpoint, const char *dir, const char *index_path,
+                       struct err *err)
 {
 	json_t *index, *shard;
 	const json_t *map;
@@ -204,11 +214,13 @@ static int open_shards(struct checkpoint *checkpoint, const char *dir, const cha
 	map = json_object_get(index, "weight_map");
 	if (!json_is_object(map) || json_object_size(map) == 0)
 		r = err_set(err, -EBADMSG, "%s: it has no weight_map", index_path);
-	json_object_foreach((json_t *)map, name, shard) {
+	json_object_foreach((json_t *)map, name, shard)
+	{
 		if (r < 0)
 			break;
 		if (!json_is_string(shard))
-			r = err_set(err, -EBADMSG, "%s: tensor '%s': its file is not named", index_path, name);
+			r = err_set(err, -EBADMSG, "%s: tensor '%s': its file is not named", index_path,
+			            name);
 		else if (!is_open(checkpoint, json_string_value(shard)))
 			r = open_file(checkpoint, dir, json_string_value(shard), err);
 	}
@@ -227,8 +239,9 @@ static int sort_tensors(struct checkpoint *checkpoint, struct err *err)
 		qsort(checkpoint->tensors, checkpoint->n_tensors, sizeof(struct tensor), compare_names);
 	for (size_t i = 1; i < checkpoint->n_tensors; i++) {
 		if (compare_names(&checkpoint->tensors[i - 1], &checkpoint->tensors[i]) == 0)
-			return err_set(err, -EBADMSG, "%s: tensor '%s' is also in '%s'", checkpoint->tensors[i].file,
-				       checkpoint->tensors[i].name, checkpoint->tensors[i - 1].file);
+			return err_set(err, -EBADMSG, "%s: tensor '%s' is also in '%s'",
+			               checkpoint->tensors[i].file, checkpoint->tensors[i].name,
+			               checkpoint->tensors[i - 1].file);
 	}
 	return 0;
 }
@@ -294,8 +307,8 @@ uint64_t checkpoint_n_tensors(const struct checkpoint *checkpoint)
 	return checkpoint->n_tensors;
 }
 
-void checkpoint_each_file(const struct checkpoint *checkpoint, void (*each)(void *user, const void *bytes, size_t n),
-			  void *user)
+void checkpoint_each_file(const struct checkpoint *checkpoint,
+                          void (*each)(void *user, const void *bytes, size_t n), void *user)
 {
 	for (size_t i = 0; i < checkpoint->n_files; i++)
 		each(user, checkpoint->files[i].bytes, checkpoint->files[i].n_bytes);
@@ -305,7 +318,8 @@ void checkpoint_each_file(const struct checkpoint *checkpoint, void (*each)(void
 static float e4m3_value(uint8_t bits)
 {
 	int exponent = bits >> 3 & 15, mantissa = bits & 7;
-	float value = exponent > 0 ? ldexpf(1 + (float)mantissa / 8, exponent - 7) : ldexpf((float)mantissa, -9);
+	float value =
+		exponent > 0 ? ldexpf(1 + (float)mantissa / 8, exponent - 7) : ldexpf((float)mantissa, -9);
 
 	if ((bits & 0x7f) == 0x7f)
 		value = NAN;

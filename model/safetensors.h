@@ -30,12 +30,12 @@ int checkpoint_open(const char *dir, struct checkpoint **ret, struct err *err);
 void checkpoint_close(struct checkpoint *checkpoint);
 
 const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name); /* NULL: none */
-uint64_t checkpoint_bytes(const struct checkpoint *checkpoint);                                /* of all files */
+uint64_t checkpoint_bytes(const struct checkpoint *checkpoint); /* of all files */
 uint64_t checkpoint_n_tensors(const struct checkpoint *checkpoint);
 
 /* Call each with every file's bytes, in a fixed order: what a fingerprint is made of. */
-void checkpoint_each_file(const struct checkpoint *checkpoint, void (*each)(void *user, const void *bytes, size_t n),
-			  void *user);
+void checkpoint_each_file(const struct checkpoint *checkpoint,
+                          void (*each)(void *user, const void *bytes, size_t n), void *user);
 
 /* n values from first on as float32: bf16, fp16, fp32 or e4m3 (without its block scale). */
 void tensor_read(const struct tensor *tensor, uint64_t first, uint64_t n, float *ret);

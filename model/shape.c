@@ -43,29 +43,30 @@ static uint32_t read_count(struct config *config, const char *key, int64_t absen
 		return min;
 	}
 	if (value != NULL && !json_is_integer(value)) {
-		config->r = err_set(config->err, -EBADMSG, "%s: key '%s' is not a whole number", config->path, key);
+		config->r = err_set(config->err, -EBADMSG, "%s: key '%s' is not a whole number", config->path,
+		                    key);
 		return min;
 	}
 	if (value != NULL)
 		n = json_integer_value(value);
 	if (n < min || n > max) {
-		config->r = err_set(config->err, -EBADMSG, "%s: key '%s' is %lld, expected %u to %u", config->path, key,
-				    (long long)n, min, max);
+		config->r = err_set(config->err, -EBADMSG, "%s: key '%s' is %lld, expected %u to %u",
+		                    config->path, key, (long long)n, min, max);
 		return min;
 	}
 	return (uint32_t)n;
 }
 
-static double read_number_of(struct config *config, const json_t *object, const char *key, double absent, double min,
-			     double max)
+static double read_number_of(struct config *config, const json_t *object, const char *key, double absent,
+                             double min, double max)
 {
 	const json_t *value = lookup(object, key);
 
 	if (config->r < 0 || value == NULL)
 		return absent;
 	if (!json_is_number(value) || !(json_number_value(value) >= min && json_number_value(value) <= max)) {
-		config->r = err_set(config->err, -EBADMSG, "%s: key '%s' is not a number from %g to %g", config->path,
-				    key, min, max);
+		config->r = err_set(config->err, -EBADMSG, "%s: key '%s' is not a number from %g to %g",
+		                    config->path, key, min, max);
 		return absent;
 	}
 	return json_number_value(value);
@@ -78,14 +79,16 @@ static bool read_bool(struct config *config, const char *key, bool absent)
 	if (config->r < 0 || value == NULL)
 		return absent;
 	if (!json_is_boolean(value)) {
-		config->r = err_set(config->err, -EBADMSG, "%s: key '%s' is not true or false", config->path, key);
+		config->r = err_set(config->err, -EBADMSG, "%s: key '%s' is not true or false", config->path,
+		                    key);
 		return absent;
 	}
 	return json_is_true(value);
 }
 
 /* The index of the key's word among words (ended by NULL); the first one when the key is absent. */
-static unsigned read_word(struct config *config, const json_t *object, const char *key, const char *const *words)
+static unsigned read_word(struct config *config, const json_t *object, const char *key,
+                          const char *const *words)
 {
 	const json_t *value = lookup(object, key);
 
@@ -96,7 +99,7 @@ static unsigned read_word(struct config *config, const json_t *object, const cha
 			return i;
 	}
 	config->r = err_set(config->err, -ENOTSUP, "%s: key '%s': '%s' is not supported", config->path, key,
-			    json_is_string(value) ? json_string_value(value) : "its type");
+	                    json_is_string(value) ? json_string_value(value) : "its type");
 	return 0;
 }
 
@@ -129,14 +132,16 @@ static void read_sizes(struct config *config, struct model_shape *shape)
 	shape->max_position_embeddings = read_count(config, "max_position_embeddings", -1, 1, MAX_POSITIONS);
 	if (config->r == 0 &&
 	    (shape->qk_rope_head_dim % 2 != 0 || shape->index_head_dim < shape->qk_rope_head_dim))
-		config->r = err_set(config->err, -EBADMSG,
-				    "%s: key 'qk_rope_head_dim' is %u: it must be even and at most 'index_head_dim' (%u)",
-				    config->path, shape->qk_rope_head_dim, shape->index_head_dim);
+		config->r = err_set(
+			config->err, -EBADMSG,
+			"%s: key 'qk_rope_head_dim' is %u: it must be even and at most 'index_head_dim' (%u)",
+			config->path, shape->qk_rope_head_dim, shape->index_head_dim);
 	if (lookup(config->root, "qk_head_dim") != NULL &&
 	    read_count(config, "qk_head_dim", -1, 1, 8192) != shape_qk_head_dim(shape) && config->r == 0)
-		config->r = err_set(config->err, -EBADMSG,
-				    "%s: key 'qk_head_dim' is not 'qk_nope_head_dim' + 'qk_rope_head_dim' (%u)",
-				    config->path, shape_qk_head_dim(shape));
+		config->r =
+			err_set(config->err, -EBADMSG,
+		                "%s: key 'qk_head_dim' is not 'qk_nope_head_dim' + 'qk_rope_head_dim' (%u)",
+		                config->path, shape_qk_head_dim(shape));
 }
 
 static const char *experts_key(const struct config *config)
@@ -159,11 +164,12 @@ static void read_experts(struct config *config, struct model_shape *shape)
 	shape->moe_intermediate_size = read_count(config, "moe_intermediate_size", -1, 1, MAX_WIDTH);
 	shape->n_routed_experts = read_count(config, experts_key(config), -1, 1, 4096);
 	shape->n_shared_experts = read_count(config, "n_shared_experts", 1, 0, 64);
-	shape->num_experts_per_tok = read_count(config, "num_experts_per_tok", -1, 1, shape->n_routed_experts);
+	shape->num_experts_per_tok =
+		read_count(config, "num_experts_per_tok", -1, 1, shape->n_routed_experts);
 	shape->n_group = read_count(config, "n_group", shape->family == MODEL_DEEPSEEK_V32 ? 8 : 1, 1,
-				    shape->n_routed_experts);
+	                            shape->n_routed_experts);
 	shape->topk_group = read_count(config, "topk_group", shape->family == MODEL_DEEPSEEK_V32 ? 4 : 1, 1,
-				       shape->n_group);
+	                               shape->n_group);
 	shape->routed_scaling_factor =
 		(float)read_number_of(config, config->root, "routed_scaling_factor", 2.5, -1e6, 1e6);
 	shape->softmax_gate = read_word(config, config->root, "scoring_func", SCORING) == 1;
@@ -174,15 +180,16 @@ static void read_experts(struct config *config, struct model_shape *shape)
 	in_group = shape->n_routed_experts / shape->n_group;
 	if (shape->n_routed_experts % shape->n_group != 0 || (shape->n_group > 1 && in_group < 2) ||
 	    shape->topk_group * in_group < shape->num_experts_per_tok)
-		config->r = err_set(config->err, -EBADMSG,
-				    "%s: %u experts in %u groups of which %u are kept cannot give %u experts a token",
-				    config->path, shape->n_routed_experts, shape->n_group, shape->topk_group,
-				    shape->num_experts_per_tok);
+		config->r = err_set(
+			config->err, -EBADMSG,
+			"%s: %u experts in %u groups of which %u are kept cannot give %u experts a token",
+			config->path, shape->n_routed_experts, shape->n_group, shape->topk_group,
+			shape->num_experts_per_tok);
 }
 
 /* YaRN: low frequencies are divided by the factor, high ones stay, with a ramp between (dsa-reference 3.2). */
-static void yarn_frequencies(struct model_shape *shape, double theta, double factor, double original, double beta_fast,
-			     double beta_slow)
+static void yarn_frequencies(struct model_shape *shape, double theta, double factor, double original,
+                             double beta_fast, double beta_slow)
 {
 	uint32_t e = shape->qk_rope_head_dim;
 	double log_theta = 2 * log(theta), two_pi = 2 * M_PI;
@@ -209,7 +216,8 @@ static double yarn_mscale(double factor, double mscale)
 static void read_yarn(struct config *config, struct model_shape *shape, const json_t *rope, double theta)
 {
 	double factor = read_number_of(config, rope, "factor", 0, 1, 1e6);
-	double original = read_number_of(config, rope, "original_max_position_embeddings", 0, 1, MAX_POSITIONS);
+	double original =
+		read_number_of(config, rope, "original_max_position_embeddings", 0, 1, MAX_POSITIONS);
 	double beta_fast = read_number_of(config, rope, "beta_fast", 32, 1e-6, 1e6);
 	double beta_slow = read_number_of(config, rope, "beta_slow", 1, 1e-6, 1e6);
 	double mscale = read_number_of(config, rope, "mscale", 1, -1e3, 1e3);
@@ -218,12 +226,12 @@ static void read_yarn(struct config *config, struct model_shape *shape, const js
 
 	if (config->r == 0 && (factor == 0 || original == 0))
 		config->r = err_set(config->err, -EBADMSG, "%s: YaRN without '%s'", config->path,
-				    factor == 0 ? "factor" : "original_max_position_embeddings");
+		                    factor == 0 ? "factor" : "original_max_position_embeddings");
 	if (config->r < 0)
 		return;
 	yarn_frequencies(shape, theta, factor, original, beta_fast, beta_slow);
-	shape->rope_factor = (float)read_number_of(config, rope, "attention_factor", yarn_mscale(factor, mscale) / m,
-						   1e-3, 1e3);
+	shape->rope_factor = (float)read_number_of(config, rope, "attention_factor",
+	                                           yarn_mscale(factor, mscale) / m, 1e-3, 1e3);
 	shape->softmax_scale = (float)(pow(shape_qk_head_dim(shape), -0.5) * m * m);
 }
 
@@ -238,7 +246,8 @@ static void read_rope(struct config *config, struct model_shape *shape)
 	if (rope == NULL)
 		rope = lookup(config->root, "rope_scaling");
 	if (rope != NULL && !json_is_object(rope)) {
-		config->r = err_set(config->err, -EBADMSG, "%s: the rope parameters are not an object", config->path);
+		config->r = err_set(config->err, -EBADMSG, "%s: the rope parameters are not an object",
+		                    config->path);
 		return;
 	}
 	theta = read_number_of(config, config->root, "rope_theta", 10000, 1.001, 1e12);
@@ -260,23 +269,24 @@ static void read_rope(struct config *config, struct model_shape *shape)
 
 /* A list of num_hidden_layers words, each one of two; *ret[i] is whether it is the second. False: no such key. */
 static bool read_layer_words(struct config *config, const struct model_shape *shape, const char *key,
-			     const char *const *words, bool *ret)
+                             const char *const *words, bool *ret)
 {
 	const json_t *list = lookup(config->root, key);
 
 	if (config->r < 0 || list == NULL)
 		return false;
 	if (!json_is_array(list) || json_array_size(list) < shape->num_hidden_layers) {
-		config->r = err_set(config->err, -EBADMSG, "%s: key '%s' is not a list of %u layers", config->path, key,
-				    shape->num_hidden_layers);
+		config->r = err_set(config->err, -EBADMSG, "%s: key '%s' is not a list of %u layers",
+		                    config->path, key, shape->num_hidden_layers);
 		return true;
 	}
 	for (uint32_t i = 0; i < shape->num_hidden_layers; i++) {
 		const char *word = json_string_value(json_array_get(list, i));
 
 		if (word == NULL || (strcmp(word, words[0]) != 0 && strcmp(word, words[1]) != 0)) {
-			config->r = err_set(config->err, -ENOTSUP, "%s: key '%s', layer %u: '%s' is not supported",
-					    config->path, key, i, word == NULL ? "its type" : word);
+			config->r = err_set(config->err, -ENOTSUP,
+			                    "%s: key '%s', layer %u: '%s' is not supported", config->path,
+			                    key, i, word == NULL ? "its type" : word);
 			return true;
 		}
 		ret[i] = strcmp(word, words[1]) == 0;
@@ -311,8 +321,9 @@ static bool read_topk_pattern(struct config *config, struct model_shape *shape)
 
 		if (letters == NULL || json_string_length(pattern) < shape->num_hidden_layers ||
 		    (letters[i] != 'F' && letters[i] != 'S')) {
-			config->r = err_set(config->err, -EBADMSG, "%s: key 'index_topk_pattern' is not %u letters F or S",
-					    config->path, shape->num_hidden_layers);
+			config->r = err_set(config->err, -EBADMSG,
+			                    "%s: key 'index_topk_pattern' is not %u letters F or S",
+			                    config->path, shape->num_hidden_layers);
 			return true;
 		}
 		shape->full_indexer[i] = letters[i] == 'F';
@@ -332,8 +343,9 @@ static void read_indexer_layers(struct config *config, struct model_shape *shape
 			shape->full_indexer[i] = (i + 1 > offset ? i + 1 - offset : 0) % every == 0;
 	}
 	if (config->r == 0 && !shape->full_indexer[0])
-		config->r = err_set(config->err, -EBADMSG, "%s: layer 0 shares an indexer's choice, but none is before it",
-				    config->path);
+		config->r = err_set(config->err, -EBADMSG,
+		                    "%s: layer 0 shares an indexer's choice, but none is before it",
+		                    config->path);
 }
 
 static void read_layers(struct config *config, struct model_shape *shape)
@@ -344,12 +356,14 @@ static void read_layers(struct config *config, struct model_shape *shape)
 
 	if (config->r < 0)
 		return;
-	json_array_foreach(kinds, i, kind) {
+	json_array_foreach(kinds, i, kind)
+	{
 		const char *word = json_string_value(kind);
 
 		if (word == NULL || strcmp(word, "deepseek_sparse_attention") != 0) {
-			config->r = err_set(config->err, -ENOTSUP, "%s: key 'layer_types', layer %zu: '%s' is not supported",
-					    config->path, i, word == NULL ? "its type" : word);
+			config->r = err_set(config->err, -ENOTSUP,
+			                    "%s: key 'layer_types', layer %zu: '%s' is not supported",
+			                    config->path, i, word == NULL ? "its type" : word);
 			return;
 		}
 	}
@@ -370,13 +384,16 @@ static void read_token_ids(struct config *config, struct model_shape *shape)
 
 	shape->bos_token_id = read_count(config, "bos_token_id", 0, 0, shape->vocab_size - 1);
 	if (config->r == 0 && n > MODEL_MAX_EOS)
-		config->r = err_set(config->err, -EBADMSG, "%s: key 'eos_token_id' has %zu entries, at most %d are possible",
-				    config->path, n, MODEL_MAX_EOS);
+		config->r = err_set(config->err, -EBADMSG,
+		                    "%s: key 'eos_token_id' has %zu entries, at most %d are possible",
+		                    config->path, n, MODEL_MAX_EOS);
 	for (size_t i = 0; config->r == 0 && i < n; i++) {
 		const json_t *id = json_is_array(eos) ? json_array_get(eos, i) : eos;
 
-		if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= shape->vocab_size)
-			config->r = err_set(config->err, -EBADMSG, "%s: key 'eos_token_id' is not a token id", config->path);
+		if (!json_is_integer(id) || json_integer_value(id) < 0 ||
+		    json_integer_value(id) >= shape->vocab_size)
+			config->r = err_set(config->err, -EBADMSG, "%s: key 'eos_token_id' is not a token id",
+			                    config->path);
 		else
 			shape->eos_token_id[shape->n_eos++] = (uint32_t)json_integer_value(id);
 	}
@@ -392,7 +409,8 @@ static void read_quantization(struct config *config, struct model_shape *shape)
 		json_int_t n = json_integer_value(json_array_get(block, i));
 
 		if (json_array_size(block) != 2 || n < 1 || n > MAX_WIDTH)
-			config->r = err_set(config->err, -EBADMSG, "%s: key 'weight_block_size' is not two sizes", config->path);
+			config->r = err_set(config->err, -EBADMSG,
+			                    "%s: key 'weight_block_size' is not two sizes", config->path);
 		else
 			shape->weight_block_size[i] = (uint32_t)n;
 	}
@@ -408,7 +426,8 @@ static void read_rest(struct config *config, struct model_shape *shape)
 	shape->indexer_rope_interleave =
 		read_bool(config, "indexer_rope_interleave", shape->family == MODEL_GLM_MOE_DSA);
 	if (read_bool(config, "attention_bias", false))
-		config->r = err_set(config->err, -ENOTSUP, "%s: key 'attention_bias': true is not supported", config->path);
+		config->r = err_set(config->err, -ENOTSUP, "%s: key 'attention_bias': true is not supported",
+		                    config->path);
 }
 
 int shape_read(const char *dir, struct model_shape *ret, struct err *err)

@@ -18,22 +18,23 @@ struct model_shape {
 	uint32_t vocab_size, hidden_size, intermediate_size, moe_intermediate_size;
 	uint32_t num_hidden_layers, num_attention_heads;
 	uint32_t q_lora_rank, kv_lora_rank, qk_nope_head_dim, qk_rope_head_dim, v_head_dim;
-	uint32_t index_n_heads, index_head_dim, index_topk; /* the indexer: heads, width, tokens kept for each query */
+	uint32_t index_n_heads, index_head_dim,
+		index_topk; /* the indexer: heads, width, tokens kept for each query */
 	uint32_t n_routed_experts, n_shared_experts, num_experts_per_tok, n_group, topk_group;
 	float routed_scaling_factor, rms_norm_eps;
 	bool norm_topk_prob, softmax_gate; /* scoring_func: softmax instead of sigmoid */
-	bool correction_bias;              /* topk_method: noaux_tc */
+	bool correction_bias; /* topk_method: noaux_tc */
 	bool tie_word_embeddings, indexer_rope_interleave;
 	uint32_t max_position_embeddings;
 	uint32_t bos_token_id, eos_token_id[MODEL_MAX_EOS], n_eos;
 	uint32_t weight_block_size[2]; /* rows and columns that share a scale */
 
 	/* What follows from them. */
-	bool *sparse_mlp;     /* [num_hidden_layers] experts, not a dense MLP */
-	bool *full_indexer;   /* [num_hidden_layers] scores by itself; else it reuses the choice before it */
+	bool *sparse_mlp; /* [num_hidden_layers] experts, not a dense MLP */
+	bool *full_indexer; /* [num_hidden_layers] scores by itself; else it reuses the choice before it */
 	float *rope_inv_freq; /* [qk_rope_head_dim / 2] */
-	float rope_factor;    /* on cos and sin */
-	float softmax_scale;  /* (n + e)^-0.5 * m^2 */
+	float rope_factor; /* on cos and sin */
+	float softmax_scale; /* (n + e)^-0.5 * m^2 */
 };
 
 /* Read dir/config.json. *ret is filled on success and then freed by shape_done(). -ENOENT: no such file;

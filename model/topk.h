@@ -10,9 +10,9 @@
 
 struct topk {
 	size_t k, n, cap;
-	bool full;       /* k scores of at least `floor` are held: an equal one that comes later loses */
+	bool full; /* k scores of at least `floor` are held: an equal one that comes later loses */
 	uint32_t floor;
-	uint32_t *keys;  /* [cap] scores as integers that compare alike */
+	uint32_t *keys; /* [cap] scores as integers that compare alike */
 	uint32_t *positions; /* [cap] rising */
 };
 

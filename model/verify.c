@@ -28,13 +28,13 @@ struct sequence {
 	struct verification *verification;
 	uint32_t *ids;
 	size_t n;
-	const json_t *logits;     /* [T][V], or NULL */
-	const json_t *topk;       /* [layer with an indexer][T][selected], or NULL */
-	const json_t *argmax;     /* [T], or NULL */
-	const json_t *last;       /* [V] of the last position, or NULL */
+	const json_t *logits; /* [T][V], or NULL */
+	const json_t *topk; /* [layer with an indexer][T][selected], or NULL */
+	const json_t *argmax; /* [T], or NULL */
+	const json_t *last; /* [V] of the last position, or NULL */
 	const uint32_t *topk_row; /* [layer] its place in topk */
-	double loss;              /* sum over the next tokens */
-	pthread_mutex_t lock;     /* guards the counts: selections come from several threads */
+	double loss; /* sum over the next tokens */
+	pthread_mutex_t lock; /* guards the counts: selections come from several threads */
 };
 
 static void note(struct verification *verification, const char *what)
@@ -70,7 +70,7 @@ static void see_logits(void *user, size_t pos, const float *logits)
 	if (sequence->argmax != NULL) {
 		report->n_argmax++;
 		report->n_argmax_equal += sampler_greedy(logits, n) ==
-					  (uint32_t)json_integer_value(json_array_get(sequence->argmax, pos));
+		                          (uint32_t)json_integer_value(json_array_get(sequence->argmax, pos));
 	}
 	if (pos + 1 < sequence->n)
 		sequence->loss -= sampler_log_probability(logits, n, sequence->ids[pos + 1]);
@@ -117,14 +117,16 @@ static int read_ids(struct verification *verification, const json_t *list, uint3
 static int forward(struct sequence *sequence)
 {
 	struct verification *verification = sequence->verification;
-	struct context_observer observer = { sequence, see_logits, sequence->topk == NULL ? NULL : see_selected };
+	struct context_observer observer = { sequence, see_logits,
+		                             sequence->topk == NULL ? NULL : see_selected };
 	struct context *context;
 	int r = context_new(verification->engine, &context, verification->err);
 
 	if (r < 0)
 		return r;
 	context_set_observer(context, &observer);
-	r = context_forward(&(struct append){ context, sequence->ids, sequence->n, false }, 1, NULL, verification->err);
+	r = context_forward(&(struct append){ context, sequence->ids, sequence->n, false }, 1, NULL,
+	                    verification->err);
 	context_free(context);
 	return r;
 }
@@ -134,17 +136,19 @@ static int check_sizes(const struct sequence *sequence)
 	struct verification *verification = sequence->verification;
 	size_t vocab = engine_shape(verification->engine)->vocab_size;
 
-	if (sequence->n == 0 || (sequence->logits != NULL && json_array_size(sequence->logits) != sequence->n) ||
+	if (sequence->n == 0 ||
+	    (sequence->logits != NULL && json_array_size(sequence->logits) != sequence->n) ||
 	    (sequence->logits != NULL && json_array_size(json_array_get(sequence->logits, 0)) != vocab) ||
 	    (sequence->argmax != NULL && json_array_size(sequence->argmax) != sequence->n) ||
 	    (sequence->last != NULL && json_array_size(sequence->last) != vocab))
-		return err_set(verification->err, -EBADMSG, "%s: its lists do not fit a sequence of %zu tokens of %zu",
-			       verification->path, sequence->n, vocab);
+		return err_set(verification->err, -EBADMSG,
+		               "%s: its lists do not fit a sequence of %zu tokens of %zu", verification->path,
+		               sequence->n, vocab);
 	return 0;
 }
 
 static int run_sequence(struct verification *verification, struct sequence *sequence, const json_t *ids,
-			const json_t *loss)
+                        const json_t *loss)
 {
 	int r;
 
@@ -168,7 +172,8 @@ static int run_sequence(struct verification *verification, struct sequence *sequ
 static int verify_sequence(struct verification *verification, const json_t *golden)
 {
 	const struct model_shape *shape = engine_shape(verification->engine);
-	struct sequence sequence = { .logits = json_object_get(golden, "logits"), .topk = json_object_get(golden, "topk") };
+	struct sequence sequence = { .logits = json_object_get(golden, "logits"),
+		                     .topk = json_object_get(golden, "topk") };
 	uint32_t *topk_row = array_new(uint32_t, shape->num_hidden_layers), n = 0;
 	int r;
 
@@ -188,13 +193,15 @@ static int verify_prompts(struct verification *verification, const json_t *promp
 	size_t i;
 	int r;
 
-	json_array_foreach(prompts, i, prompt) {
+	json_array_foreach(prompts, i, prompt)
+	{
 		struct sequence sequence = { .argmax = json_object_get(prompt, "argmax"),
-					     .last = json_object_get(prompt, "last_logits") };
+			                     .last = json_object_get(prompt, "last_logits") };
 		const json_t *ids = json_object_get(prompt, "ids");
 		char what[64];
 
-		if (verification->settings->max_prompt > 0 && json_array_size(ids) > verification->settings->max_prompt)
+		if (verification->settings->max_prompt > 0 &&
+		    json_array_size(ids) > verification->settings->max_prompt)
 			continue;
 		snprintf(what, sizeof(what), "prompt of %zu tokens", json_array_size(ids));
 		note(verification, what);
@@ -211,8 +218,8 @@ static int verify_text(struct verification *verification, const json_t *golden)
 	uint32_t *ids;
 	size_t n;
 	bool equal;
-	int r = tokenizer_encode(engine_tokenizer(verification->engine), json_string_value(text), json_string_length(text),
-				 &ids, &n, verification->err);
+	int r = tokenizer_encode(engine_tokenizer(verification->engine), json_string_value(text),
+	                         json_string_length(text), &ids, &n, verification->err);
 
 	if (r < 0)
 		return r;
@@ -232,9 +239,10 @@ static int verify_texts(struct verification *verification, const json_t *texts)
 	int r = 0;
 
 	if (json_array_size(texts) > 0 && engine_tokenizer(verification->engine) == NULL)
-		return err_set(verification->err, -EBADMSG, "%s: it has texts, but there is no tokenizer.json",
-			       verification->path);
-	json_array_foreach(texts, i, text) {
+		return err_set(verification->err, -EBADMSG,
+		               "%s: it has texts, but there is no tokenizer.json", verification->path);
+	json_array_foreach(texts, i, text)
+	{
 		if (r == 0)
 			r = verify_text(verification, text);
 	}
@@ -248,7 +256,8 @@ static int verify_golden(struct verification *verification, const json_t *golden
 	if (json_object_get(golden, "logits") != NULL)
 		return verify_sequence(verification, golden);
 	if (json_object_get(golden, "prompts") == NULL)
-		return err_set(verification->err, -EBADMSG, "%s: neither logits nor prompts", verification->path);
+		return err_set(verification->err, -EBADMSG, "%s: neither logits nor prompts",
+		               verification->path);
 	r = verify_texts(verification, json_object_get(golden, "tokenizer"));
 	return r < 0 ? r : verify_prompts(verification, json_object_get(golden, "prompts"));
 }
@@ -278,20 +287,25 @@ int verify_run(const struct verify_settings *settings, struct verify_report *ret
 bool verify_passes(const struct verify_report *report, enum numerics numerics, struct err *why)
 {
 	bool strict = numerics == NUMERICS_STRICT;
-	double logit_bar = strict ? 2e-4 : 0.05, loss_bar = strict ? 0.005 : 0.01, argmax_bar = strict ? 0.995 : 0.98;
+	double logit_bar = strict ? 2e-4 : 0.05, loss_bar = strict ? 0.005 : 0.01,
+	       argmax_bar = strict ? 0.995 : 0.98;
 	/* The large file's logits come from another order of sums in bf16-rounded weights: arg-max and loss are its bars. */
 	bool logits_count = report->n_argmax == 0;
 
 	if (report->n_positions == 0)
 		err_set(why, 0, "nothing was compared");
 	else if (report->n_texts_equal != report->n_texts)
-		err_set(why, 0, "token ids of %zu texts of %zu differ", report->n_texts - report->n_texts_equal, report->n_texts);
+		err_set(why, 0, "token ids of %zu texts of %zu differ",
+		        report->n_texts - report->n_texts_equal, report->n_texts);
 	else if (strict && report->n_sets_equal != report->n_sets)
-		err_set(why, 0, "%zu selected sets of %zu differ", report->n_sets - report->n_sets_equal, report->n_sets);
+		err_set(why, 0, "%zu selected sets of %zu differ", report->n_sets - report->n_sets_equal,
+		        report->n_sets);
 	else if (logits_count && !(report->largest_error <= logit_bar * report->largest_logit))
-		err_set(why, 0, "a logit is off by %.2g, the bar is %.2g", report->largest_error, logit_bar * report->largest_logit);
+		err_set(why, 0, "a logit is off by %.2g, the bar is %.2g", report->largest_error,
+		        logit_bar * report->largest_logit);
 	else if ((double)report->n_argmax_equal < argmax_bar * (double)report->n_argmax)
-		err_set(why, 0, "arg-max is equal at %zu positions of %zu", report->n_argmax_equal, report->n_argmax);
+		err_set(why, 0, "arg-max is equal at %zu positions of %zu", report->n_argmax_equal,
+		        report->n_argmax);
 	else if (!(report->largest_loss_error <= loss_bar))
 		err_set(why, 0, "the loss is off by %.3g %%", 100 * report->largest_loss_error);
 	else

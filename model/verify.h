@@ -11,19 +11,19 @@
 
 struct verify_settings {
 	struct engine_settings engine;
-	const char *golden;   /* the file; NULL: golden.json in the engine's dir */
-	size_t max_prompt;    /* prompts of more tokens are left out; 0: none is */
+	const char *golden; /* the file; NULL: golden.json in the engine's dir */
+	size_t max_prompt; /* prompts of more tokens are left out; 0: none is */
 	void (*progress)(void *user, const char *what); /* may be NULL */
 	void *user;
 };
 
 struct verify_report {
 	size_t n_positions;
-	double largest_logit, largest_error;    /* of the logits that the file has */
-	size_t n_sets, n_sets_equal;            /* selected positions, by layer and query */
+	double largest_logit, largest_error; /* of the logits that the file has */
+	size_t n_sets, n_sets_equal; /* selected positions, by layer and query */
 	size_t n_argmax, n_argmax_equal;
-	double largest_loss_error;              /* relative, of a prompt's loss */
-	size_t n_texts, n_texts_equal;          /* tokenizer cases */
+	double largest_loss_error; /* relative, of a prompt's loss */
+	size_t n_texts, n_texts_equal; /* tokenizer cases */
 };
 
 /* 0 when it could be compared: see verify_passes(). Errors as engine_open()'s, and -EBADMSG for a golden.json that

@@ -84,8 +84,9 @@ static bool has_shape(const struct tensor *tensor, uint32_t n_out, uint32_t n_in
 	return tensor->n_dims == 2 && tensor->dims[0] == n_out && tensor->dims[1] == n_in;
 }
 
-static int find_scale(const struct checkpoint *checkpoint, const struct model_shape *shape, const struct tensor *tensor,
-		      uint32_t n_out, uint32_t n_in, float **ret, struct err *err)
+static int find_scale(const struct checkpoint *checkpoint, const struct model_shape *shape,
+                      const struct tensor *tensor, uint32_t n_out, uint32_t n_in, float **ret,
+                      struct err *err)
 {
 	uint32_t n_rows = (n_out - 1) / shape->weight_block_size[0] + 1;
 	uint32_t n_columns = (n_in - 1) / shape->weight_block_size[1] + 1;
@@ -95,9 +96,12 @@ static int find_scale(const struct checkpoint *checkpoint, const struct model_sh
 	snprintf(name, sizeof(name), "%s_scale_inv", tensor->name);
 	scale = checkpoint_find(checkpoint, name);
 	if (scale == NULL)
-		return err_set(err, -EBADMSG, "%s: tensor '%s': fp8, but '%s' is missing", tensor->file, tensor->name, name);
-	if (!has_shape(scale, n_rows, n_columns) || scale->type == TENSOR_OTHER || scale->type == TENSOR_F8_E4M3)
-		return err_set(err, -EBADMSG, "%s: tensor '%s': not %u x %u float values", scale->file, name, n_rows, n_columns);
+		return err_set(err, -EBADMSG, "%s: tensor '%s': fp8, but '%s' is missing", tensor->file,
+		               tensor->name, name);
+	if (!has_shape(scale, n_rows, n_columns) || scale->type == TENSOR_OTHER ||
+	    scale->type == TENSOR_F8_E4M3)
+		return err_set(err, -EBADMSG, "%s: tensor '%s': not %u x %u float values", scale->file, name,
+		               n_rows, n_columns);
 	*ret = array_new(float, n_rows, n_columns);
 	if (*ret == NULL)
 		return err_set(err, -ENOMEM, "%s: no memory for '%s'", scale->file, name);
@@ -105,14 +109,16 @@ static int find_scale(const struct checkpoint *checkpoint, const struct model_sh
 	return 0;
 }
 
-static void apply_scale(const struct model_shape *shape, const float *scale, uint32_t n_out, uint32_t n_in, float *rows)
+static void apply_scale(const struct model_shape *shape, const float *scale, uint32_t n_out, uint32_t n_in,
+                        float *rows)
 {
 	uint32_t n_columns = (n_in - 1) / shape->weight_block_size[1] + 1;
 
 	for (uint32_t o = 0; o < n_out; o++) {
 		for (uint32_t i = 0; i < n_in; i++)
-			rows[(size_t)o * n_in + i] *= scale[(size_t)(o / shape->weight_block_size[0]) * n_columns +
-							    i / shape->weight_block_size[1]];
+			rows[(size_t)o * n_in + i] *=
+				scale[(size_t)(o / shape->weight_block_size[0]) * n_columns +
+			              i / shape->weight_block_size[1]];
 	}
 }
 
@@ -120,13 +126,14 @@ static int check_finite(const struct tensor *tensor, const float *values, size_t
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!isfinite(values[i]))
-			return err_set(err, -EBADMSG, "%s: tensor '%s': value %zu is not finite", tensor->file, tensor->name, i);
+			return err_set(err, -EBADMSG, "%s: tensor '%s': value %zu is not finite",
+			               tensor->file, tensor->name, i);
 	}
 	return 0;
 }
 
-int weights_read(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name, uint32_t n_out,
-		 uint32_t n_in, float **ret, struct err *err)
+int weights_read(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name,
+                 uint32_t n_out, uint32_t n_in, float **ret, struct err *err)
 {
 	const struct tensor *tensor = checkpoint_find(checkpoint, name);
 	float *rows = NULL, *scale = NULL;
@@ -135,11 +142,12 @@ int weights_read(const struct checkpoint *checkpoint, const struct model_shape *
 	if (tensor == NULL)
 		return err_set(err, -EBADMSG, "tensor '%s' is missing", name);
 	if (!has_shape(tensor, n_out, n_in))
-		return err_set(err, -EBADMSG, "%s: tensor '%s': %llu x %llu, expected %u x %u", tensor->file, name,
-			       (unsigned long long)(tensor->n_dims == 0 ? 0 : tensor->dims[0]),
-			       (unsigned long long)(tensor->n_dims < 2 ? 1 : tensor->dims[1]), n_out, n_in);
+		return err_set(err, -EBADMSG, "%s: tensor '%s': %llu x %llu, expected %u x %u", tensor->file,
+		               name, (unsigned long long)(tensor->n_dims == 0 ? 0 : tensor->dims[0]),
+		               (unsigned long long)(tensor->n_dims < 2 ? 1 : tensor->dims[1]), n_out, n_in);
 	if (tensor->type == TENSOR_OTHER)
-		return err_set(err, -EBADMSG, "%s: tensor '%s': not a float type that is supported", tensor->file, name);
+		return err_set(err, -EBADMSG, "%s: tensor '%s': not a float type that is supported",
+		               tensor->file, name);
 	if (tensor->type == TENSOR_F8_E4M3)
 		r = find_scale(checkpoint, shape, tensor, n_out, n_in, &scale, err);
 	if (r == 0 && (rows = array_new(float, n_out, n_in)) == NULL)
@@ -158,8 +166,8 @@ int weights_read(const struct checkpoint *checkpoint, const struct model_shape *
 	return r;
 }
 
-int weights_pack(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name, uint32_t n_out,
-		 uint32_t n_in, struct matrix *ret, struct err *err)
+int weights_pack(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name,
+                 uint32_t n_out, uint32_t n_in, struct matrix *ret, struct err *err)
 {
 	float *rows;
 	int r = weights_read(checkpoint, shape, name, n_out, n_in, &rows, err);

@@ -41,11 +41,11 @@ void matrix_done(struct matrix *matrix);
 
 /* The tensor `name` of exactly that shape as float32 rows, its fp8 blocks multiplied by `name`_scale_inv. *ret is the
  * caller's, for free(). -EBADMSG: missing, another shape, no scale, or a value that is not finite. */
-int weights_read(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name, uint32_t n_out,
-		 uint32_t n_in, float **ret, struct err *err);
+int weights_read(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name,
+                 uint32_t n_out, uint32_t n_in, float **ret, struct err *err);
 
 /* The same, packed. */
-int weights_pack(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name, uint32_t n_out,
-		 uint32_t n_in, struct matrix *ret, struct err *err);
+int weights_pack(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name,
+                 uint32_t n_out, uint32_t n_in, struct matrix *ret, struct err *err);
 
 #endif

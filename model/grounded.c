@@ -1,0 +1,296 @@
+#include "model/grounded.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+
+#define SEPARATOR '\n'
+
+struct candidate {
+	const char *bytes;
+	size_t n;
+	size_t span;
+	const bool *spellable; /* [n + 1]: whether tokens can spell the rest from here */
+};
+
+struct grounded {
+	const struct token_trie *trie;
+	struct grounded_settings settings;
+	struct candidate *candidates; /* not yet used, sorted by bytes */
+	size_t n_candidates;
+	bool *spellable; /* all candidates' */
+
+	/* The span being written: the candidates from first to end share its n_written bytes. */
+	size_t first, end, n_written;
+	struct grounded_result current;
+
+	uint64_t *allowed_bits; /* by id; all 0 between two calls of find_allowed() */
+	uint32_t *allowed;
+	size_t n_allowed;
+
+	struct grounded_result *results;
+	size_t n_results;
+	bool done;
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct candidate *left = a, *right = b;
+	int order = memcmp(left->bytes, right->bytes, left->n < right->n ? left->n : right->n);
+
+	if (order == 0)
+		order = (left->n > right->n) - (left->n < right->n);
+	return order != 0 ? order : (left->span > right->span) - (left->span < right->span);
+}
+
+/* From the last byte back: a position is spellable if some token leads from it to a spellable one. */
+static void find_spellable(const struct token_trie *trie, const struct grounded_span *span, bool *ret)
+{
+	ret[span->n] = true;
+	for (size_t from = span->n; from-- > 0;) {
+		uint32_t node = TOKEN_TRIE_ROOT;
+
+		ret[from] = false; /* a span that was left out may have used the memory */
+		for (size_t i = from; !ret[from] && i < span->n; i++) {
+			node = token_trie_step(trie, node, span->bytes[i]);
+			if (node == TOKEN_TRIE_NONE)
+				break;
+			ret[from] = ret[i + 1] && token_trie_token(trie, node) != TOKEN_TRIE_NONE;
+		}
+	}
+}
+
+static int add_candidates(struct grounded *grounded, const struct grounded_span *spans, size_t n)
+{
+	size_t n_bytes = 0, n_kept = 0;
+	bool *spellable;
+
+	for (size_t i = 0; i < n; i++)
+		n_bytes += spans[i].n + 1;
+	grounded->candidates = array_new(struct candidate, n);
+	grounded->spellable = spellable = array_new(bool, n_bytes);
+	if (grounded->candidates == NULL || spellable == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (spans[i].n == 0 || memchr(spans[i].bytes, SEPARATOR, spans[i].n) != NULL)
+			continue;
+		find_spellable(grounded->trie, &spans[i], spellable);
+		if (!spellable[0])
+			continue;
+		grounded->candidates[grounded->n_candidates++] =
+			(struct candidate){ spans[i].bytes, spans[i].n, i, spellable };
+		spellable += spans[i].n + 1;
+	}
+	qsort(grounded->candidates, grounded->n_candidates, sizeof(*grounded->candidates), by_bytes);
+	for (size_t i = 0; i < grounded->n_candidates; i++) {
+		const struct candidate *next = &grounded->candidates[i],
+				       *last = &grounded->candidates[n_kept - 1];
+
+		if (n_kept == 0 || last->n != next->n || memcmp(last->bytes, next->bytes, next->n) != 0)
+			grounded->candidates[n_kept++] = *next;
+	}
+	grounded->n_candidates = n_kept;
+	return n_kept == 0 ? -ENOENT : 0;
+}
+
+static void allow(struct grounded *grounded, uint32_t id)
+{
+	grounded->allowed_bits[id / 64] |= (uint64_t)1 << id % 64;
+}
+
+/* The shortest of the candidates that are possible comes first; whether it is all written. */
+static bool span_is_complete(const struct grounded *grounded)
+{
+	return grounded->candidates[grounded->first].n == grounded->n_written;
+}
+
+static bool another_may_follow(const struct grounded *grounded)
+{
+	return grounded->n_results + 1 < grounded->settings.max_spans && grounded->n_candidates > 1;
+}
+
+/* Allow the tokens that go on with one candidate, and those that end it with its separator. */
+static void allow_candidate(struct grounded *grounded, const struct candidate *candidate)
+{
+	const struct token_trie *trie = grounded->trie;
+	uint32_t node = TOKEN_TRIE_ROOT;
+
+	for (size_t i = grounded->n_written; i < candidate->n; i++) {
+		node = token_trie_step(trie, node, candidate->bytes[i]);
+		if (node == TOKEN_TRIE_NONE)
+			return;
+		if (candidate->spellable[i + 1] && token_trie_token(trie, node) != TOKEN_TRIE_NONE)
+			allow(grounded, token_trie_token(trie, node));
+	}
+	if (!another_may_follow(grounded))
+		return;
+	node = token_trie_step(trie, node, SEPARATOR);
+	if (node != TOKEN_TRIE_NONE && token_trie_token(trie, node) != TOKEN_TRIE_NONE)
+		allow(grounded, token_trie_token(trie, node));
+}
+
+/* Through a bit for each id: candidates allow the same tokens over and over, and the ids must rise. */
+static void find_allowed(struct grounded *grounded)
+{
+	size_t n_words = tokenizer_n_vocab(token_trie_tokenizer(grounded->trie)) / 64 + 1;
+
+	grounded->n_allowed = 0;
+	if (grounded->done)
+		return;
+	for (size_t i = grounded->first; i < grounded->end; i++)
+		allow_candidate(grounded, &grounded->candidates[i]);
+	if (span_is_complete(grounded))
+		allow(grounded, grounded->settings.eos);
+	for (size_t i = 0; i < n_words; i++) {
+		for (uint64_t bits = grounded->allowed_bits[i]; bits != 0; bits &= bits - 1)
+			grounded->allowed[grounded->n_allowed++] =
+				(uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(bits);
+		grounded->allowed_bits[i] = 0;
+	}
+}
+
+static void start_span(struct grounded *grounded)
+{
+	grounded->first = 0;
+	grounded->end = grounded->n_candidates;
+	grounded->n_written = 0;
+	grounded->current = (struct grounded_result){ 0 };
+}
+
+static int check_settings(const struct token_trie *trie, const struct grounded_settings *settings,
+                          struct err *err)
+{
+	const struct tokenizer *tokenizer = token_trie_tokenizer(trie);
+	size_t n;
+
+	if (settings->max_spans == 0)
+		return err_set(err, -EINVAL, "an answer of 0 spans");
+	if (settings->eos >= tokenizer_n_vocab(tokenizer) ||
+	    tokenizer_bytes(tokenizer, settings->eos, &n) != NULL)
+		return err_set(err, -EINVAL, "token %u cannot end an answer", settings->eos);
+	return 0;
+}
+
+int grounded_new(const struct token_trie *trie, const struct grounded_span *spans, size_t n,
+                 const struct grounded_settings *settings, struct grounded **ret, struct err *err)
+{
+	uint32_t n_vocab = tokenizer_n_vocab(token_trie_tokenizer(trie));
+	struct grounded *grounded;
+	int r = check_settings(trie, settings, err);
+
+	if (r < 0)
+		return r;
+	grounded = calloc(1, sizeof(*grounded));
+	if (grounded == NULL)
+		return err_set(err, -ENOMEM, "no memory for a grounded answer");
+	grounded->trie = trie;
+	grounded->settings = *settings;
+	r = add_candidates(grounded, spans, n);
+	grounded->allowed = array_new(uint32_t, n_vocab);
+	grounded->allowed_bits = array_new(uint64_t, n_vocab / 64 + 1);
+	grounded->results = array_new(struct grounded_result, grounded->n_candidates);
+	if (r == 0 &&
+	    (grounded->allowed == NULL || grounded->allowed_bits == NULL || grounded->results == NULL))
+		r = -ENOMEM;
+	if (r < 0) {
+		grounded_free(grounded);
+		return err_set(err, r,
+		               r == -ENOENT ? "none of %zu spans can be quoted" : "no memory for %zu spans",
+		               n);
+	}
+	start_span(grounded);
+	find_allowed(grounded);
+	*ret = grounded;
+	return 0;
+}
+
+void grounded_free(struct grounded *grounded)
+{
+	if (grounded == NULL)
+		return;
+	free(grounded->candidates);
+	free(grounded->spellable);
+	free(grounded->allowed_bits);
+	free(grounded->allowed);
+	free(grounded->results);
+	free(grounded);
+}
+
+void grounded_allowed(const struct grounded *grounded, const uint32_t **ret_ids, size_t *ret_n)
+{
+	*ret_ids = grounded->allowed;
+	*ret_n = grounded->n_allowed;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+static bool goes_on_with(const struct grounded *grounded, const struct candidate *candidate,
+                         const char *bytes, size_t n)
+{
+	return candidate->n - grounded->n_written >= n &&
+	       memcmp(candidate->bytes + grounded->n_written, bytes, n) == 0;
+}
+
+/* Keep the candidates that go on with these bytes; sorted as they are, those stand together. */
+static void write_bytes(struct grounded *grounded, const char *bytes, size_t n)
+{
+	while (!goes_on_with(grounded, &grounded->candidates[grounded->first], bytes, n))
+		grounded->first++;
+	while (!goes_on_with(grounded, &grounded->candidates[grounded->end - 1], bytes, n))
+		grounded->end--;
+	grounded->n_written += n;
+}
+
+/* The span that is complete becomes a result and is no candidate any more. */
+static void finish_span(struct grounded *grounded)
+{
+	struct candidate *used = &grounded->candidates[grounded->first];
+
+	grounded->current.span = used->span;
+	grounded->results[grounded->n_results++] = grounded->current;
+	grounded->n_candidates--;
+	memmove(used, used + 1, (grounded->n_candidates - grounded->first) * sizeof(*used));
+	start_span(grounded);
+}
+
+int grounded_accept(struct grounded *grounded, uint32_t id, double log_probability)
+{
+	const char *bytes;
+	size_t n;
+	bool separates;
+
+	if (bsearch(&id, grounded->allowed, grounded->n_allowed, sizeof(id), by_id) == NULL)
+		return -EINVAL;
+	grounded->current.log_probability += log_probability;
+	grounded->current.n_tokens++;
+	bytes = tokenizer_bytes(token_trie_tokenizer(grounded->trie), id, &n);
+	if (bytes == NULL) {
+		grounded->done = true;
+		finish_span(grounded);
+	} else {
+		separates = bytes[n - 1] == SEPARATOR;
+		write_bytes(grounded, bytes, separates ? n - 1 : n);
+		if (separates)
+			finish_span(grounded);
+	}
+	find_allowed(grounded);
+	return 0;
+}
+
+bool grounded_done(const struct grounded *grounded)
+{
+	return grounded->done;
+}
+
+void grounded_results(const struct grounded *grounded, const struct grounded_result **ret, size_t *ret_n)
+{
+	*ret = grounded->results;
+	*ret_n = grounded->n_results;
+}
