@@ -1,0 +1,340 @@
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/array.h"
+#include "daemon/folders.h"
+#include "daemon/units.h"
+#include "daemon/values.h"
+#include "daemon/yamltree.h"
+
+#define AT(field) offsetof(struct config, field)
+#define AT_WATCH(field) offsetof(struct config_watch, field)
+#define MAX_BUDGET_BYTES (BYTES_PER_M * BYTES_PER_G)
+#define MAX_FILE_BYTES (BYTES_PER_K * BYTES_PER_G)
+
+static int read_model_path(const struct source *source, const struct key *key, const struct node *node,
+                           void *ret)
+{
+	/* The word that stands there by default. A folder of this name is "./nano". */
+	if (node->kind == NODE_SCALAR && strcmp(node->text, CONFIG_MODEL_NANO) == 0)
+		return 0;
+	return read_path(source, key, node, ret);
+}
+
+static int read_watched_path(const struct source *source, const struct key *key, const struct node *node,
+                             void *ret)
+{
+	char resolved[PATH_MAX], **path = ret;
+	struct stat st;
+	int r = read_path(source, key, node, ret);
+
+	if (r < 0)
+		return r;
+	if (realpath(*path, resolved) == NULL || stat(resolved, &st) < 0)
+		return node_error(source->path, node, source->err, -EINVAL, "cannot watch '%s': %s", *path,
+		                  strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return node_error(source->path, node, source->err, -EINVAL, "'%s' is not a folder", *path);
+	free(*path);
+	*path = strdup(resolved);
+	return *path != NULL ? 0 : no_memory(source);
+}
+
+static int read_outbox(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	char *resolved, **path = ret;
+	struct stat st;
+	int r = read_path(source, key, node, ret);
+
+	if (r < 0)
+		return r;
+	if ((r = folders_resolve(*path, &resolved)) < 0)
+		return node_error(source->path, node, source->err, r, "cannot use '%s': %s", *path,
+		                  strerror(-r));
+	free(*path);
+	*path = resolved;
+	if (stat(resolved, &st) == 0 && !S_ISDIR(st.st_mode))
+		return node_error(source->path, node, source->err, -EINVAL, "'%s' is not a folder", resolved);
+	return 0;
+}
+
+static int read_ignore(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	struct config_watch *watch = ret;
+
+	(void)key;
+	if (node->kind != NODE_LIST)
+		return bad_value(source, node, "must be a list of patterns");
+	watch->ignore = array_new(char *, node->n_children);
+	if (watch->ignore == NULL)
+		return no_memory(source);
+	for (size_t i = 0; i < node->n_children; i++) {
+		const struct node *glob = node->children[i];
+
+		if (!is_word(glob))
+			return bad_value(source, glob, "must be a pattern, such as \"*.part\"");
+		if (strchr(glob->text, '/') != NULL)
+			return bad_value(source, glob,
+			                 "is compared with names, not paths, so it cannot have a '/'");
+		watch->ignore[i] = strdup(glob->text);
+		if (watch->ignore[i] == NULL)
+			return no_memory(source);
+		watch->n_ignore++;
+	}
+	return 0;
+}
+
+static int read_output(const struct source *source, const struct node *node, struct config_watch *watch)
+{
+	const char *word = node->kind == NODE_SCALAR ? node->text : "";
+
+	if (strcmp(word, "html") == 0)
+		return bad_value(source, node, "html is not built yet");
+	if (strcmp(word, "markdown") == 0)
+		watch->markdown = true;
+	else if (strcmp(word, "json") == 0)
+		watch->json = true;
+	else
+		return bad_value(source, node, "must be markdown or json");
+	return 0;
+}
+
+static int read_outputs(const struct source *source, const struct key *key, const struct node *node,
+                        void *ret)
+{
+	struct config_watch *watch = ret;
+	int r = 0;
+
+	(void)key;
+	if (node->kind != NODE_LIST)
+		return bad_value(source, node, "must be a list, such as [markdown, json]");
+	watch->markdown = watch->json = false;
+	for (size_t i = 0; i < node->n_children && r == 0; i++)
+		r = read_output(source, node->children[i], watch);
+	return r;
+}
+
+static int read_engine(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	(void)key;
+	(void)ret;
+	if (node->kind == NODE_SCALAR && strcmp(node->text, "openai") == 0)
+		return bad_value(source, node, "openai is not built yet");
+	if (node->kind != NODE_SCALAR || strcmp(node->text, "local") != 0)
+		return bad_value(source, node, "must be local");
+	return 0;
+}
+
+static int read_reread(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	bool value;
+	int r = read_bool(source, key, node, &value);
+
+	(void)ret;
+	return r == 0 && value ? bad_value(source, node, "true is not built yet") : r;
+}
+
+/* clang-format off */
+static const struct key WATCH_KEYS[] = {
+	{ .name = "path", .read = read_watched_path, .offset = AT_WATCH(path) },
+	{ .name = "outbox", .read = read_outbox, .offset = AT_WATCH(outbox) },
+	{ .name = "recursive", .read = read_bool, .offset = AT_WATCH(recursive) },
+	{ .name = "settle", .read = read_duration, .offset = AT_WATCH(settle_ns), .min = 0, .max = NS_PER_DAY },
+	{ .name = "rescan", .read = read_duration, .offset = AT_WATCH(rescan_ns), .min = NS_PER_S, .max = 7 * NS_PER_DAY },
+	{ .name = "ignore", .read = read_ignore },
+	{ .name = "outputs", .read = read_outputs },
+	{ .name = "questions", .read = not_built },
+	{ .name = "keep", .read = not_built },
+	{ .name = NULL },
+};
+/* clang-format on */
+
+static void watch_done(struct config_watch *watch)
+{
+	free(watch->path);
+	free(watch->outbox);
+	for (size_t i = 0; i < watch->n_ignore; i++)
+		free(watch->ignore[i]);
+	free(watch->ignore);
+}
+
+static int read_watch_entry(const struct source *source, const struct node *node, struct config_watch *watch)
+{
+	int r;
+
+	*watch = (struct config_watch){ .recursive = true,
+		                        .settle_ns = 5 * NS_PER_S,
+		                        .rescan_ns = 5 * NS_PER_MIN,
+		                        .markdown = true,
+		                        .json = true };
+	if ((r = read_keys(source, node, WATCH_KEYS, watch)) < 0)
+		return r;
+	if (watch->path == NULL)
+		return bad_value(source, node, "'path' is missing");
+	if (watch->outbox == NULL)
+		return bad_value(source, node, "'outbox' is missing");
+	return 0;
+}
+
+static int read_watch(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	struct config *config = ret;
+
+	(void)key;
+	if (node->kind != NODE_LIST)
+		return bad_value(source, node, "must be a list of folders, each with path and outbox");
+	config->watch = array_new(struct config_watch, node->n_children);
+	if (config->watch == NULL)
+		return no_memory(source);
+	for (size_t i = 0; i < node->n_children; i++) {
+		int r;
+
+		config->n_watch++; /* also what is half read is freed */
+		if ((r = read_watch_entry(source, node->children[i], &config->watch[i])) < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* clang-format off */
+static const struct key MODEL_KEYS[] = {
+	{ .name = "path", .read = read_model_path, .offset = AT(model.path) },
+	{ .name = "engine", .read = read_engine },
+	{ .name = "threads", .read = read_threads, .offset = AT(model.threads), .min = 1, .max = 256 },
+	{ .name = "nice", .read = read_nice, .offset = AT(model.nice), .min = 0, .max = 19 },
+	{ .name = "reread", .read = read_reread },
+	{ .name = "url", .read = not_built },
+	{ .name = "api_key_file", .read = not_built },
+	{ .name = "model", .read = not_built },
+	{ .name = "concurrency", .read = not_built },
+	{ .name = "prompts", .read = not_built },
+	{ .name = NULL },
+};
+
+static const struct key STORE_KEYS[] = {
+	{ .name = "path", .read = read_path, .offset = AT(store.path) },
+	{ .name = "inbox", .read = not_built },
+	{ .name = NULL },
+};
+
+static const struct key KV_KEYS[] = {
+	{ .name = "path", .read = read_path, .offset = AT(kv.path) },
+	{ .name = "budget", .read = read_size, .offset = AT(kv.budget_bytes), .min = 0, .max = MAX_BUDGET_BYTES },
+	{ .name = "memory", .read = not_built },
+	{ .name = NULL },
+};
+
+static const struct key EXTRACT_KEYS[] = {
+	{ .name = "max_bytes", .read = read_size, .offset = AT(extract.max_bytes), .min = 1, .max = MAX_FILE_BYTES },
+	{ .name = "max_pages", .read = not_built },
+	{ .name = "timeout", .read = not_built },
+	{ .name = "ocr", .read = not_built },
+	{ .name = NULL },
+};
+
+static const struct key LOG_KEYS[] = {
+	{ .name = "level", .read = read_level, .offset = AT(log.level) },
+	{ .name = NULL },
+};
+
+static const struct key TOP_KEYS[] = {
+	{ .name = "watch", .read = read_watch },
+	{ .name = "model", .section = MODEL_KEYS },
+	{ .name = "store", .section = STORE_KEYS },
+	{ .name = "kv", .section = KV_KEYS },
+	{ .name = "extract", .section = EXTRACT_KEYS },
+	{ .name = "log", .section = LOG_KEYS },
+	{ .name = "summary", .read = not_built },
+	{ .name = "audit", .read = not_built },
+	{ .name = "control", .read = not_built },
+	{ .name = NULL },
+};
+/* clang-format on */
+
+void config_free(struct config *config)
+{
+	if (config == NULL)
+		return;
+	for (size_t i = 0; i < config->n_watch; i++)
+		watch_done(&config->watch[i]);
+	free(config->watch);
+	free(config->model.path);
+	free(config->store.path);
+	free(config->kv.path);
+	free(config);
+}
+
+int config_default(struct config **ret, struct err *err)
+{
+	struct config *config = calloc(1, sizeof(*config));
+
+	if (config == NULL)
+		return err_set(err, -ENOMEM, "no memory for the configuration");
+	config->model.path = strdup(CONFIG_MODEL_NANO);
+	config->model.nice = 10;
+	config->store.path = strdup("/var/lib/skimd/skimd.db");
+	config->kv.path = strdup("/var/cache/skimd/kv.db");
+	config->kv.budget_bytes = 4 * BYTES_PER_G;
+	config->extract.max_bytes = 512 * BYTES_PER_M;
+	config->log.level = LOG_LEVEL_INFO;
+	if (config->model.path == NULL || config->store.path == NULL || config->kv.path == NULL) {
+		config_free(config);
+		return err_set(err, -ENOMEM, "no memory for the configuration");
+	}
+	*ret = config;
+	return 0;
+}
+
+static int read_root(const struct source *source, const struct node *root, struct config *config)
+{
+	const struct node *watch =
+		root != NULL && root->kind == NODE_MAPPING ? node_get(root, "watch") : NULL;
+	int r = root != NULL ? read_keys(source, root, TOP_KEYS, config) : 0;
+
+	if (r < 0)
+		return r;
+	if (config->n_watch == 0)
+		return err_set(source->err, -EINVAL, "%s:%zu: key 'watch': nothing to watch", source->path,
+		               watch != NULL ? watch->line : 1);
+	return folders_check(source->path, watch, config, source->err);
+}
+
+/* The folder in which the file is named, not the one that a symbolic link to it leads to. */
+static int folder_of(const char *path, char *ret, struct err *err)
+{
+	char copy[PATH_MAX];
+	size_t n = strlen(path);
+
+	if (n >= sizeof(copy))
+		return err_set(err, -ENAMETOOLONG, "%s: the name is too long", path);
+	memcpy(copy, path, n + 1);
+	if (realpath(dirname(copy), ret) == NULL)
+		return err_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
+	return 0;
+}
+
+int config_read(const char *path, struct config **ret, struct err *err)
+{
+	char folder[PATH_MAX];
+	const struct source source = { .path = path, .folder = folder, .err = err };
+	struct config *config = NULL;
+	struct node *root = NULL;
+	int r;
+
+	if ((r = folder_of(path, folder, err)) < 0 || (r = yamltree_read(path, &root, err)) < 0 ||
+	    (r = config_default(&config, err)) < 0 || (r = read_root(&source, root, config)) < 0)
+		goto out;
+	*ret = config;
+	config = NULL;
+out:
+	config_free(config);
+	node_free(root);
+	return r;
+}

@@ -1,0 +1,436 @@
+/* skimd: watches folders and has their documents read. main() opens in order and closes in the exact reverse. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/config.h"
+#include "daemon/loop.h"
+#include "daemon/notify.h"
+#include "daemon/paths.h"
+#include "daemon/watch.h"
+#include "daemon/worker.h"
+#include "pipeline/pipeline.h"
+
+#define DEFAULT_CONFIG SYSCONFDIR "/skimd/skimd.yaml"
+#define ONCE_TICK_NS 200000000ull /* between two looks whether --once is done */
+
+struct daemon;
+
+/* One watch entry of the configuration, running. */
+struct folder {
+	struct daemon *daemon;
+	const struct config_watch *config;
+	struct watch *watch;
+};
+
+struct daemon {
+	const struct config *config;
+	struct notify *notify;
+	struct loop *loop;
+	struct pipeline *pipeline;
+	struct worker *worker;
+	struct folder *folders; /* [config->n_watch] */
+	bool once;
+	struct loop_timer *once_timer;
+	struct loop_timer *watchdog_timer;
+	int r; /* what ended the loop */
+};
+
+static bool is_below(const char *folder, const char *path)
+{
+	size_t n = strlen(folder);
+
+	return strncmp(folder, path, n) == 0 && path[n] == '/';
+}
+
+/* The watch entry that a path belongs to; the deepest, since one may lie in another that is not recursive. */
+static const struct config_watch *watch_of(const struct config *config, const char *path)
+{
+	const struct config_watch *found = NULL;
+
+	for (size_t i = 0; i < config->n_watch; i++) {
+		if (is_below(config->watch[i].path, path) &&
+		    (found == NULL || strlen(config->watch[i].path) > strlen(found->path)))
+			found = &config->watch[i];
+	}
+	return found;
+}
+
+static struct pipeline_outputs outputs_of(void *user, const char *path)
+{
+	const struct daemon *daemon = user;
+	const struct config_watch *watch = watch_of(daemon->config, path);
+
+	return watch == NULL ? (struct pipeline_outputs){ false, false }
+	                     : (struct pipeline_outputs){ watch->markdown, watch->json };
+}
+
+static int64_t nanoseconds(struct timespec time)
+{
+	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+/* The outbox mirrors the tree below the watched folder. output is room for PATH_MAX. */
+static struct document_file describe(const struct folder *folder, const char *path, const struct stat *st,
+                                     char *output)
+{
+	snprintf(output, PATH_MAX, "%s%s", folder->config->outbox, path + strlen(folder->config->path));
+	return (struct document_file){ .path = path,
+		                       .output = output,
+		                       .device = (int64_t)st->st_dev,
+		                       .inode = (int64_t)st->st_ino,
+		                       .size = st->st_size,
+		                       .mtime_ns = nanoseconds(st->st_mtim),
+		                       .ctime_ns = nanoseconds(st->st_ctim) };
+}
+
+static void see_ready(void *user, const char *path, const struct stat *st)
+{
+	struct folder *folder = user;
+	char output[PATH_MAX];
+	struct document_file file = describe(folder, path, st, output);
+	struct err err = { "" };
+	int64_t id;
+	bool queued;
+
+	if (docstore_add(pipeline_docstore(folder->daemon->pipeline), &file, &id, &queued, &err) < 0) {
+		log_error("'%s': cannot be queued: %s", path, err.text);
+		return;
+	}
+	if (!queued)
+		return;
+	log_info("'%s': queued", path);
+	if (folder->daemon->worker != NULL)
+		worker_wake(folder->daemon->worker);
+}
+
+static void see_ignored(void *user, const char *path, const struct stat *st, const char *reason)
+{
+	struct folder *folder = user;
+	char output[PATH_MAX];
+	struct document_file file = describe(folder, path, st, output);
+	struct err err = { "" };
+
+	log_info("'%s': ignored: %s", path, reason);
+	if (docstore_ignore(pipeline_docstore(folder->daemon->pipeline), &file, reason, &err) < 0)
+		log_error("'%s': cannot be noted: %s", path, err.text);
+}
+
+static void see_unreadable(void *user, const char *path, int error)
+{
+	char reason[256];
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return;
+	snprintf(reason, sizeof(reason), "cannot be read: %s", strerror(error));
+	see_ignored(user, path, &st, reason);
+}
+
+static void see_gone(void *user, const char *path)
+{
+	struct folder *folder = user;
+	struct docstore *store = pipeline_docstore(folder->daemon->pipeline);
+	struct err err = { "" };
+	int64_t id;
+
+	if (docstore_resolve(store, path, &id, &err) == 0 && docstore_gone(store, id, &err) < 0)
+		log_error("'%s': %s", path, err.text);
+}
+
+/* Documents whose file went while nobody watched. */
+struct vanished {
+	const struct config *config;
+	int64_t *ids;
+	size_t n, cap;
+};
+
+static int note_vanished(void *user, const struct document *document)
+{
+	struct vanished *vanished = user;
+	struct stat st;
+
+	if (document->state == DOCUMENT_GONE || watch_of(vanished->config, document->path) == NULL ||
+	    lstat(document->path, &st) == 0 || errno != ENOENT)
+		return 0;
+	if (array_grow(&vanished->ids, sizeof(*vanished->ids), vanished->n, &vanished->cap) < 0)
+		return -ENOMEM;
+	vanished->ids[vanished->n++] = document->id;
+	return 0;
+}
+
+static int mark_vanished(struct daemon *daemon, struct err *err)
+{
+	struct docstore *store = pipeline_docstore(daemon->pipeline);
+	struct vanished vanished = { .config = daemon->config };
+	int r = docstore_each(store, note_vanished, &vanished, err);
+
+	for (size_t i = 0; r == 0 && i < vanished.n; i++)
+		r = docstore_gone(store, vanished.ids[i], err);
+	free(vanished.ids);
+	return r;
+}
+
+static void send_status(struct daemon *daemon)
+{
+	struct worker_status status;
+	int64_t n_queued = 0;
+
+	worker_status(daemon->worker, &status);
+	docstore_count(pipeline_docstore(daemon->pipeline), DOCUMENT_QUEUED, &n_queued, NULL);
+	if (status.busy && status.n_tokens > 0)
+		notify_send(daemon->notify, "STATUS=%s '%s': %llu of %llu tokens; %lld more queued",
+		            status.stage, status.name, (unsigned long long)status.n_done,
+		            (unsigned long long)status.n_tokens, (long long)n_queued);
+	else if (status.busy && status.name[0] != '\0')
+		notify_send(daemon->notify, "STATUS=reading '%s'; %lld more queued", status.name,
+		            (long long)n_queued);
+	else
+		notify_send(daemon->notify, "STATUS=idle, %llu documents ended since the start",
+		            (unsigned long long)status.n_documents);
+	if (status.r < 0 && daemon->r == 0) {
+		log_error("cannot go on: %s", status.err.text);
+		daemon->r = status.r;
+		loop_stop(daemon->loop);
+	}
+}
+
+/* The worker's thread only wakes the loop; the loop looks. */
+static void worker_changed(void *user)
+{
+	struct daemon *daemon = user;
+
+	loop_wake(daemon->loop);
+}
+
+static void on_wake(void *user)
+{
+	send_status(user);
+}
+
+static void on_signal(void *user, int signal_number)
+{
+	struct daemon *daemon = user;
+
+	if (signal_number == SIGHUP) {
+		log_info("SIGHUP: scanning all folders; a changed configuration needs a restart");
+		for (size_t i = 0; i < daemon->config->n_watch; i++) {
+			struct err err = { "" };
+
+			if (watch_rescan(daemon->folders[i].watch, &err) < 0)
+				log_warning("%s", err.text);
+		}
+		return;
+	}
+	log_info("%s: stopping", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+	loop_stop(daemon->loop);
+}
+
+static void on_watchdog(void *user)
+{
+	struct daemon *daemon = user;
+
+	notify_send(daemon->notify, "WATCHDOG=1");
+}
+
+/* --once ends when nothing is unsettled, queued or in work. */
+static void on_once(void *user)
+{
+	struct daemon *daemon = user;
+	struct worker_status status;
+	int64_t n_queued = 1;
+	size_t n_unsettled = 0;
+
+	for (size_t i = 0; i < daemon->config->n_watch; i++)
+		n_unsettled += watch_count(daemon->folders[i].watch).n_unsettled;
+	docstore_count(pipeline_docstore(daemon->pipeline), DOCUMENT_QUEUED, &n_queued, NULL);
+	worker_status(daemon->worker, &status);
+	if (n_unsettled == 0 && n_queued == 0 && !status.busy)
+		loop_stop(daemon->loop);
+}
+
+static int open_pipeline(struct daemon *daemon, struct err *err)
+{
+	const struct config *config = daemon->config;
+	struct pipeline_settings settings = {
+		.n_threads = config->model.threads,
+		.store = { .path = config->store.path, .mode = DOCSTORE_WRITE },
+		.kv_path = config->kv.path,
+		.kv_budget_bytes = config->kv.budget_bytes,
+		.max_bytes = config->extract.max_bytes,
+	};
+	char model[PATH_MAX];
+	int r;
+
+	settings.model_dir = model;
+	if ((r = paths_model(config->model.path, model, sizeof(model), err)) < 0 ||
+	    (r = paths_make_folder_of(config->store.path, err)) < 0 ||
+	    (r = paths_make_folder_of(config->kv.path, err)) < 0)
+		return r;
+	for (size_t i = 0; i < config->n_watch; i++) {
+		if ((r = file_make_folders(config->watch[i].outbox, 0750, err)) < 0)
+			return r;
+	}
+	if (setpriority(PRIO_PROCESS, 0, config->model.nice) < 0)
+		log_warning("nice %d: %s, going on without", config->model.nice, strerror(errno));
+	return pipeline_open(&settings, &daemon->pipeline, err);
+}
+
+static int open_watches(struct daemon *daemon, struct err *err)
+{
+	const struct config *config = daemon->config;
+	int r = 0;
+
+	daemon->folders = array_new(struct folder, config->n_watch);
+	if (daemon->folders == NULL)
+		return err_set(err, -ENOMEM, "no memory for the folders");
+	for (size_t i = 0; r == 0 && i < config->n_watch; i++) {
+		struct folder *folder = &daemon->folders[i];
+		const struct config_watch *watch = &config->watch[i];
+		struct watch_settings settings = {
+			.path = watch->path,
+			.recursive = watch->recursive,
+			.settle_ns = watch->settle_ns,
+			.rescan_ns = watch->rescan_ns,
+			.ignore = watch->ignore,
+			.n_ignore = watch->n_ignore,
+			.user = folder,
+			.ready = see_ready,
+			.unreadable = see_unreadable,
+			.ignored = see_ignored,
+			.gone = see_gone,
+		};
+
+		*folder = (struct folder){ .daemon = daemon, .config = watch };
+		r = watch_open(&settings, daemon->loop, &folder->watch, err);
+	}
+	return r;
+}
+
+static int open_worker(struct daemon *daemon, struct err *err)
+{
+	struct worker_settings settings = { daemon->pipeline, daemon, outputs_of, worker_changed };
+
+	loop_on_wake(daemon->loop, on_wake, daemon);
+	return worker_start(&settings, &daemon->worker, err);
+}
+
+static int open_timers(struct daemon *daemon, struct err *err)
+{
+	uint64_t watchdog_ns = notify_watchdog_ns(daemon->notify);
+	int r = 0;
+
+	if (watchdog_ns > 0 &&
+	    (r = loop_add_timer(daemon->loop, on_watchdog, daemon, &daemon->watchdog_timer, err)) == 0)
+		loop_timer_start(daemon->watchdog_timer, 0, watchdog_ns / 2);
+	if (r == 0 && daemon->once &&
+	    (r = loop_add_timer(daemon->loop, on_once, daemon, &daemon->once_timer, err)) == 0)
+		loop_timer_start(daemon->once_timer, ONCE_TICK_NS, ONCE_TICK_NS);
+	return r;
+}
+
+static int run(struct daemon *daemon, struct err *err)
+{
+	int r;
+
+	if ((r = notify_open(&daemon->notify, err)) < 0 || (r = loop_new(&daemon->loop, err)) < 0 ||
+	    (r = loop_add_signals(daemon->loop, on_signal, daemon, err)) < 0)
+		return r;
+	notify_send(daemon->notify, "STATUS=opening the stores and the model");
+	if ((r = open_pipeline(daemon, err)) < 0 || (r = mark_vanished(daemon, err)) < 0 ||
+	    (r = open_watches(daemon, err)) < 0 || (r = open_worker(daemon, err)) < 0 ||
+	    (r = open_timers(daemon, err)) < 0)
+		return r;
+	log_info("ready: %zu folder%s, model '%s'", daemon->config->n_watch,
+	         daemon->config->n_watch == 1 ? "" : "s", pipeline_model_name(daemon->pipeline));
+	notify_send(daemon->notify, "READY=1");
+	r = loop_run(daemon->loop, err);
+	notify_send(daemon->notify, "STOPPING=1\nSTATUS=stopping");
+	return r < 0 ? r : daemon->r;
+}
+
+static void daemon_close(struct daemon *daemon)
+{
+	worker_stop(daemon->worker);
+	for (size_t i = 0; daemon->folders != NULL && i < daemon->config->n_watch; i++)
+		watch_close(daemon->folders[i].watch);
+	free(daemon->folders);
+	pipeline_close(daemon->pipeline);
+	loop_free(daemon->loop);
+	notify_close(daemon->notify);
+}
+
+static int usage(FILE *stream, int status)
+{
+	fprintf(stream, "usage: skimd [-c FILE] [--check | --once]\n"
+	                "       skimd --help | --version\n");
+	return status;
+}
+
+static const struct option OPTIONS[] = {
+	{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'C' },
+	{ "once", no_argument, NULL, 'o' },         { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },      { NULL, 0, NULL, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	const char *path = DEFAULT_CONFIG;
+	struct daemon daemon = { 0 };
+	struct config *config;
+	struct err err = { "" };
+	bool check = false;
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, "c:", OPTIONS, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'C':
+			check = true;
+			break;
+		case 'o':
+			daemon.once = true;
+			break;
+		case 'h':
+			return usage(stdout, EXIT_SUCCESS);
+		case 'V':
+			puts("skimd " PACKAGE_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			return usage(stderr, 2);
+		}
+	}
+	if (optind < argc)
+		return usage(stderr, 2);
+	umask(027);
+	if (config_read(path, &config, &err) < 0) {
+		log_error("%s", err.text);
+		return 2;
+	}
+	if (check) {
+		printf("%s: valid, %zu folder%s watched\n", path, config->n_watch,
+		       config->n_watch == 1 ? "" : "s");
+		config_free(config);
+		return EXIT_SUCCESS;
+	}
+	log_set_level(config->log.level);
+	daemon.config = config;
+	r = run(&daemon, &err);
+	if (r < 0 && err.text[0] != '\0')
+		log_error("%s", err.text);
+	daemon_close(&daemon);
+	config_free(config);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

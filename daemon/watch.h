@@ -1,0 +1,66 @@
+/* One watched folder: tells which files are there, complete and readable, and which are gone.
+ *
+ * inotify gives hints, scans give the truth: the folder is scanned at open, every rescan_ns, and whenever events
+ * were or may have been lost. Runs in one thread; callbacks must not call back into the watch, but for its
+ * getters. Nothing is ever followed out of the folder, and symbolic links to folders not at all. */
+#ifndef SKIMD_DAEMON_WATCH_H
+#define SKIMD_DAEMON_WATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "daemon/loop.h"
+
+struct watch;
+
+/* All strings are the caller's, paths in callbacks the watch's; the former must outlive the watch. */
+struct watch_settings {
+	const char *path; /* resolved by realpath(3); paths in callbacks start with the result */
+	bool recursive;
+	uint64_t settle_ns, rescan_ns;
+	char *const *ignore; /* see ignore_matches(); files and folders that match are as if not there */
+	size_t n_ignore;
+	void *user;
+	/* A regular file is complete. Once for each identity: device, inode, size, mtime and ctime. */
+	void (*ready)(void *user, const char *path, const struct stat *st);
+	/* A file or a folder that cannot be read. It is tried again by every scan, and told again only if the
+	 * error or the file changes. A folder that can be read again is told as gone. */
+	void (*unreadable)(void *user, const char *path, int error);
+	/* Not a regular file: FIFO, socket, device, or symbolic link, but for one to a file that is watched. */
+	void (*ignored)(void *user, const char *path, const struct stat *st, const char *reason);
+	/* Something told of before was deleted or moved away. */
+	void (*gone)(void *user, const char *path);
+};
+
+struct watch_counts {
+	size_t n_files; /* known, whatever their state */
+	size_t n_unsettled;
+	size_t n_folders,
+		n_unwatched_folders; /* unwatched: left to rescans, as inotify's limits are reached */
+	uint64_t n_overflows, n_scans;
+};
+
+/* Watch and scan. With a loop, time comes from its clock and everything goes on by itself. Without one (NULL),
+ * time starts at 0 and passes by watch_tick() only. Callbacks may come before this returns. *ret is the
+ * caller's, for watch_close(). -ENOENT, -ENOTDIR, -EACCES, -EMFILE, -ENOMEM. inotify's own limits are no error:
+ * they are logged, once, and rescans take its place. */
+int watch_open(const struct watch_settings *settings, struct loop *loop, struct watch **ret, struct err *err);
+void watch_close(struct watch *watch); /* before its loop is freed; NULL is allowed */
+
+/* Scan everything now, as on SIGHUP. When the folder cannot be read (-ENOENT, -EACCES ...) all that is known is
+ * kept, nothing is told as gone, and it is tried again by itself. */
+int watch_rescan(struct watch *watch, struct err *err);
+
+/* Take events in, scan if it is time, and tell what has settled. now_ns never goes back. The loop does this. */
+void watch_tick(struct watch *watch, uint64_t now_ns);
+
+struct watch_counts watch_count(const struct watch *watch);
+
+/* Files that are still being written, or may be, since when on the clock of watch_tick(). */
+void watch_each_unsettled(const struct watch *watch,
+                          void (*each)(void *user, const char *path, uint64_t since_ns), void *user);
+
+#endif

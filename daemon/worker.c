@@ -1,0 +1,239 @@
+#include "daemon/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/array.h"
+#include "base/log.h"
+
+#define CHANGED_NS 1000000000ull /* between two calls of changed() within a document */
+
+struct worker {
+	struct worker_settings settings;
+	pthread_t thread;
+	volatile bool cancel; /* set once, looked at between passes */
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t wake;
+	bool work_waiting, stop;
+	struct worker_status status;
+	uint64_t changed_ns; /* the worker thread's own */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void tell(struct worker *worker)
+{
+	worker->changed_ns = now_ns();
+	worker->settings.changed(worker->settings.user);
+}
+
+static void see_progress(void *user, const char *stage, uint64_t n_done, uint64_t n_tokens)
+{
+	struct worker *worker = user;
+
+	pthread_mutex_lock(&worker->lock);
+	snprintf(worker->status.stage, sizeof(worker->status.stage), "%s", stage);
+	worker->status.n_done = n_done;
+	worker->status.n_tokens = n_tokens;
+	pthread_mutex_unlock(&worker->lock);
+	if (now_ns() - worker->changed_ns >= CHANGED_NS)
+		tell(worker);
+}
+
+static void set_busy(struct worker *worker, const char *name)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->status.busy = name != NULL;
+	worker->status.n_done = worker->status.n_tokens = 0;
+	worker->status.stage[0] = '\0';
+	snprintf(worker->status.name, sizeof(worker->status.name), "%s", name == NULL ? "" : name);
+	pthread_mutex_unlock(&worker->lock);
+	tell(worker);
+}
+
+static void log_outcome(struct worker *worker, const char *path, int64_t id)
+{
+	struct document document = { 0 };
+	const struct usage *usage = &document.usage;
+
+	if (docstore_get(pipeline_docstore(worker->settings.pipeline), id, &document, NULL) < 0)
+		return;
+	if (document.state == DOCUMENT_DONE)
+		log_info("'%s': done, %lld tokens, %lld reused, %lld generated, %.1f s", path,
+		         (long long)document.tokens, (long long)usage->reused_tokens,
+		         (long long)usage->generated_tokens, document.seconds);
+	document_done(&document);
+}
+
+static int process(struct worker *worker, int64_t id, struct err *err)
+{
+	struct pipeline_hooks hooks = { worker, see_progress, &worker->cancel };
+	struct document document = { 0 };
+	struct pipeline_outputs outputs;
+	int r = docstore_get(pipeline_docstore(worker->settings.pipeline), id, &document, err);
+
+	if (r < 0)
+		return r;
+	outputs = worker->settings.outputs(worker->settings.user, document.path);
+	set_busy(worker, document.name);
+	r = pipeline_process(worker->settings.pipeline, id, &outputs, &hooks, err);
+	if (r == 0) {
+		log_outcome(worker, document.path, id);
+		pthread_mutex_lock(&worker->lock);
+		worker->status.n_documents++;
+		pthread_mutex_unlock(&worker->lock);
+	}
+	document_done(&document);
+	return r;
+}
+
+/* Documents until none is queued. 0, or what stops the worker. */
+static int drain(struct worker *worker, struct err *err)
+{
+	int64_t id;
+	int r;
+
+	do {
+		r = worker->cancel ? -ECANCELED
+		                   : docstore_take(pipeline_docstore(worker->settings.pipeline), &id, err);
+		if (r == 0)
+			r = process(worker, id, err);
+	} while (r == 0);
+	return r == -ENOENT ? 0 : r;
+}
+
+struct done_documents {
+	int64_t *ids;
+	char **paths;
+	size_t n, cap_ids, cap_paths;
+};
+
+static int note_done(void *user, const struct document *document)
+{
+	struct done_documents *done = user;
+
+	if (document->state != DOCUMENT_DONE || document->output == NULL)
+		return 0;
+	if (array_grow(&done->ids, sizeof(*done->ids), done->n, &done->cap_ids) < 0 ||
+	    array_grow(&done->paths, sizeof(*done->paths), done->n, &done->cap_paths) < 0 ||
+	    (done->paths[done->n] = strdup(document->path)) == NULL)
+		return -ENOMEM;
+	done->ids[done->n++] = document->id;
+	return 0;
+}
+
+/* Outputs whose rows were written when the program was stopped before the files were. */
+static int publish_unwritten(struct worker *worker, struct err *err)
+{
+	struct done_documents done = { 0 };
+	int r = docstore_each(pipeline_docstore(worker->settings.pipeline), note_done, &done, err);
+
+	for (size_t i = 0; i < done.n; i++) {
+		struct pipeline_outputs outputs =
+			worker->settings.outputs(worker->settings.user, done.paths[i]);
+		struct err why = { "" };
+
+		if (r == 0 && !worker->cancel &&
+		    pipeline_publish(worker->settings.pipeline, done.ids[i], &outputs, &why) < 0)
+			log_warning("'%s': %s", done.paths[i], why.text);
+		free(done.paths[i]);
+	}
+	free(done.ids);
+	free(done.paths);
+	return r;
+}
+
+/* False: stop. */
+static bool wait_for_work(struct worker *worker)
+{
+	bool stop;
+
+	pthread_mutex_lock(&worker->lock);
+	while (!worker->work_waiting && !worker->stop)
+		pthread_cond_wait(&worker->wake, &worker->lock);
+	worker->work_waiting = false;
+	stop = worker->stop;
+	pthread_mutex_unlock(&worker->lock);
+	return !stop;
+}
+
+static void *worker_main(void *user)
+{
+	struct worker *worker = user;
+	struct err err = { "" };
+	int r = publish_unwritten(worker, &err);
+
+	while (r == 0 && wait_for_work(worker)) {
+		r = drain(worker, &err);
+		set_busy(worker, NULL);
+	}
+	if (r < 0 && r != -ECANCELED) {
+		pthread_mutex_lock(&worker->lock);
+		worker->status.r = r;
+		worker->status.err = err;
+		pthread_mutex_unlock(&worker->lock);
+		tell(worker);
+	}
+	return NULL;
+}
+
+int worker_start(const struct worker_settings *settings, struct worker **ret, struct err *err)
+{
+	struct worker *worker = array_new(struct worker, 1);
+	int r;
+
+	if (worker == NULL)
+		return err_set(err, -ENOMEM, "no memory for the worker");
+	worker->settings = *settings;
+	worker->work_waiting = true;
+	pthread_mutex_init(&worker->lock, NULL);
+	pthread_cond_init(&worker->wake, NULL);
+	r = -pthread_create(&worker->thread, NULL, worker_main, worker);
+	if (r < 0) {
+		free(worker);
+		return err_set(err, r, "cannot start the worker: %s", strerror(-r));
+	}
+	*ret = worker;
+	return 0;
+}
+
+void worker_wake(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->work_waiting = true;
+	pthread_cond_signal(&worker->wake);
+	pthread_mutex_unlock(&worker->lock);
+}
+
+void worker_status(struct worker *worker, struct worker_status *ret)
+{
+	pthread_mutex_lock(&worker->lock);
+	*ret = worker->status;
+	ret->busy |= worker->work_waiting;
+	pthread_mutex_unlock(&worker->lock);
+}
+
+void worker_stop(struct worker *worker)
+{
+	if (worker == NULL)
+		return;
+	worker->cancel = true;
+	pthread_mutex_lock(&worker->lock);
+	worker->stop = true;
+	pthread_cond_signal(&worker->wake);
+	pthread_mutex_unlock(&worker->lock);
+	pthread_join(worker->thread, NULL);
+	pthread_mutex_destroy(&worker->lock);
+	pthread_cond_destroy(&worker->wake);
+	free(worker);
+}

@@ -1,0 +1,44 @@
+/* The one thread that runs jobs: takes documents from the database, oldest first, until told to stop. */
+#ifndef SKIMD_DAEMON_WORKER_H
+#define SKIMD_DAEMON_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "pipeline/pipeline.h"
+
+struct worker;
+
+struct worker_settings {
+	struct pipeline *pipeline; /* the worker's own while it runs, but for its docstore */
+	void *user;
+	/* Which outputs a document gets; from the worker's thread. */
+	struct pipeline_outputs (*outputs)(void *user, const char *path);
+	/* Something that worker_status() tells has changed; from the worker's thread, at most about once a second
+	 * while a document is read. */
+	void (*changed)(void *user);
+};
+
+struct worker_status {
+	bool busy;
+	char name[256]; /* of the document in work */
+	char stage[16];
+	uint64_t n_done, n_tokens;
+	uint64_t n_documents; /* ended since the start */
+	int r; /* the error that ended the thread; 0 */
+	struct err err;
+};
+
+/* Start the thread; it first writes outputs that an earlier run left unwritten. */
+int worker_start(const struct worker_settings *settings, struct worker **ret, struct err *err);
+
+/* There may be work. */
+void worker_wake(struct worker *worker);
+
+void worker_status(struct worker *worker, struct worker_status *ret);
+
+/* Stop within one pass of the model: the document in work is queued again, what was computed is kept. */
+void worker_stop(struct worker *worker);
+
+#endif
