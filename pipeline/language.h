@@ -1,0 +1,11 @@
+/* The language of a text, as far as it matters: the default model reads English. */
+#ifndef SKIMD_PIPELINE_LANGUAGE_H
+#define SKIMD_PIPELINE_LANGUAGE_H
+
+#include <stddef.h>
+
+/* "en" where English function words are as frequent as they are in prose, else "und" (undetermined, as BCP 47 has it): another
+ * language, or no prose at all. A constant. */
+const char *language_of(const char *text, size_t n);
+
+#endif

@@ -1,0 +1,31 @@
+/* What one reading is given: a text, and the sentences of it that may be quoted, each with its place in the document. */
+#ifndef SKIMD_PIPELINE_MATERIAL_H
+#define SKIMD_PIPELINE_MATERIAL_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "model/grounded.h"
+#include "pipeline/chunk.h"
+#include "pipeline/summary.h"
+#include "store/docstore.h"
+
+struct material {
+	struct buf text;
+	struct grounded_span *spans; /* [n_spans] their bytes stand in words */
+	struct evidence *places; /* [n_spans] quote and section are the material's own */
+	char **words; /* [n_spans] */
+	size_t n_spans, cap_spans, cap_places, cap_words;
+};
+
+/* A chunk's text with its sentences that are worth quoting. -ENOMEM. */
+int material_from_chunk(struct material *material, const struct summary_text *text,
+                        const struct chunk *chunk);
+
+/* Append the passages of one part: its summary, then its key passages, one a line, which may be quoted again; no more
+ * than max_bytes of them. -ENOMEM. */
+int material_add_passages(struct material *material, const struct passages *passages, size_t max_bytes);
+
+void material_done(struct material *material);
+
+#endif

@@ -1,0 +1,299 @@
+#include "pipeline/output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+#define OUTPUT_MODE 0640
+
+static const struct passage *first_of(const struct passages *passages, enum passage_kind kind)
+{
+	for (size_t i = 0; i < passages->n; i++) {
+		if (passages->items[i].kind == kind)
+			return &passages->items[i];
+	}
+	return NULL;
+}
+
+/* Text inside Markdown: what would be taken for marks is escaped, line breaks become blanks. */
+static void put_escaped(struct buf *buf, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (strchr("\\`*_[]<>#|", *text) != NULL)
+			buf_append(buf, "\\", 1);
+		buf_append(buf, *text == '\n' || *text == '\r' ? " " : text, 1);
+	}
+}
+
+static void put_place(struct buf *buf, const char *section, int64_t page, int64_t byte_start,
+                      int64_t byte_end)
+{
+	if (section != NULL && *section != '\0') {
+		buf_puts(buf, "§ ");
+		put_escaped(buf, section);
+		buf_puts(buf, ", ");
+	}
+	if (page > 0)
+		buf_printf(buf, "page %" PRId64 ", ", page);
+	buf_printf(buf, "bytes %" PRId64 "–%" PRId64, byte_start, byte_end);
+}
+
+static void put_quotes(struct buf *buf, const struct passages *passages)
+{
+	for (size_t i = 0; i < passages->n; i++) {
+		const struct passage *passage = &passages->items[i];
+
+		if (passage->kind != PASSAGE_KEY || passage->n_evidence == 0)
+			continue;
+		buf_puts(buf, "> ");
+		put_escaped(buf, passage->text);
+		buf_puts(buf, "\n>\n> — ");
+		put_place(buf, passage->evidence[0].section, passage->evidence[0].page,
+		          passage->evidence[0].byte_start, passage->evidence[0].byte_end);
+		buf_puts(buf, "\n\n");
+	}
+}
+
+static void put_title(struct buf *buf, const struct reading *reading)
+{
+	const struct passage *title = first_of(&reading->passages, PASSAGE_TITLE);
+
+	buf_puts(buf, "# ");
+	put_escaped(buf, title != NULL ? title->text : reading->document.name);
+	buf_puts(buf, "\n\n");
+}
+
+static void put_source(struct buf *buf, const struct reading *reading)
+{
+	const struct document *document = &reading->document;
+
+	buf_puts(buf, "*");
+	put_escaped(buf, document->name);
+	buf_printf(buf, ": %" PRId64 " bytes, %" PRId64 " tokens, read whole in %zu part%s by %s.",
+	           document->bytes, document->tokens, reading->n_chunks, reading->n_chunks == 1 ? "" : "s",
+	           document->model == NULL ? "?" : document->model);
+	buf_puts(buf, " Title and summaries are generated; quotations are verbatim.*\n\n");
+}
+
+static void put_part(struct buf *buf, const struct document_chunk *chunk)
+{
+	const struct passage *title = first_of(&chunk->passages, PASSAGE_TITLE);
+	const struct passage *abstract = first_of(&chunk->passages, PASSAGE_ABSTRACT);
+
+	buf_printf(buf, "### %" PRId64 ". ", chunk->number + 1);
+	put_escaped(buf, title != NULL            ? title->text
+	                 : chunk->section != NULL ? chunk->section
+	                                          : "(no title)");
+	buf_puts(buf, "\n\n");
+	if (abstract != NULL) {
+		put_escaped(buf, abstract->text);
+		buf_puts(buf, "\n\n");
+	}
+	buf_puts(buf, "— ");
+	put_place(buf, chunk->section, 0, chunk->byte_start, chunk->byte_end);
+	buf_puts(buf, "\n\n");
+}
+
+int output_markdown(const struct reading *reading, struct buf *ret)
+{
+	const struct passage *abstract = first_of(&reading->passages, PASSAGE_ABSTRACT);
+
+	put_title(ret, reading);
+	if (abstract != NULL) {
+		put_escaped(ret, abstract->text);
+		buf_puts(ret, "\n\n");
+	}
+	put_source(ret, reading);
+	if (first_of(&reading->passages, PASSAGE_KEY) != NULL) {
+		buf_puts(ret, "## Key passages\n\n");
+		put_quotes(ret, &reading->passages);
+	}
+	if (reading->n_chunks > 1) {
+		buf_puts(ret, "## Part by part\n\n");
+		for (size_t i = 0; i < reading->n_chunks; i++)
+			put_part(ret, &reading->chunks[i]);
+	}
+	return buf_status(ret);
+}
+
+static json_t *string_or_null(const char *string)
+{
+	return string == NULL ? json_null() : json_string(string);
+}
+
+static json_t *count_or_null(int64_t n)
+{
+	return n == 0 ? json_null() : json_integer(n);
+}
+
+/* Four digits say all that a log-probability can. */
+static json_t *score(double value)
+{
+	return json_real(round(value * 1e4) / 1e4);
+}
+
+static json_t *evidence_json(const struct evidence *evidence)
+{
+	return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o}", "quote", string_or_null(evidence->quote),
+	                 "byte_start", (json_int_t)evidence->byte_start, "byte_end",
+	                 (json_int_t)evidence->byte_end, "page", count_or_null(evidence->page), "section",
+	                 string_or_null(evidence->section), "score", score(evidence->score));
+}
+
+static json_t *passages_json(const struct passages *passages, enum passage_kind kind)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < passages->n; i++) {
+		const struct passage *passage = &passages->items[i];
+		json_t *evidence;
+
+		if (passage->kind != kind)
+			continue;
+		evidence = json_array();
+		for (size_t j = 0; j < passage->n_evidence; j++)
+			json_array_append_new(evidence, evidence_json(&passage->evidence[j]));
+		json_array_append_new(list, json_pack("{s:s, s:b, s:o, s:o}", "text", passage->text,
+		                                      "generated", passage->generated, "score",
+		                                      score(passage->score), "evidence", evidence));
+	}
+	return list;
+}
+
+static json_t *chunk_json(const struct document_chunk *chunk)
+{
+	return json_pack("{s:I, s:I, s:I, s:o, s:I, s:o, s:o, s:o}", "number", (json_int_t)chunk->number,
+	                 "byte_start", (json_int_t)chunk->byte_start, "byte_end", (json_int_t)chunk->byte_end,
+	                 "section", string_or_null(chunk->section), "tokens", (json_int_t)chunk->tokens,
+	                 "title", passages_json(&chunk->passages, PASSAGE_TITLE), "summary",
+	                 passages_json(&chunk->passages, PASSAGE_ABSTRACT), "key",
+	                 passages_json(&chunk->passages, PASSAGE_KEY));
+}
+
+static json_t *document_json(const struct document *document)
+{
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:I, s:o}", "name", document->name, "path",
+	                 document->path, "sha256", string_or_null(document->sha256), "media_type",
+	                 string_or_null(document->media_type), "bytes", (json_int_t)document->bytes, "pages",
+	                 count_or_null(document->pages), "tokens", (json_int_t)document->tokens, "language",
+	                 string_or_null(document->language));
+}
+
+static json_t *usage_json(const struct usage *usage)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "prompt_tokens", (json_int_t)usage->prompt_tokens,
+	                 "computed_tokens", (json_int_t)usage->computed_tokens, "reused_tokens",
+	                 (json_int_t)usage->reused_tokens, "generated_tokens",
+	                 (json_int_t)usage->generated_tokens);
+}
+
+static json_t *reading_json(const struct reading *reading)
+{
+	const struct document *document = &reading->document;
+	json_t *chunks = json_array();
+
+	for (size_t i = 0; i < reading->n_chunks; i++)
+		json_array_append_new(chunks, chunk_json(&reading->chunks[i]));
+	return json_pack("{s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:[], s:o, s:o, s:{s:f}}", "document",
+	                 document_json(document), "model", "name", string_or_null(document->model),
+	                 "fingerprint", string_or_null(document->fingerprint), "title",
+	                 passages_json(&reading->passages, PASSAGE_TITLE), "summary",
+	                 passages_json(&reading->passages, PASSAGE_ABSTRACT), "key",
+	                 passages_json(&reading->passages, PASSAGE_KEY), "answers", "chunks", chunks, "usage",
+	                 usage_json(&document->usage), "timings", "seconds",
+	                 round(document->seconds * 1e3) / 1e3);
+}
+
+int output_json(const struct reading *reading, struct buf *ret)
+{
+	json_t *json = reading_json(reading);
+	char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+
+	json_decref(json);
+	if (text == NULL)
+		return -ENOMEM;
+	buf_puts(ret, text);
+	buf_puts(ret, "\n");
+	free(text);
+	return buf_status(ret);
+}
+
+static int check_ours(struct docstore *store, const char *path, struct err *err)
+{
+	bool ours;
+	int r = docstore_output_is_ours(store, path, &ours, err);
+
+	if (r < 0 || ours || access(path, F_OK) < 0)
+		return r;
+	return err_set(err, -EEXIST, "output '%s': is there and was not written by skimd: left alone", path);
+}
+
+static int make_folder_of(const char *path, struct err *err)
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	return file_make_folders(dirname(copy), 0750, err);
+}
+
+static int write_one(struct docstore *store, const struct reading *reading, const char *suffix,
+                     int (*make)(const struct reading *reading, struct buf *ret), struct err *err)
+{
+	char path[PATH_MAX];
+	struct buf text = { 0 };
+	int r;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s%s", reading->document.output, suffix) >= sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "output '%s': the name is too long",
+		               reading->document.output);
+	if ((r = check_ours(store, path, err)) < 0 || (r = make_folder_of(path, err)) < 0)
+		return r;
+	/* Noted as ours first: a crash in between leaves a note without a file, never a file that nobody knows. */
+	if ((r = docstore_output_add(store, reading->document.id, path, err)) < 0)
+		return r;
+	r = make(reading, &text) < 0 ? err_set(err, -ENOMEM, "output '%s': no memory", path)
+	                             : file_replace(path, text.data, text.n, OUTPUT_MODE, err);
+	buf_done(&text);
+	return r;
+}
+
+int output_write(struct docstore *store, int64_t id, bool markdown, bool json, struct err *err)
+{
+	struct reading reading = { 0 };
+	int r = docstore_load(store, id, &reading, err);
+
+	if (r < 0)
+		return r;
+	if (reading.document.output != NULL && markdown)
+		r = write_one(store, &reading, OUTPUT_MARKDOWN_SUFFIX, output_markdown, err);
+	if (r == 0 && reading.document.output != NULL && json)
+		r = write_one(store, &reading, OUTPUT_JSON_SUFFIX, output_json, err);
+	reading_done(&reading);
+	return r;
+}
+
+static bool lacks(struct docstore *store, const char *output, const char *suffix)
+{
+	char path[PATH_MAX];
+	bool ours = false;
+
+	snprintf(path, sizeof(path), "%s%s", output, suffix);
+	return access(path, F_OK) < 0 || docstore_output_is_ours(store, path, &ours, NULL) < 0 || !ours;
+}
+
+bool output_is_missing(struct docstore *store, const struct document *document, bool markdown, bool json)
+{
+	if (document->output == NULL)
+		return false;
+	return (markdown && lacks(store, document->output, OUTPUT_MARKDOWN_SUFFIX)) ||
+	       (json && lacks(store, document->output, OUTPUT_JSON_SUFFIX));
+}

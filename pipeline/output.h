@@ -1,0 +1,27 @@
+/* What people and programs get to read of a document: Markdown and JSON, made from its rows in skimd.db alone, so that the
+ * outbox, `skimctl read` and `skimctl show` say the same. */
+#ifndef SKIMD_PIPELINE_OUTPUT_H
+#define SKIMD_PIPELINE_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "store/docstore.h"
+
+#define OUTPUT_MARKDOWN_SUFFIX ".summary.md"
+#define OUTPUT_JSON_SUFFIX ".summary.json"
+
+/* Append the reading; -ENOMEM. Everything outside "timings" and "usage" of the JSON is the same bytes each time. */
+int output_markdown(const struct reading *reading, struct buf *ret);
+int output_json(const struct reading *reading, struct buf *ret);
+
+/* Write the files that are asked for beside the document's row: its output path and a suffix. A file there that skimd did
+ * not write is never overwritten: -EEXIST. A document without an output path has none to write. */
+int output_write(struct docstore *store, int64_t id, bool markdown, bool json, struct err *err);
+
+/* Whether a file that is asked for is not there, or not noted as ours. */
+bool output_is_missing(struct docstore *store, const struct document *document, bool markdown, bool json);
+
+#endif

@@ -1,0 +1,151 @@
+#include "pipeline/pipeline.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "pipeline/job.h"
+#include "pipeline/output.h"
+#include "pipeline/reader.h"
+
+struct pipeline {
+	struct docstore *store;
+	struct kvstore *kv; /* NULL: none */
+	struct engine *engine;
+	struct reader *reader;
+	struct extract_limits limits;
+	char model[256];
+	char fingerprint[2 * FINGERPRINT_BYTES + 1];
+};
+
+/* The cache is worth time, not results: without it everything works, slower. */
+static void open_cache(struct pipeline *pipeline, const struct pipeline_settings *settings)
+{
+	struct err err = { "" }, replaced = { "" };
+	int r;
+
+	if (settings->kv_path == NULL || settings->kv_budget_bytes == 0)
+		return;
+	r = kvstore_open(settings->kv_path, settings->kv_budget_bytes, &pipeline->kv, &replaced, &err);
+	if (r < 0) {
+		log_warning("kv store: %s, starting without it", err.text);
+		docstore_event(pipeline->store, "warning", 0, err.text, NULL);
+	} else if (replaced.text[0] != '\0') {
+		log_warning("kv store: %s, set aside and made anew", replaced.text);
+		docstore_event(pipeline->store, "warning", 0, replaced.text, NULL);
+	}
+}
+
+static int open_parts(struct pipeline *pipeline, const struct pipeline_settings *settings, struct err *err)
+{
+	struct engine_settings engine = { .dir = settings->model_dir, .n_threads = settings->n_threads };
+	char dir[PATH_MAX];
+	int r;
+
+	if ((r = docstore_open(&settings->store, &pipeline->store, err)) < 0)
+		return r;
+	open_cache(pipeline, settings);
+	if ((r = engine_open(&engine, &pipeline->engine, err)) < 0 ||
+	    (r = reader_open(pipeline->engine, pipeline->kv, &pipeline->reader, err)) < 0)
+		return err_prefix(err, r, "model: ");
+	snprintf(dir, sizeof(dir), "%s", settings->model_dir);
+	snprintf(pipeline->model, sizeof(pipeline->model), "%s", basename(dir));
+	hex_encode(engine_fingerprint(pipeline->engine), FINGERPRINT_BYTES, pipeline->fingerprint);
+	pipeline->limits.max_file_bytes = settings->max_bytes;
+	return 0;
+}
+
+int pipeline_open(const struct pipeline_settings *settings, struct pipeline **ret, struct err *err)
+{
+	struct pipeline *pipeline = array_new(struct pipeline, 1);
+	int r;
+
+	if (pipeline == NULL)
+		return err_set(err, -ENOMEM, "no memory for a pipeline");
+	r = open_parts(pipeline, settings, err);
+	if (r < 0)
+		pipeline_close(pipeline);
+	else
+		*ret = pipeline;
+	return r;
+}
+
+void pipeline_close(struct pipeline *pipeline)
+{
+	if (pipeline == NULL)
+		return;
+	reader_close(pipeline->reader);
+	engine_close(pipeline->engine);
+	kvstore_close(pipeline->kv);
+	docstore_close(pipeline->store);
+	free(pipeline);
+}
+
+struct docstore *pipeline_docstore(struct pipeline *pipeline)
+{
+	return pipeline->store;
+}
+
+const char *pipeline_model_name(const struct pipeline *pipeline)
+{
+	return pipeline->model;
+}
+
+const char *pipeline_fingerprint(const struct pipeline *pipeline)
+{
+	return pipeline->fingerprint;
+}
+
+void pipeline_kv_stats(struct pipeline *pipeline, struct kv_stats *ret)
+{
+	*ret = (struct kv_stats){ 0 };
+	if (pipeline->kv != NULL)
+		kvstore_stats(pipeline->kv, ret);
+}
+
+int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
+                     const struct pipeline_hooks *hooks, struct err *err)
+{
+	struct job job = {
+		.store = pipeline->store,
+		.reader = pipeline->reader,
+		.model = pipeline->model,
+		.fingerprint = pipeline->fingerprint,
+		.limits = pipeline->limits,
+		.outputs = *outputs,
+		.hooks = hooks,
+		.err = err,
+		.id = id,
+	};
+	int r = job_run(&job);
+
+	if (pipeline->kv != NULL) {
+		struct err why = { "" };
+
+		kvstore_unpin_all(pipeline->kv);
+		if (kvstore_flush(pipeline->kv, &why) < 0)
+			log_warning("kv store: %s", why.text);
+	}
+	return r;
+}
+
+int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
+                     struct err *err)
+{
+	struct document document = { 0 };
+	int r = docstore_get(pipeline->store, id, &document, err);
+
+	if (r < 0)
+		return r;
+	if (document.state == DOCUMENT_DONE &&
+	    output_is_missing(pipeline->store, &document, outputs->markdown, outputs->json))
+		r = output_write(pipeline->store, id, outputs->markdown, outputs->json, err);
+	document_done(&document);
+	return r;
+}

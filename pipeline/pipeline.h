@@ -1,0 +1,56 @@
+/* A document's way from file to summary. Opens engine and stores and owns them; the only place that sees both. */
+#ifndef SKIMD_PIPELINE_PIPELINE_H
+#define SKIMD_PIPELINE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/engine.h"
+#include "store/docstore.h"
+#include "store/kvstore.h"
+
+struct pipeline;
+
+struct pipeline_settings {
+	const char *model_dir;
+	unsigned n_threads; /* 0: from the CPU affinity */
+	struct docstore_settings store;
+	const char *kv_path; /* NULL: no cache is kept */
+	uint64_t kv_budget_bytes;
+	uint64_t max_bytes; /* of an input file; 0: the default */
+};
+
+/* Open stores, then the model. A cache that cannot be opened is logged and done without. Errors as docstore_open()'s
+ * and engine_open()'s. */
+int pipeline_open(const struct pipeline_settings *settings, struct pipeline **ret, struct err *err);
+void pipeline_close(struct pipeline *pipeline); /* NULL is allowed */
+
+struct docstore *pipeline_docstore(struct pipeline *pipeline); /* any thread may use it */
+const char *pipeline_model_name(const struct pipeline *pipeline);
+const char *pipeline_fingerprint(const struct pipeline *pipeline); /* 64 hex digits */
+void pipeline_kv_stats(struct pipeline *pipeline, struct kv_stats *ret);
+
+/* Which files a document gets beside its rows; where, its row says. */
+struct pipeline_outputs {
+	bool markdown, json;
+};
+
+/* Who wants to know how far a document is, and may stop it. */
+struct pipeline_hooks {
+	void *user;
+	/* n_done of about n_tokens read; called often. May be NULL. */
+	void (*progress)(void *user, const char *stage, uint64_t n_done, uint64_t n_tokens);
+	const volatile bool *cancel; /* may be NULL */
+};
+
+/* Take one document through all its states. 0: it has ended, as done, failed or ignored: its row says which.
+ * -ECANCELED: told to stop, it is queued again with what was done kept. Others: the store itself failed. */
+int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
+                     const struct pipeline_hooks *hooks, struct err *err);
+
+/* Write the outputs of a document that is done and lacks one: the program was stopped between rows and files. */
+int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
+                     struct err *err);
+
+#endif

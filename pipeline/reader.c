@@ -1,0 +1,326 @@
+#include "pipeline/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "model/context.h"
+#include "model/sampler.h"
+#include "model/token_trie.h"
+#include "pipeline/prefix.h"
+
+#define STEP_TOKENS 512 /* prefilled between two looks at progress and cancellation */
+#define RESERVED_TOKENS 1024 /* of the context, for instruction and answer */
+
+struct reader {
+	struct engine *engine;
+	struct prompt_format format;
+	struct token_trie *trie;
+	struct prefix prefix;
+};
+
+/* One task under way. */
+struct branch {
+	const struct reader_task *task;
+	struct context *context;
+	struct grounded *grounded; /* NULL: free text */
+	uint32_t *tokens; /* free text: what was generated */
+	size_t n_tokens, n_generated;
+	double log_probability;
+	uint32_t next; /* token to be appended */
+	bool done, cut;
+};
+
+int reader_open(struct engine *engine, struct kvstore *kv, struct reader **ret, struct err *err)
+{
+	struct reader *reader = array_new(struct reader, 1);
+	int r;
+
+	if (reader == NULL)
+		return err_set(err, -ENOMEM, "no memory for a reader");
+	reader->engine = engine;
+	prefix_init(&reader->prefix, kv, engine_fingerprint(engine));
+	if ((r = prompt_format_init(&reader->format, engine_tokenizer(engine), err)) < 0 ||
+	    (r = token_trie_new(engine_tokenizer(engine), &reader->trie, err)) < 0) {
+		reader_close(reader);
+		return r;
+	}
+	*ret = reader;
+	return 0;
+}
+
+void reader_close(struct reader *reader)
+{
+	if (reader == NULL)
+		return;
+	token_trie_free(reader->trie);
+	free(reader);
+}
+
+size_t reader_max_bytes(const struct reader *reader)
+{
+	size_t context = engine_shape(reader->engine)->max_position_embeddings;
+
+	return context > 2 * RESERVED_TOKENS ? context - RESERVED_TOKENS : context / 2;
+}
+
+void reader_result_done(struct reader_result *result)
+{
+	free(result->quotes);
+	free(result->text);
+	*result = (struct reader_result){ 0 };
+}
+
+static void report(const struct reader_hooks *hooks, size_t n)
+{
+	if (hooks->tokens != NULL)
+		hooks->tokens(hooks->user, n);
+}
+
+/* Append tokens[at..n) in steps; whole blocks go to the store as they fill, so that a stop loses at most one step. */
+static int prefill(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io,
+                   const struct reader_hooks *hooks, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && context_n_tokens(context) < n) {
+		size_t at = context_n_tokens(context), step = n - at < STEP_TOKENS ? n - at : STEP_TOKENS;
+
+		r = context_forward(&(struct append){ context, tokens + at, step, false }, 1, hooks->cancel,
+		                    err);
+		report(hooks, context_n_tokens(context) - at);
+		if (r == 0 || r == -ECANCELED)
+			context_save(context, at, false, io, NULL);
+	}
+	if (r == 0)
+		context_save(context, n / BLOCK_TOKENS * BLOCK_TOKENS, true, io, NULL);
+	return r;
+}
+
+/* The document's tokens, from the store as far as they are there. */
+static int read_document(struct reader *reader, const uint32_t *tokens, size_t n, struct usage *usage,
+                         const struct reader_hooks *hooks, struct context **ret, struct err *err)
+{
+	struct block_io io = prefix_block_io(&reader->prefix);
+	struct context *context;
+	size_t n_reused;
+	int r = context_new(reader->engine, &context, err);
+
+	if (r < 0)
+		return r;
+	prefix_start(&reader->prefix);
+	r = context_restore(context, tokens, n, &io, &n_reused, err);
+	if (r == 0) {
+		report(hooks, n_reused);
+		r = prefill(context, tokens, n, &io, hooks, err);
+		usage->reused_tokens += (int64_t)n_reused;
+		usage->computed_tokens += (int64_t)(context_n_tokens(context) - n_reused);
+		usage->prompt_tokens += (int64_t)context_n_tokens(context);
+	}
+	if (r < 0)
+		context_free(context);
+	else
+		*ret = context;
+	return r;
+}
+
+static void branch_done(struct branch *branch)
+{
+	grounded_free(branch->grounded);
+	context_free(branch->context);
+	free(branch->tokens);
+}
+
+static int branch_init(struct branch *branch, struct reader *reader, const struct context *document,
+                       const struct reader_task *task, struct err *err)
+{
+	const struct model_shape *shape = engine_shape(reader->engine);
+	struct grounded_settings settings = { shape->eos_token_id[0], task->max_quotes };
+
+	branch->task = task;
+	if (task->n_spans > 0)
+		return grounded_new(reader->trie, task->spans, task->n_spans, &settings, &branch->grounded,
+		                    err) < 0
+		               ? err_prefix(err, -EINVAL, "quoting: ")
+		               : context_fork(document, &branch->context, err);
+	branch->tokens = array_new(uint32_t, task->max_tokens);
+	if (branch->tokens == NULL)
+		return err_set(err, -ENOMEM, "no memory for an answer");
+	return context_fork(document, &branch->context, err);
+}
+
+/* The next token of a branch from its context's logits. */
+static void choose_token(struct branch *branch, const struct engine *engine)
+{
+	const float *logits = context_logits(branch->context);
+	size_t n_vocab = engine_shape(engine)->vocab_size, n_allowed;
+	const uint32_t *allowed;
+	double score;
+
+	if (branch->grounded == NULL) {
+		branch->next = sampler_greedy(logits, n_vocab);
+	} else {
+		grounded_allowed(branch->grounded, &allowed, &n_allowed);
+		branch->next = sampler_greedy_among(logits, allowed, n_allowed);
+	}
+	score = sampler_log_probability(logits, n_vocab, branch->next);
+	branch->log_probability += score;
+	branch->n_generated++;
+	if (branch->grounded != NULL) {
+		branch->done = grounded_accept(branch->grounded, branch->next, score) < 0 ||
+		               grounded_done(branch->grounded);
+		return;
+	}
+	if (engine_is_eos(engine, branch->next)) {
+		branch->done = true;
+		return;
+	}
+	branch->tokens[branch->n_tokens++] = branch->next;
+	branch->cut = branch->n_tokens == branch->task->max_tokens;
+	branch->done = branch->cut;
+}
+
+/* Every branch that goes on takes one step; all in one pass. Returns how many did, or an error. */
+static int step_branches(struct branch *branches, size_t n, const struct engine *engine,
+                         const struct reader_hooks *hooks, struct err *err)
+{
+	struct append appends[N_TASKS];
+	size_t n_appends = 0;
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!branches[i].done)
+			appends[n_appends++] =
+				(struct append){ branches[i].context, &branches[i].next, 1, true };
+	}
+	if (n_appends == 0)
+		return 0;
+	r = context_forward(appends, n_appends, hooks->cancel, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (!branches[i].done)
+			choose_token(&branches[i], engine);
+	}
+	return (int)n_appends;
+}
+
+/* The instructions of all branches, in one pass. */
+static int start_branches(struct reader *reader, struct branch *branches, size_t n, struct usage *usage,
+                          const struct reader_hooks *hooks, struct err *err)
+{
+	struct append appends[N_TASKS];
+	uint32_t *ids[N_TASKS] = { NULL };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		appends[i] = (struct append){ .context = branches[i].context, .want_logits = true };
+		r = prompt_task(&reader->format, branches[i].task->kind, &ids[i], &appends[i].n, err);
+		appends[i].tokens = ids[i];
+		usage->prompt_tokens += (int64_t)appends[i].n;
+		usage->computed_tokens += (int64_t)appends[i].n;
+	}
+	if (r == 0)
+		r = context_forward(appends, n, hooks->cancel, err);
+	for (size_t i = 0; i < n; i++) {
+		if (r == 0)
+			choose_token(&branches[i], reader->engine);
+		free(ids[i]);
+	}
+	return r;
+}
+
+static int take_quotes(const struct branch *branch, struct reader_result *ret)
+{
+	const struct grounded_result *quotes;
+	size_t n;
+
+	grounded_results(branch->grounded, &quotes, &n);
+	ret->quotes = array_new(struct reader_quote, n);
+	if (ret->quotes == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		ret->quotes[i] = (struct reader_quote){ quotes[i].span, quotes[i].log_probability /
+			                                                        (double)quotes[i].n_tokens };
+	ret->n_quotes = n;
+	return 0;
+}
+
+static int take_result(const struct reader *reader, const struct branch *branch, struct reader_result *ret,
+                       struct err *err)
+{
+	struct buf text = { 0 };
+	int r;
+
+	*ret = (struct reader_result){ .cut = branch->cut };
+	if (branch->n_generated > 0)
+		ret->score = branch->log_probability / (double)branch->n_generated;
+	if (branch->grounded != NULL)
+		return take_quotes(branch, ret) < 0 ? err_set(err, -ENOMEM, "no memory for an answer") : 0;
+	r = tokenizer_decode(reader->format.tokenizer, branch->tokens, branch->n_tokens, &text, err);
+	ret->text = buf_take(&text);
+	return r == 0 && ret->text == NULL ? err_set(err, -ENOMEM, "no memory for an answer") : r;
+}
+
+static int do_tasks(struct reader *reader, const struct context *document, struct branch *branches,
+                    const struct reader_task *tasks, size_t n, struct usage *usage,
+                    const struct reader_hooks *hooks, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = branch_init(&branches[i], reader, document, &tasks[i], err);
+	if (r == 0)
+		r = start_branches(reader, branches, n, usage, hooks, err);
+	if (r == 0) {
+		do
+			r = step_branches(branches, n, reader->engine, hooks, err);
+		while (r > 0);
+	}
+	for (size_t i = 0; i < n; i++)
+		usage->generated_tokens += (int64_t)branches[i].n_generated;
+	return r;
+}
+
+int reader_read(struct reader *reader, const char *text, size_t n, const struct reader_task *tasks,
+                size_t n_tasks, struct reader_result *results, struct usage *usage,
+                const struct reader_hooks *hooks, struct err *err)
+{
+	struct branch branches[N_TASKS] = { 0 };
+	struct context *document = NULL;
+	uint32_t *tokens;
+	size_t n_tokens;
+	int r = prompt_document(&reader->format, text, n, &tokens, &n_tokens, err);
+
+	memset(results, 0, n_tasks * sizeof(*results));
+	if (r < 0)
+		return r;
+	if (n_tokens > engine_shape(reader->engine)->max_position_embeddings)
+		r = err_set(err, -EFBIG, "a part of %zu tokens does not fit the model's context of %u",
+		            n_tokens, engine_shape(reader->engine)->max_position_embeddings);
+	if (r == 0)
+		r = read_document(reader, tokens, n_tokens, usage, hooks, &document, err);
+	if (r == 0)
+		r = do_tasks(reader, document, branches, tasks, n_tasks, usage, hooks, err);
+	for (size_t i = 0; i < n_tasks; i++) {
+		if (r == 0)
+			r = take_result(reader, &branches[i], &results[i], err);
+		branch_done(&branches[i]);
+	}
+	for (size_t i = 0; r < 0 && i < n_tasks; i++)
+		reader_result_done(&results[i]);
+	context_free(document);
+	free(tokens);
+	return r;
+}
+
+int reader_count(struct reader *reader, const char *text, size_t n, size_t *ret, struct err *err)
+{
+	uint32_t *tokens;
+	int r = prompt_document(&reader->format, text, n, &tokens, ret, err);
+
+	if (r == 0)
+		free(tokens);
+	return r;
+}
