@@ -1,0 +1,437 @@
+#include "store/docstore.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "store/docstore_internal.h"
+#include "store/docstore_lock.h"
+#include "store/docstore_rows.h"
+#include "store/docstore_schema.h"
+
+#define FILE_MODE 0640
+#define BUSY_MS 5000
+
+/* A persistent WAL lets a user who may only read open the database while nobody has it open for writing. */
+static const char PRAGMAS[] = "PRAGMA foreign_keys = ON;"
+			      "PRAGMA trusted_schema = OFF;"
+			      "PRAGMA temp_store = MEMORY;";
+static const char WRITER_PRAGMAS[] = "PRAGMA journal_mode = WAL;"
+				     "PRAGMA synchronous = FULL;"
+				     "PRAGMA journal_size_limit = 16777216;";
+/* Debian 12's SQLite can corrupt a WAL when two processes checkpoint: the writer alone does. */
+static const char READER_PRAGMAS[] = "PRAGMA query_only = ON;"
+				     "PRAGMA wal_autocheckpoint = 0;";
+
+struct txn docstore_begin(struct docstore *store, struct err *err)
+{
+	pthread_mutex_lock(&store->lock);
+	return txn_begin(store->db, err);
+}
+
+struct txn docstore_begin_read(struct docstore *store, struct err *err)
+{
+	pthread_mutex_lock(&store->lock);
+	return txn_begin_read(store->db, err);
+}
+
+int docstore_end(struct docstore *store, struct txn *txn)
+{
+	int r = txn_end(txn);
+
+	pthread_mutex_unlock(&store->lock);
+	return r;
+}
+
+void docstore_need_row(struct txn *txn, int64_t id)
+{
+	if (txn->ret == 0 && txn_n_changed(txn) == 0)
+		txn_fail(txn, -ENOENT, "there is no document %lld", (long long)id);
+}
+
+static int open_writer(struct docstore *store, struct err *err)
+{
+	int r = db_exec(store->db, WRITER_PRAGMAS, err);
+
+	return r < 0 ? r : db_migrate(store->db, &DOCSTORE_SCHEMA, err);
+}
+
+static int open_reader(struct docstore *store, bool empty, struct err *err)
+{
+	int no_checkpoint = 0;
+	int64_t version = 0;
+	int r = db_int_of(store->db, "PRAGMA user_version", &version, err);
+
+	if (r < 0)
+		return r;
+	if (empty)
+		return err_set(err, -ENOENT, "%s: empty: no skimd has used it yet", store->db->path);
+	if (version < DOCSTORE_SCHEMA.n_steps)
+		return err_set(err, -EBADMSG,
+		               "%s: made by an older skimd: schema version %lld, this one needs %d; it is"
+		               " brought up to date when it is opened for writing",
+		               store->db->path, (long long)version, DOCSTORE_SCHEMA.n_steps);
+	sqlite3_db_config(store->db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &no_checkpoint);
+	return db_exec(store->db, READER_PRAGMAS, err);
+}
+
+static int open_db(struct docstore *store, const char *path, struct err *err)
+{
+	struct db_settings settings = {
+		.path = path,
+		.read_only = store->read_only,
+		.busy_ms = BUSY_MS,
+		.sql = DOCSTORE_STATEMENTS,
+		.n_sql = N_DOCSTORE_STATEMENTS,
+	};
+	int persist = 1, empty, r;
+
+	if ((r = db_open(&settings, &store->db, err)) < 0)
+		return r;
+	sqlite3_file_control(store->db->sqlite, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+	if ((r = db_exec(store->db, PRAGMAS, err)) < 0 ||
+	    (r = db_check(store->db, &DOCSTORE_SCHEMA, err)) < 0)
+		return r;
+	empty = r;
+	return store->read_only ? open_reader(store, empty, err) : open_writer(store, err);
+}
+
+static int put_back_all(struct docstore *store, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, PUT_BACK_ALL);
+	return docstore_end(store, &txn);
+}
+
+static int open_file(struct docstore *store, const struct docstore_settings *settings, struct err *err)
+{
+	char *path = NULL;
+	int r = db_resolve(settings->path, store->read_only ? 0 : FILE_MODE, &path, err);
+
+	if (r < 0)
+		return r;
+	if (!store->read_only)
+		r = docstore_lock(path, settings, &store->lock_fd, err);
+	if (r == 0)
+		r = open_db(store, path, err);
+	free(path);
+	return r;
+}
+
+int docstore_open(const struct docstore_settings *settings, struct docstore **ret, struct err *err)
+{
+	struct docstore *store = calloc(1, sizeof(*store));
+	int r;
+
+	if (store == NULL)
+		return err_set(err, -ENOMEM, "%s: no memory", settings->path);
+	pthread_mutex_init(&store->lock, NULL);
+	store->lock_fd = -1;
+	store->read_only = settings->mode == DOCSTORE_READ;
+	if (strcmp(settings->path, DB_IN_MEMORY) == 0)
+		r = open_db(store, settings->path, err);
+	else
+		r = open_file(store, settings, err);
+	if (r == 0 && !store->read_only)
+		r = put_back_all(store, err);
+	if (r < 0) {
+		docstore_close(store);
+		return r;
+	}
+	*ret = store;
+	return 0;
+}
+
+/* The lock goes last: by then the database is at rest. */
+void docstore_close(struct docstore *store)
+{
+	if (store == NULL)
+		return;
+	if (store->db != NULL && !store->read_only)
+		db_exec(store->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
+	db_close(store->db);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	pthread_mutex_destroy(&store->lock);
+	free(store);
+}
+
+static const char *name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
+#define FILE_VALUES(file)                                                                              \
+	db_text((file)->path), db_text((file)->output), db_int((file)->device), db_int((file)->inode), \
+		db_int((file)->size), db_int((file)->mtime_ns), db_int((file)->ctime_ns)
+
+int docstore_add(struct docstore *store, const struct document_file *file, int64_t *ret_id, bool *ret_queued,
+                 struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+	sqlite3_stmt *row = txn_rows(&txn, FIND_FILE, FILE_VALUES(file));
+	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+	bool as_it_was = row != NULL && sqlite3_column_int(row, 1) != 0;
+	int r;
+
+	row_done(row);
+	if (id == 0) {
+		txn_run(&txn, ADD_FILE, FILE_VALUES(file), db_text(name_of(file->path)));
+		id = txn_last_id(&txn);
+	} else if (!as_it_was) {
+		txn_run(&txn, CHANGE_FILE, FILE_VALUES(file));
+	}
+	r = docstore_end(store, &txn);
+	if (r < 0)
+		return r;
+	*ret_id = id;
+	if (ret_queued != NULL)
+		*ret_queued = !as_it_was;
+	return 0;
+}
+
+int docstore_ignore(struct docstore *store, const struct document_file *file, const char *reason,
+                    struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, IGNORE_FILE, FILE_VALUES(file), db_text(name_of(file->path)), db_text(reason));
+	return docstore_end(store, &txn);
+}
+
+static int change_state(struct docstore *store, int statement, int64_t id, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, statement, db_int(id));
+	docstore_need_row(&txn, id);
+	return docstore_end(store, &txn);
+}
+
+int docstore_gone(struct docstore *store, int64_t id, struct err *err)
+{
+	return change_state(store, MARK_GONE, id, err);
+}
+
+int docstore_start(struct docstore *store, int64_t id, struct err *err)
+{
+	return change_state(store, MARK_READING, id, err);
+}
+
+int docstore_put_back(struct docstore *store, int64_t id, struct err *err)
+{
+	return change_state(store, PUT_BACK, id, err);
+}
+
+int docstore_take(struct docstore *store, int64_t *ret_id, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+	sqlite3_stmt *row = txn_rows(&txn, NEXT_QUEUED);
+	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+	int r;
+
+	row_done(row);
+	if (row == NULL)
+		txn_fail(&txn, -ENOENT, "no document is queued");
+	txn_run(&txn, MARK_READING, db_int(id));
+	r = docstore_end(store, &txn);
+	if (r == 0)
+		*ret_id = id;
+	return r;
+}
+
+int docstore_progress(struct docstore *store, int64_t id, const char *stage, double progress, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, SET_PROGRESS, db_int(id), db_text(stage), db_real(progress));
+	docstore_need_row(&txn, id);
+	return docstore_end(store, &txn);
+}
+
+int docstore_fail(struct docstore *store, int64_t id, enum document_state state, const char *error,
+                  struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	if (state != DOCUMENT_FAILED && state != DOCUMENT_IGNORED)
+		txn_fail(&txn, -EINVAL, "document %lld cannot fail as '%s'", (long long)id,
+		         document_state_name(state));
+	txn_run(&txn, MARK_FAILED, db_int(id), db_text(document_state_name(state)), db_text(error));
+	docstore_need_row(&txn, id);
+	txn_run(&txn, PUT_EVENT, db_text("warning"), db_int(id), db_text(error));
+	return docstore_end(store, &txn);
+}
+
+static int end_with_document(struct docstore *store, struct txn *txn, struct document *document,
+                             struct document *ret)
+{
+	int r = docstore_end(store, txn);
+
+	if (r < 0)
+		document_done(document);
+	else
+		*ret = *document;
+	return r;
+}
+
+int docstore_get(struct docstore *store, int64_t id, struct document *ret, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	sqlite3_stmt *row = txn_rows(&txn, GET_DOCUMENT, db_int(id));
+	struct document document = { 0 };
+
+	if (row == NULL)
+		txn_fail(&txn, -ENOENT, "there is no document %lld", (long long)id);
+	else
+		rows_read_document(&txn, row, &document);
+	row_done(row);
+	return end_with_document(store, &txn, &document, ret);
+}
+
+/* 0: none is behind id; 1. */
+static int next_document(struct docstore *store, int64_t id, struct document *ret, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	sqlite3_stmt *row = txn_rows(&txn, NEXT_DOCUMENT, db_int(id));
+	struct document document = { 0 };
+	int r;
+
+	if (row != NULL)
+		rows_read_document(&txn, row, &document);
+	row_done(row);
+	r = end_with_document(store, &txn, &document, ret);
+	return r < 0 ? r : row != NULL;
+}
+
+/* A transaction for each row, so that a slow callback, or one that calls the store, keeps nobody waiting. */
+int docstore_each(struct docstore *store, int (*each)(void *user, const struct document *document),
+                  void *user, struct err *err)
+{
+	struct document document = { 0 };
+	int64_t id = 0;
+	int r;
+
+	while ((r = next_document(store, id, &document, err)) > 0) {
+		id = document.id;
+		r = each(user, &document);
+		document_done(&document);
+		if (r != 0)
+			return r;
+	}
+	return r;
+}
+
+/* Up to three of the rows, as "1 report.pdf, 7 report.pdf", and whether there are more. */
+static void fail_with_several(struct txn *txn, const char *word, sqlite3_stmt *row)
+{
+	struct buf names = { 0 };
+	int n = 0;
+
+	for (; row != NULL; row = txn_next(txn, row), n++) {
+		if (n < 3)
+			buf_printf(&names, "%s%lld %s", n == 0 ? "" : ", ",
+			           (long long)sqlite3_column_int64(row, 0), sqlite3_column_text(row, 1));
+	}
+	txn_fail(txn, -ENOTUNIQ, "'%s' means several documents: %s%s", word,
+	         names.data == NULL ? "" : names.data, n > 3 ? ", and more" : "");
+	buf_done(&names);
+}
+
+/* The one row of a search; 0: none. */
+static int64_t find_one(struct txn *txn, int statement, const char *word)
+{
+	sqlite3_stmt *row = txn_rows(txn, statement, db_text(word));
+	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+
+	if (txn_next(txn, row) == NULL)
+		return id;
+	row_done(row);
+	fail_with_several(txn, word, txn_rows(txn, statement, db_text(word)));
+	return 0;
+}
+
+static int64_t find_id(struct txn *txn, const char *word)
+{
+	sqlite3_stmt *row;
+	char *end;
+	long long id;
+
+	if (!isdigit((unsigned char)word[0]))
+		return 0;
+	errno = 0;
+	id = strtoll(word, &end, 10);
+	if (*end != '\0' || errno != 0)
+		return 0;
+	row = txn_rows(txn, HAS_DOCUMENT, db_int(id));
+	row_done(row);
+	return row == NULL ? 0 : id;
+}
+
+int docstore_resolve(struct docstore *store, const char *word, int64_t *ret_id, struct err *err)
+{
+	static const int SEARCHES[] = { FIND_PATH, FIND_NAME, FIND_PART_OF_NAME };
+	struct txn txn = docstore_begin_read(store, err);
+	int64_t id = find_id(&txn, word);
+	int r;
+
+	for (size_t i = 0; i < sizeof(SEARCHES) / sizeof(SEARCHES[0]) && id == 0 && word[0] != '\0'; i++)
+		id = find_one(&txn, SEARCHES[i], word);
+	if (id == 0)
+		txn_fail(&txn, -ENOENT, "no document is named '%s'", word);
+	r = docstore_end(store, &txn);
+	if (r == 0)
+		*ret_id = id;
+	return r;
+}
+
+int docstore_count(struct docstore *store, enum document_state state, int64_t *ret_n, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	sqlite3_stmt *row = txn_rows(&txn, COUNT_STATE, db_text(document_state_name(state)));
+	int64_t n = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+	int r;
+
+	row_done(row);
+	r = docstore_end(store, &txn);
+	if (r == 0)
+		*ret_n = n;
+	return r;
+}
+
+int docstore_output_add(struct docstore *store, int64_t id, const char *path, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, PUT_OUTPUT, db_text(path), db_int_or_null(id));
+	return docstore_end(store, &txn);
+}
+
+int docstore_output_is_ours(struct docstore *store, const char *path, bool *ret, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	sqlite3_stmt *row = txn_rows(&txn, HAS_OUTPUT, db_text(path));
+	int r;
+
+	row_done(row);
+	r = docstore_end(store, &txn);
+	if (r == 0)
+		*ret = row != NULL;
+	return r;
+}
+
+int docstore_event(struct docstore *store, const char *level, int64_t id, const char *message,
+                   struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, PUT_EVENT, db_text(level), db_int_or_null(id), db_text(message));
+	return docstore_end(store, &txn);
+}

@@ -1,0 +1,35 @@
+/* Rows to structs and back, each within a transaction of the caller's; failures stick in the txn. What was read
+ * until then stands in the struct, for its …_done(). */
+#ifndef SKIMD_STORE_DOCSTORE_ROWS_H
+#define SKIMD_STORE_DOCSTORE_ROWS_H
+
+#include "store/db.h"
+#include "store/docstore.h"
+
+/* A row of DOCUMENT_COLUMNS. */
+void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret);
+
+/* A row of CHUNK_COLUMNS, and its passages. */
+void rows_read_chunk(struct txn *txn, sqlite3_stmt *row, struct document_chunk *ret);
+
+/* Passages of the whole document. */
+void rows_read_passages(struct txn *txn, int64_t document_id, struct passages *ret);
+
+void rows_put_chunk(struct txn *txn, int64_t document_id, const struct document_chunk *chunk,
+                    const char *text, size_t n);
+
+/* chunk_id 0: of the whole document; model may be NULL. */
+void rows_put_passages(struct txn *txn, int64_t document_id, int64_t chunk_id, const char *model,
+                       const struct passages *passages);
+
+/* Rows of search do not go by themselves when a document is deleted: these come first. */
+void rows_delete_chunks(struct txn *txn, int64_t document_id, int64_t first, int64_t last); /* by number */
+void rows_delete_summaries(struct txn *txn, int64_t document_id); /* of the whole document */
+
+/* Give the chunks negative numbers: see docstore_schema.c. */
+void rows_hide_chunks(struct txn *txn, int64_t document_id);
+
+/* The text is the caller's. A document without one fails the txn with -ENOENT. */
+char *rows_get_text(struct txn *txn, int64_t document_id, size_t *ret_n);
+
+#endif
