@@ -111,6 +111,11 @@ static bool another_may_follow(const struct grounded *grounded)
 	return grounded->n_results + 1 < grounded->settings.max_spans && grounded->n_candidates > 1;
 }
 
+static bool answer_may_end(const struct grounded *grounded)
+{
+	return grounded->n_results + 1 >= grounded->settings.min_spans || !another_may_follow(grounded);
+}
+
 /* Allow the tokens that go on with one candidate, and those that end it with its separator. */
 static void allow_candidate(struct grounded *grounded, const struct candidate *candidate)
 {
@@ -141,7 +146,7 @@ static void find_allowed(struct grounded *grounded)
 		return;
 	for (size_t i = grounded->first; i < grounded->end; i++)
 		allow_candidate(grounded, &grounded->candidates[i]);
-	if (span_is_complete(grounded))
+	if (span_is_complete(grounded) && answer_may_end(grounded))
 		allow(grounded, grounded->settings.eos);
 	for (size_t i = 0; i < n_words; i++) {
 		for (uint64_t bits = grounded->allowed_bits[i]; bits != 0; bits &= bits - 1)

@@ -24,6 +24,7 @@ struct grounded_span {
 struct grounded_settings {
 	uint32_t eos; /* the token that ends the answer; stands for no bytes */
 	size_t max_spans; /* at least 1 */
+	size_t min_spans; /* the answer cannot end before, unless the spans run out; 0 is 1 */
 };
 
 /* One span of the answer. Every token counts for one span: the line feed and the end of sequence for the span

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define MANY_ROWS 64 /* from here on rows go in blocks of SELECT_ROWS; fewer are shared out one by one */
 #define K_NORM_EPS 1e-6f /* not in config.json; the same in both families */
 
 int indexer_load(struct indexer_weights *indexer, const struct checkpoint *checkpoint,
@@ -70,9 +71,11 @@ void indexer_finish_row(struct pass *pass, const struct indexer_weights *indexer
 	}
 }
 
+/* A layer's selection, for the threads: each takes block_rows rows at a time. */
 struct selection {
 	struct pass *pass;
 	uint32_t layer;
+	size_t block_rows;
 };
 
 static bool needs_scores(const struct pass *pass, const struct pass_row *row)
@@ -80,52 +83,80 @@ static bool needs_scores(const struct pass *pass, const struct pass_row *row)
 	return !row->dense && row->pos >= pass->shape->index_topk;
 }
 
-/* One query over the keys of all pages up to its position. */
-static void scan_row(struct pass *pass, uint32_t layer, size_t i, struct pass_scratch *scratch)
+/* The scores of one query for a page's keys up to its own position. */
+static void score_page(struct pass *pass, size_t i, size_t page, struct pass_scratch *scratch,
+                       struct topk *topk)
 {
 	const struct model_shape *shape = pass->shape;
-	struct pass_row *row = &pass->rows[i];
+	size_t first = page * CACHE_PAGE_TOKENS, n = pass->rows[i].pos + 1 - first;
 
-	topk_start(&scratch->topk);
-	for (size_t page = 0; page * CACHE_PAGE_TOKENS <= row->pos; page++) {
-		size_t first = page * CACHE_PAGE_TOKENS, n = row->pos + 1 - first;
-
-		cache_index_keys(row->cache, layer, page, scratch->index_keys);
-		if (n > CACHE_PAGE_TOKENS)
-			n = CACHE_PAGE_TOKENS;
-		pass->ops->index_scores(scratch->index_scores, pass->index_q + i * pass->index_q_stride,
-		                        pass->index_w + i * pass->index_w_stride, scratch->index_keys,
-		                        (n + INDEX_GROUP - 1) / INDEX_GROUP, shape->index_n_heads,
-		                        shape->index_head_dim);
-		topk_push(&scratch->topk, scratch->index_scores, n, (uint32_t)first);
-	}
-	row->n_selected = (uint32_t)topk_finish(&scratch->topk, pass->selected + i * shape->index_topk);
+	if (n > CACHE_PAGE_TOKENS)
+		n = CACHE_PAGE_TOKENS;
+	pass->ops->index_scores(scratch->index_scores, pass->index_q + i * pass->index_q_stride,
+	                        pass->index_w + i * pass->index_w_stride, scratch->index_keys,
+	                        (n + INDEX_GROUP - 1) / INDEX_GROUP, shape->index_n_heads,
+	                        shape->index_head_dim);
+	topk_push(topk, scratch->index_scores, n, (uint32_t)first);
 }
 
-static void select_row(struct pass *pass, uint32_t layer, size_t i, struct pass_scratch *scratch)
+/* Rows [first, end) of one sequence, rising, over the pages up to the last one's position: a page's keys are
+ * widened once for all of them. */
+static void scan_rows(struct pass *pass, uint32_t layer, size_t first, size_t end,
+                      struct pass_scratch *scratch)
 {
-	struct pass_row *row = &pass->rows[i];
+	for (size_t i = first; i < end; i++)
+		topk_start(&scratch->topk[i - first]);
+	for (size_t page = 0; page * CACHE_PAGE_TOKENS <= pass->rows[end - 1].pos; page++) {
+		cache_index_keys(pass->rows[first].cache, layer, page, scratch->index_keys);
+		for (size_t i = first; i < end; i++) {
+			if (page * CACHE_PAGE_TOKENS <= pass->rows[i].pos)
+				score_page(pass, i, page, scratch, &scratch->topk[i - first]);
+		}
+	}
+	for (size_t i = first; i < end; i++)
+		pass->rows[i].n_selected = (uint32_t)topk_finish(
+			&scratch->topk[i - first], pass->selected + i * pass->shape->index_topk);
+}
 
-	row->all = !needs_scores(pass, row);
-	row->n_selected = row->pos + 1;
-	if (!row->all)
-		scan_row(pass, layer, i, scratch);
-	if (row->observer != NULL && row->observer->selected != NULL)
+static void tell_observer(const struct pass *pass, uint32_t layer, size_t i)
+{
+	const struct pass_row *row = &pass->rows[i];
+
+	if (row->observer->selected != NULL)
 		row->observer->selected(row->observer->user, layer, row->pos,
 		                        row->all ? NULL : pass->selected + i * pass->shape->index_topk,
 		                        row->n_selected);
 }
 
-static void select_item(void *user, size_t item, unsigned thread)
+static void select_block(void *user, size_t item, unsigned thread)
 {
-	struct selection *selection = user;
+	const struct selection *selection = user;
+	struct pass *pass = selection->pass;
+	size_t first = item * selection->block_rows, end = first + selection->block_rows, n;
 
-	select_row(selection->pass, selection->layer, item, &selection->pass->scratch[thread]);
+	if (end > pass->n_rows)
+		end = pass->n_rows;
+	for (size_t i = first; i < end; i += n) {
+		struct pass_row *row = &pass->rows[i];
+
+		n = 1;
+		row->all = !needs_scores(pass, row);
+		row->n_selected = row->pos + 1;
+		if (row->all)
+			continue;
+		while (i + n < end && pass->rows[i + n].cache == row->cache)
+			pass->rows[i + n++].all = false;
+		scan_rows(pass, selection->layer, i, i + n, &pass->scratch[thread]);
+	}
+	for (size_t i = first; i < end; i++)
+		tell_observer(pass, selection->layer, i);
 }
 
 void indexer_select(struct pass *pass, uint32_t layer)
 {
-	struct selection selection = { pass, layer };
+	bool many = pass->n_rows >= MANY_ROWS;
+	struct selection selection = { pass, layer, many ? SELECT_ROWS : 1 };
 
-	pool_run(pass->pool, pass->n_rows, select_item, &selection);
+	pool_run(pass->pool, (pass->n_rows + selection.block_rows - 1) / selection.block_rows, select_block,
+	         &selection);
 }

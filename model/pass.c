@@ -51,12 +51,17 @@ static int init_scratch(struct pass *pass, struct pass_scratch *scratch)
 	if (scratch->index_keys == NULL || scratch->index_scores == NULL || scratch->query == NULL ||
 	    scratch->tile == NULL || scratch->mixed == NULL || (pass->naive && scratch->expanded == NULL))
 		return -ENOMEM;
-	return topk_init(&scratch->topk, shape->index_topk);
+	for (size_t i = 0; i < SELECT_ROWS; i++) {
+		if (topk_init(&scratch->topk[i], shape->index_topk) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static void done_scratch(struct pass_scratch *scratch)
 {
-	topk_done(&scratch->topk);
+	for (size_t i = 0; i < SELECT_ROWS; i++)
+		topk_done(&scratch->topk[i]);
 	free(scratch->index_keys);
 	free(scratch->index_scores);
 	free(scratch->query);

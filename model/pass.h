@@ -25,9 +25,11 @@ struct pass_row {
 	uint32_t n_selected;
 };
 
+#define SELECT_ROWS 16 /* queries that share one look at a page of indexer keys */
+
 /* What one thread needs of its own. */
 struct pass_scratch {
-	struct topk topk;
+	struct topk topk[SELECT_ROWS];
 	float *index_keys; /* [CACHE_PAGE_TOKENS][index_head_dim], as cache_index_keys() gives them */
 	float *index_scores; /* [CACHE_PAGE_TOKENS] */
 	float *query; /* [rank_stride + rope][heads_padded] */

@@ -16,6 +16,7 @@
 #include "base/array.h"
 
 #define MAX_THREADS 256
+#define CLOSED 0x80000000u /* of the gate: no worker may enter the run any more */
 #define N_SPINS 4000 /* some 30 microseconds: longer than the gap between two pieces of one layer */
 
 struct worker {
@@ -38,7 +39,7 @@ struct pool {
 	_Alignas(
 		64) _Atomic uint32_t round; /* moves on with each run: the futex that idle workers sleep on */
 	_Alignas(64) _Atomic size_t next; /* item to be taken */
-	_Alignas(64) _Atomic uint32_t busy; /* workers that have not left the run: the caller's futex */
+	_Alignas(64) _Atomic uint32_t gate; /* workers inside the run, and CLOSED: the caller's futex */
 	_Atomic uint32_t sleepers;
 };
 
@@ -84,24 +85,43 @@ static void take_items(struct pool *pool, unsigned thread)
 	}
 }
 
+/* A worker that comes late, because it slept or the machine is busy, finds the gate closed: nobody waits for it. */
+static bool enter_run(struct pool *pool)
+{
+	uint32_t gate = atomic_load(&pool->gate);
+
+	while ((gate & CLOSED) == 0) {
+		if (atomic_compare_exchange_weak(&pool->gate, &gate, gate + 1))
+			return true;
+	}
+	return false;
+}
+
+static void leave_run(struct pool *pool)
+{
+	if (atomic_fetch_sub(&pool->gate, 1) == (CLOSED | 1) && atomic_load(&pool->sleepers) > 0)
+		futex_wake_all(&pool->gate);
+}
+
 static void *worker_main(void *user)
 {
 	struct worker *worker = user;
 	struct pool *pool = worker->pool;
 
-	for (uint32_t round = 0;; round++) {
+	for (uint32_t round = 0;;) {
 		wait_while(pool, &pool->round, round);
+		round = atomic_load(&pool->round);
 		if (pool->stop)
 			return NULL;
+		if (!enter_run(pool))
+			continue;
 		take_items(pool, worker->number);
-		if (atomic_fetch_sub(&pool->busy, 1) == 1 && atomic_load(&pool->sleepers) > 0)
-			futex_wake_all(&pool->busy);
+		leave_run(pool);
 	}
 }
 
 static void start_round(struct pool *pool)
 {
-	atomic_store(&pool->busy, pool->n_started);
 	atomic_fetch_add(&pool->round, 1);
 	if (atomic_load(&pool->sleepers) > 0)
 		futex_wake_all(&pool->round);
@@ -143,6 +163,8 @@ int pool_new(unsigned n_threads, struct pool **ret, struct err *err)
 		n_threads = allowed_cpus();
 	if (n_threads > MAX_THREADS)
 		n_threads = MAX_THREADS;
+	if (pool != NULL)
+		atomic_init(&pool->gate, CLOSED);
 	if (pool == NULL || (pool->workers = array_new(struct worker, n_threads)) == NULL) {
 		free(pool);
 		return err_set(err, -ENOMEM, "no memory for %u threads", n_threads);
@@ -176,7 +198,7 @@ unsigned pool_n_threads(const struct pool *pool)
 void pool_run(struct pool *pool, size_t n_items, void (*work)(void *user, size_t item, unsigned thread),
               void *user)
 {
-	uint32_t busy;
+	uint32_t gate;
 
 	if (n_items <= 1 || pool->n_threads == 1) {
 		for (size_t i = 0; i < n_items; i++)
@@ -187,8 +209,12 @@ void pool_run(struct pool *pool, size_t n_items, void (*work)(void *user, size_t
 	pool->user = user;
 	pool->n_items = n_items;
 	atomic_store(&pool->next, 0);
+	atomic_store(&pool->gate, 0);
 	start_round(pool);
 	take_items(pool, 0);
-	while ((busy = atomic_load_explicit(&pool->busy, memory_order_acquire)) != 0)
-		wait_while(pool, &pool->busy, busy);
+	gate = atomic_fetch_or(&pool->gate, CLOSED) | CLOSED;
+	while (gate != CLOSED) {
+		wait_while(pool, &pool->gate, gate);
+		gate = atomic_load_explicit(&pool->gate, memory_order_acquire);
+	}
 }
