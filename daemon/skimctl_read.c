@@ -178,8 +178,10 @@ static int process(struct reading_run *run, int64_t id, struct err *err)
 {
 	static const struct pipeline_outputs NONE = { false, false };
 	struct pipeline_hooks hooks = { run, show_progress, &cancelled };
-	int r = pipeline_process(run->pipeline, id, &NONE, &hooks, err);
+	int r = docstore_start(pipeline_docstore(run->pipeline), id, err);
 
+	if (r == 0)
+		r = pipeline_process(run->pipeline, id, &NONE, &hooks, err);
 	end_progress(run);
 	return r;
 }

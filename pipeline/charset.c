@@ -5,10 +5,10 @@
 #include <string.h>
 
 #define REPLACEMENT 0xfffdu
-#define N_GUESS 4096            /* bytes at the start that tell UTF-16 without a mark */
-#define DAMAGE_RATIO 8          /* good multi-byte characters for each wrong byte */
-#define MAX_CONTROL_SHARE 100   /* one control character in this many bytes is still text */
-#define MIN_ASCII_PERCENT 70    /* below, an 8-bit text is in an alphabet that we do not know */
+#define N_GUESS 4096 /* bytes at the start that tell UTF-16 without a mark */
+#define DAMAGE_RATIO 8 /* good multi-byte characters for each wrong byte */
+#define MAX_CONTROL_SHARE 100 /* one control character in this many bytes is still text */
+#define MIN_ASCII_PERCENT 70 /* below, an 8-bit text is in an alphabet that we do not know */
 
 /* Where windows-1252 differs from Latin-1: 0x80 to 0x9f. 0: no character. */
 static const uint16_t WINDOWS_1252[32] = {
@@ -24,7 +24,12 @@ static size_t decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char first = bytes[0];
-	const size_t n_bytes = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+	const size_t n_bytes = first < 0x80   ? 1
+	                       : first < 0xc2 ? 0
+	                       : first < 0xe0 ? 2
+	                       : first < 0xf0 ? 3
+	                       : first < 0xf5 ? 4
+	                                      : 0;
 	uint32_t character = n_bytes == 1 ? first : n_bytes == 0 ? 0 : first & (0x7fu >> n_bytes);
 
 	if (n_bytes == 0 || n_bytes > n)
@@ -34,7 +39,8 @@ static size_t decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret)
 			return 0;
 		character = character << 6 | (bytes[i] & 0x3f);
 	}
-	if (character < least[n_bytes] || (character >= 0xd800 && character <= 0xdfff) || character > 0x10ffff)
+	if (character < least[n_bytes] || (character >= 0xd800 && character <= 0xdfff) ||
+	    character > 0x10ffff)
 		return 0;
 	*ret = character;
 	return n_bytes;
@@ -56,7 +62,8 @@ static size_t decode_utf16(const unsigned char *bytes, size_t n, size_t high, ui
 		return 0;
 	unit = (uint32_t)bytes[high] << 8 | bytes[1 - high];
 	if (unit >= 0xd800 && unit <= 0xdfff)
-		return n < 4 ? 0 : join_surrogates(unit, (uint32_t)bytes[2 + high] << 8 | bytes[3 - high], ret);
+		return n < 4 ? 0
+		             : join_surrogates(unit, (uint32_t)bytes[2 + high] << 8 | bytes[3 - high], ret);
 	*ret = unit;
 	return 2;
 }
@@ -79,12 +86,16 @@ static size_t check_utf32(uint32_t character, uint32_t *ret)
 
 static size_t decode_utf32le(const unsigned char *b, size_t n, uint32_t *ret)
 {
-	return n < 4 ? 0 : check_utf32((uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0], ret);
+	return n < 4 ? 0
+	             : check_utf32((uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0],
+	                           ret);
 }
 
 static size_t decode_utf32be(const unsigned char *b, size_t n, uint32_t *ret)
 {
-	return n < 4 ? 0 : check_utf32((uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3], ret);
+	return n < 4 ? 0
+	             : check_utf32((uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3],
+	                           ret);
 }
 
 static size_t decode_windows_1252(const unsigned char *bytes, size_t n, uint32_t *ret)
@@ -123,7 +134,8 @@ static bool is_foreign(uint32_t character)
 }
 
 /* Replace the bytes from *skip on by what they decode to. */
-static int transcode(struct buf *bytes, size_t skip, decoder *decode, size_t max_bytes, const char *name, struct err *err)
+static int transcode(struct buf *bytes, size_t skip, decoder *decode, size_t max_bytes, const char *name,
+                     struct err *err)
 {
 	struct buf text = { 0 };
 
@@ -133,13 +145,15 @@ static int transcode(struct buf *bytes, size_t skip, decoder *decode, size_t max
 
 		if (n == 0 || is_foreign(character)) {
 			buf_done(&text);
-			return err_set(err, -ENOTSUP, "not text: starts like %s, but byte %zu is wrong", name, i);
+			return err_set(err, -ENOTSUP, "not text: starts like %s, but byte %zu is wrong", name,
+			               i);
 		}
 		append_utf8(&text, character);
 		i += n;
 		if (text.n > max_bytes) {
 			buf_done(&text);
-			return err_set(err, -EFBIG, "its text is larger than the limit of %zu bytes", max_bytes);
+			return err_set(err, -EFBIG, "its text is larger than the limit of %zu bytes",
+			               max_bytes);
 		}
 	}
 	if (buf_status(&text) < 0) {
@@ -154,9 +168,9 @@ static int transcode(struct buf *bytes, size_t skip, decoder *decode, size_t max
 struct tally {
 	size_t n_multi, n_wrong; /* UTF-8 characters of several bytes; bytes that belong to none */
 	size_t n_nul, n_control; /* control characters that text does not have */
-	size_t n_c1;             /* bytes 0x80 to 0x9f */
-	size_t n_undefined;      /* of those, without a meaning in windows-1252 */
-	size_t n_high, n_solid;  /* bytes from 0x80; bytes that are not white space */
+	size_t n_c1; /* bytes 0x80 to 0x9f */
+	size_t n_undefined; /* of those, without a meaning in windows-1252 */
+	size_t n_high, n_solid; /* bytes from 0x80; bytes that are not white space */
 };
 
 static void count_byte(struct tally *tally, unsigned char byte)
@@ -239,7 +253,8 @@ static int check_text(const struct tally *tally, size_t n, struct err *err)
 	if (tally->n_nul > 0)
 		return err_set(err, -ENOTSUP, "not text: holds zero bytes");
 	if (tally->n_control > n / MAX_CONTROL_SHARE)
-		return err_set(err, -ENOTSUP, "not text: %zu of its %zu bytes are control characters", tally->n_control, n);
+		return err_set(err, -ENOTSUP, "not text: %zu of its %zu bytes are control characters",
+		               tally->n_control, n);
 	return 0;
 }
 
@@ -252,8 +267,10 @@ static int decode_8bit(struct buf *bytes, const struct tally *tally, size_t max_
 		*ret_name = "utf-8-damaged";
 		return transcode(bytes, 0, repair_utf8, max_bytes, *ret_name, err);
 	}
-	if (tally->n_undefined > 0 || (tally->n_solid - tally->n_high) * 100 < tally->n_solid * MIN_ASCII_PERCENT)
-		return err_set(err, -ENOTSUP, "its text is in an unknown character set: neither Unicode nor Latin");
+	if (tally->n_undefined > 0 ||
+	    (tally->n_solid - tally->n_high) * 100 < tally->n_solid * MIN_ASCII_PERCENT)
+		return err_set(err, -ENOTSUP,
+		               "its text is in an unknown character set: neither Unicode nor Latin");
 	*ret_name = name;
 	return transcode(bytes, 0, decode_windows_1252, max_bytes, name, err);
 }

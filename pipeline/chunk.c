@@ -10,9 +10,9 @@
 #include "pipeline/sentence.h"
 
 #define LEAST_MAX_BYTES 16
-#define N_HASHED 64      /* bytes behind a boundary that rank it among its equals */
+#define N_HASHED 64 /* bytes behind a boundary that rank it among its equals */
 #define N_HEADING_LEVELS 6
-#define SPARSE 15        /* of the places within a long word, about one in 16 is a boundary */
+#define SPARSE 15 /* of the places within a long word, about one in 16 is a boundary */
 
 enum strength { ANYWHERE, WORD, SENTENCE, LINE, PARAGRAPH, HEADING };
 
@@ -21,12 +21,12 @@ struct boundary {
 	uint64_t rank; /* strength, then hash */
 };
 
-/* The boundaries in order, and over them a tree of the highest ranks: best[n + i] is i, and best[k] the better of
- * best[2k] and best[2k + 1]. */
+/* The boundaries in order, and over them a tree of the highest ranks: best[n + i] is i, and best[k] the
+ * better of best[2k] and best[2k + 1]. */
 struct boundaries {
 	const char *text;
 	size_t n_text;
-	size_t max_gap; /* weaker boundaries are needed in gaps longer than this, and never looked at in others */
+	size_t max_gap; /* only in gaps longer than this are weaker boundaries ever looked at */
 	struct boundary *items;
 	size_t n, cap;
 	size_t *best;
@@ -125,9 +125,11 @@ static unsigned heading_strength(const struct heading *heading)
 	return HEADING + N_HEADING_LEVELS - level;
 }
 
-/* How strong the boundary in front of the line at `at` is, where n_passed headings start further to the front. Text
- * stays with the heading over it, and what a colon announces with the colon where there is a choice. */
-static unsigned line_strength(const struct boundaries *all, const struct view *view, size_t n_passed, size_t at)
+/* How strong the boundary in front of the line at `at` is, where n_passed headings start further to the
+ * front. Text stays with the heading over it, and what a colon announces with the colon where there is a
+ * choice. */
+static unsigned line_strength(const struct boundaries *all, const struct view *view, size_t n_passed,
+                              size_t at)
 {
 	size_t last = at;
 
@@ -137,7 +139,8 @@ static unsigned line_strength(const struct boundaries *all, const struct view *v
 		last--;
 	if (n_passed > 0 && view->headings[n_passed - 1].end >= last)
 		return SENTENCE;
-	return at >= 2 && all->text[at - 2] == '\n' && last > 0 && all->text[last - 1] != ':' ? PARAGRAPH : LINE;
+	return at >= 2 && all->text[at - 2] == '\n' && last > 0 && all->text[last - 1] != ':' ? PARAGRAPH
+	                                                                                      : LINE;
 }
 
 static int find_boundaries(struct boundaries *all, const struct view *view)
@@ -223,7 +226,8 @@ static size_t strongest(const struct boundaries *all, size_t from, size_t to)
 }
 
 /* Segments not yet cut wait on a stack, the foremost on top, so that chunks come out in order. */
-static int cut(const struct boundaries *all, const struct chunk_limits *limits, struct chunk **ret, size_t *ret_n)
+static int cut(const struct boundaries *all, const struct chunk_limits *limits, struct chunk **ret,
+               size_t *ret_n)
 {
 	struct chunk *chunks = NULL, *waiting = NULL, segment = { 0, all->n_text };
 	size_t n = 0, cap = 0, n_waiting = 0, waiting_cap = 0, at;
@@ -232,7 +236,8 @@ static int cut(const struct boundaries *all, const struct chunk_limits *limits, 
 		if (segment.end - segment.start > limits->max_bytes) {
 			if (array_grow(&waiting, sizeof(*waiting), n_waiting, &waiting_cap) < 0)
 				goto fail;
-			at = strongest(all, segment.start + limits->min_bytes, segment.end - limits->min_bytes);
+			at = strongest(all, segment.start + limits->min_bytes,
+			               segment.end - limits->min_bytes);
 			waiting[n_waiting++] = (struct chunk){ at, segment.end };
 			segment.end = at;
 			continue;
@@ -260,9 +265,10 @@ static int complete(const struct chunk_limits *limits, struct chunk_limits *ret,
 	if (ret->max_bytes == 0)
 		ret->max_bytes = CHUNK_MAX_BYTES;
 	if (ret->min_bytes == 0)
-		ret->min_bytes = ret->max_bytes / 3;
+		ret->min_bytes = ret->max_bytes / 10 * 3;
 	if (ret->max_bytes < LEAST_MAX_BYTES || ret->min_bytes > ret->max_bytes / 2)
-		return err_set(err, -EINVAL, "chunks of %zu to %zu bytes cannot be cut", ret->min_bytes, ret->max_bytes);
+		return err_set(err, -EINVAL, "chunks of %zu to %zu bytes cannot be cut", ret->min_bytes,
+		               ret->max_bytes);
 	return 0;
 }
 

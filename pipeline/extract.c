@@ -59,8 +59,8 @@ static int read_file(int fd, uint64_t max_bytes, struct buf *ret, struct err *er
 	if ((r = look(fd, &before, err)) < 0)
 		return r;
 	if ((uint64_t)before.st_size > max_bytes)
-		return err_set(err, -EFBIG, "%llu bytes, more than the limit of %llu", (unsigned long long)before.st_size,
-		               (unsigned long long)max_bytes);
+		return err_set(err, -EFBIG, "%llu bytes, more than the limit of %llu",
+		               (unsigned long long)before.st_size, (unsigned long long)max_bytes);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_set(err, -errno, "cannot be read: %s", strerror(errno));
 	r = file_read_fd(fd, "the file", max_bytes, ret, err);
@@ -91,7 +91,8 @@ static int unpack(struct buf *bytes, uint64_t max_bytes, struct err *err)
 	if (gunzip_is(bytes->data, bytes->n)) {
 		r = gunzip(bytes->data, bytes->n, max_bytes, &unpacked, err);
 		if (r == 0 && gunzip_is(unpacked.data, unpacked.n))
-			r = err_set(err, -ENOTSUP, "a gzip file within a gzip file: only one layer is unpacked");
+			r = err_set(err, -ENOTSUP,
+			            "a gzip file within a gzip file: only one layer is unpacked");
 		if (r == 0 && unpacked.n == 0)
 			r = err_set(err, -ENODATA, "the file holds no text");
 		if (r == 0) {
@@ -108,7 +109,8 @@ static int check_format(const struct buf *bytes, struct err *err)
 {
 	const char *name = magic_name(bytes->data, bytes->n);
 
-	return name == NULL ? 0 : err_set(err, -ENOTSUP, "%s: this version reads plain text and Markdown", name);
+	return name == NULL ? 0
+	                    : err_set(err, -ENOTSUP, "%s: this version reads plain text and Markdown", name);
 }
 
 static int check_words(const struct buf *text, struct err *err)
@@ -135,7 +137,8 @@ static bool is_named_markdown(const char *path)
 	return ends_with(path, n, ".md") || ends_with(path, n, ".markdown");
 }
 
-int extract_file(int fd, const char *path, const struct extract_limits *limits, struct extracted *ret, struct err *err)
+int extract_file(int fd, const char *path, const struct extract_limits *limits, struct extracted *ret,
+                 struct err *err)
 {
 	const struct extract_limits most = complete(limits);
 	struct extracted extracted = { 0 };
@@ -148,10 +151,12 @@ int extract_file(int fd, const char *path, const struct extract_limits *limits, 
 	extracted.bytes = bytes.n;
 	hash(&bytes, extracted.sha256);
 	if ((r = unpack(&bytes, most.max_text_bytes, err)) < 0 || (r = check_format(&bytes, err)) < 0 ||
-	    (r = charset_decode(&bytes, most.max_text_bytes, &charset, err)) < 0 || (r = check_words(&bytes, err)) < 0)
+	    (r = charset_decode(&bytes, most.max_text_bytes, &charset, err)) < 0 ||
+	    (r = check_words(&bytes, err)) < 0)
 		goto done;
 	snprintf(extracted.charset, sizeof(extracted.charset), "%s", charset);
-	extracted.media_type = markdown_is(bytes.data, bytes.n, is_named_markdown(path)) ? "text/markdown" : "text/plain";
+	extracted.media_type =
+		markdown_is(bytes.data, bytes.n, is_named_markdown(path)) ? "text/markdown" : "text/plain";
 	extracted.n = bytes.n;
 	extracted.text = buf_take(&bytes);
 	if (extracted.text == NULL)

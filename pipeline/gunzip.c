@@ -74,7 +74,8 @@ int gunzip(const char *bytes, size_t n, size_t max_bytes, struct buf *ret, struc
 	if (inflateInit2(&stream, GZIP_WINDOW) != Z_OK)
 		return err_set(err, -ENOMEM, "no memory to unpack it");
 	while (r == 0 && (status != Z_STREAM_END || n_taken < n)) {
-		if (status == Z_STREAM_END && (r = next_member(&stream, bytes + n_taken, n - n_taken, err)) < 0)
+		if (status == Z_STREAM_END &&
+		    (r = next_member(&stream, bytes + n_taken, n - n_taken, err)) < 0)
 			break;
 		status = inflate_step(&stream, bytes, n, &n_taken, ret);
 		if ((r = check_status(status, err)) == 0)

@@ -14,9 +14,9 @@
 /* The bytes start as a gzip file does. */
 bool gunzip_is(const char *bytes, size_t n);
 
-/* Append what all members of a gzip file unpack to. -EFBIG: more than max_bytes, or more than GUNZIP_MAX_RATIO times the
- * packed bytes read so far; -EBADMSG: cut short, damaged, or followed by something else; -ENOMEM. After a failure
- * *ret holds what had been unpacked. The words name no file. */
+/* Append what all members of a gzip file unpack to. -EFBIG: more than max_bytes, or more than
+ * GUNZIP_MAX_RATIO times the packed bytes read so far; -EBADMSG: cut short, damaged, or followed by
+ * something else; -ENOMEM. After a failure *ret holds what had been unpacked. The words name no file. */
 int gunzip(const char *bytes, size_t n, size_t max_bytes, struct buf *ret, struct err *err);
 
 #endif

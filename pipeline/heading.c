@@ -6,9 +6,9 @@
 
 #define MAX_TITLE_WIDTH 70
 #define MAX_TITLE_WORDS 10
-#define MAX_MARGIN 4     /* indentation of a line that still stands at the margin */
+#define MAX_MARGIN 4 /* indentation of a line that still stands at the margin */
 #define MIN_PROSE_WIDTH 50
-#define MIN_CENTRE 28    /* the middle of a centred line, in columns */
+#define MIN_CENTRE 28 /* the middle of a centred line, in columns */
 #define MAX_CENTRE 46
 
 static struct heading heading_of(const struct line *line, unsigned level)
@@ -57,7 +57,8 @@ static bool is_underline(const char *text, const struct line *line, const struct
 {
 	size_t n = line->end - line->start, n_title = title->width - title->indent;
 
-	if (strchr("=-~^\"'`*+#", text[line->start]) == NULL || n < 3 || n + 2 < n_title || line->indent > title->indent + 2)
+	if (strchr("=-~^\"'`*+#", text[line->start]) == NULL || n < 3 || n + 2 < n_title ||
+	    line->indent > title->indent + 2)
 		return false;
 	for (size_t i = line->start; i < line->end; i++)
 		if (text[i] != text[line->start])
@@ -120,7 +121,8 @@ static bool is_numbered(const char *text, const struct line *lines, size_t n, co
 		return false;
 	words = skip_blanks(text, line->start + n_number, line->end);
 	if (!isupper((unsigned char)text[words]) || count_words(text, words, line->end) > MAX_TITLE_WORDS ||
-	    strchr(",;:?", last_byte(text, line)) != NULL || memmem(text + words, line->end - words, "...", 3) != NULL)
+	    strchr(",;:?", last_byte(text, line)) != NULL ||
+	    memmem(text + words, line->end - words, "...", 3) != NULL)
 		return false;
 	if (level == 1 && (!is_long_prose(after) || section_number(text, after, &ignored) > 0))
 		return false;
@@ -135,8 +137,9 @@ static bool is_chapter(const char *text, const struct line *lines, size_t n, str
 	static const struct {
 		const char *word;
 		unsigned level;
-	} names[] = { { "part ", 1 },    { "book ", 1 },     { "volume ", 1 }, { "act ", 1 },   { "chapter ", 2 },
-		      { "section ", 2 }, { "appendix ", 2 }, { "letter ", 2 }, { "scene ", 2 }, { "article ", 2 } };
+	} names[] = { { "part ", 1 },    { "book ", 1 },    { "volume ", 1 },   { "act ", 1 },
+		      { "chapter ", 2 }, { "section ", 2 }, { "appendix ", 2 }, { "letter ", 2 },
+		      { "scene ", 2 },   { "article ", 2 } };
 	const struct line *line = &lines[0];
 
 	if (n > 2 || !isupper((unsigned char)text[line->start]) || line->width > MAX_TITLE_WIDTH ||
@@ -145,7 +148,8 @@ static bool is_chapter(const char *text, const struct line *lines, size_t n, str
 	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++) {
 		size_t i = line->start + strlen(names[k].word), from = i;
 
-		if (i >= line->end || strncasecmp(text + line->start, names[k].word, strlen(names[k].word)) != 0)
+		if (i >= line->end ||
+		    strncasecmp(text + line->start, names[k].word, strlen(names[k].word)) != 0)
 			continue;
 		while (i < line->end && (isdigit((unsigned char)text[i]) || strchr("IVXLC", text[i]) != NULL))
 			i++;
@@ -192,7 +196,8 @@ static bool stands_over(const char *text, const struct line *lines, size_t n, co
 {
 	const struct line *line = &lines[0], *below = n > 1 ? &lines[1] : after;
 
-	if (below == NULL || line->kind != LINE_TEXT || !is_title(text, line) || !isupper((unsigned char)text[line->start]))
+	if (below == NULL || line->kind != LINE_TEXT || !is_title(text, line) ||
+	    !isupper((unsigned char)text[line->start]))
 		return false;
 	if (line->indent == 0 && is_capitals(text, line) && (n == 1 || all_deeper(lines, n, 0))) {
 		*ret = heading_of(line, 1);
@@ -202,8 +207,8 @@ static bool stands_over(const char *text, const struct line *lines, size_t n, co
 		*ret = heading_of(line, 1);
 		return true;
 	}
-	if (n > 1 && line->indent <= MAX_MARGIN && all_deeper(lines, n, line->indent) && !line_is_code(text, line) &&
-	    is_long_prose(below)) {
+	if (n > 1 && line->indent <= MAX_MARGIN && all_deeper(lines, n, line->indent) &&
+	    !line_is_code(text, line) && is_long_prose(below)) {
 		*ret = heading_of(line, 2);
 		return true;
 	}

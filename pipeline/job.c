@@ -316,7 +316,9 @@ int job_run(struct job *job)
 	job->document.usage = (struct usage){ 0 };
 	for (job->state = &EXTRACT; job->state != NULL && job->r == 0; job->state = job->state->enter(job)) {
 		job->reported = 0;
-		if ((job->r = docstore_progress(job->store, job->id, job->state->name, 0, job->err)) < 0)
+		if (job->state != &PUBLISH) /* the rows say 'done' by then */
+			job->r = docstore_progress(job->store, job->id, job->state->name, 0, job->err);
+		if (job->r < 0)
 			break;
 	}
 	r = job->r;

@@ -19,7 +19,8 @@ static size_t column_after(size_t column, char c)
 	return ((unsigned char)c & 0xc0) == 0x80 ? column : column + 1;
 }
 
-/* Any number of '\r' in front of '\n' belongs to the line's end; one by itself is an old Macintosh's line end. */
+/* Any number of '\r' in front of '\n' belongs to the line's end; one by itself is an old Macintosh's line
+ * end. */
 static void find_end(const char *text, size_t n, struct line *line)
 {
 	size_t i = line->begin, after;
@@ -214,8 +215,10 @@ static bool contains(const char *s, size_t n, const char *needle)
 
 bool line_is_code(const char *text, const struct line *line)
 {
-	static const char *const starts[] = { "$ ", "//", "/*", "*/", "#include", "#define", "#!", "}", "</", "@" };
-	static const char *const inside[] = { " = ", " == ", " != ", "->", "::", "();", " := ", " += ", "=\"", " [-", " [ -" };
+	static const char *const starts[] = { "$ ",      "//", "/*", "*/", "#include",
+		                              "#define", "#!", "}",  "</", "@" };
+	static const char *const inside[] = { " = ",  " == ", " != ", "->",  "::",  "();",
+		                              " := ", " += ", "=\"",  " [-", " [ -" };
 	const char *s = text + line->start;
 	size_t n = line->end - line->start;
 

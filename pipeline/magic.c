@@ -10,9 +10,9 @@ struct magic {
 	const char *bytes, *name;
 };
 
-#define MAGIC(at, bytes, name)                                                                                           \
-	{                                                                                                                \
-		at, sizeof(bytes) - 1, bytes, name                                                                       \
+#define MAGIC(at, bytes, name)                     \
+	{                                          \
+		at, sizeof(bytes) - 1, bytes, name \
 	}
 
 /* The more special stand before what they are a case of. */
@@ -27,7 +27,10 @@ static const struct magic MAGICS[] = {
 	MAGIC(0, "{\\rtf", "an RTF document"),
 	MAGIC(0, "%!PS", "a PostScript file"),
 	MAGIC(0, "AT&TFORM", "a DjVu document"),
-	MAGIC(0, "\x7f" "ELF", "a program (ELF)"),
+	MAGIC(0,
+	      "\x7f"
+	      "ELF",
+	      "a program (ELF)"),
 	MAGIC(0, "MZ\x90", "a program (Windows)"),
 	MAGIC(0, "\x89PNG", "a PNG image"),
 	MAGIC(0, "\xff\xd8\xff", "a JPEG image"),
@@ -43,7 +46,10 @@ static const struct magic MAGICS[] = {
 	MAGIC(4, "ftyp", "an MPEG-4 file"),
 	MAGIC(0, "\x1a\x45\xdf\xa3", "a Matroska video"),
 	MAGIC(0, "SQLite format 3", "an SQLite database"),
-	MAGIC(0, "\xfd" "7zXZ", "an xz file"),
+	MAGIC(0,
+	      "\xfd"
+	      "7zXZ",
+	      "an xz file"),
 	MAGIC(0, "\x28\xb5\x2f\xfd", "a Zstandard file"),
 	MAGIC(0, "BZh", "a bzip2 file"),
 	MAGIC(0, "7z\xbc\xaf\x27\x1c", "a 7-Zip file"),

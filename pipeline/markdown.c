@@ -35,15 +35,16 @@ static bool is_delimiter_row(const char *text, const struct line *line)
 
 static bool is_setext(const struct line *line, const struct line *last, const char *text)
 {
-	return line->kind == LINE_RULE && strchr("=-", text[line->start]) != NULL && last->kind == LINE_TEXT &&
-	       line->indent == 0 && last->indent == 0;
+	return line->kind == LINE_RULE && strchr("=-", text[line->start]) != NULL &&
+	       last->kind == LINE_TEXT && line->indent == 0 && last->indent == 0;
 }
 
 /* "key: value", "import os", ".. note::": data, a program, or another markup. */
 static bool is_other(const char *text, const struct line *line)
 {
-	static const char *const starts[] = { "def ", "class ", "import ", "return", "else", "elif ", "func ", "static ",
-		                              "public ", "private ", "package ", "const ", "let ", "var ", ".. ", "\\" };
+	static const char *const starts[] = { "def ",  "class ",  "import ", "return",   "else",     "elif ",
+		                              "func ", "static ", "public ", "private ", "package ", "const ",
+		                              "let ",  "var ",    ".. ",     "\\" };
 	size_t n = line->end - line->start, i = line->start;
 
 	for (size_t k = 0; k < sizeof(starts) / sizeof(starts[0]); k++)
@@ -56,7 +57,8 @@ static bool is_other(const char *text, const struct line *line)
 	return line_is_code(text, line) || (line->kind == LINE_HASH && line->indent > 0);
 }
 
-static void count_line(struct marks *marks, const char *text, const struct line *line, const struct line *last)
+static void count_line(struct marks *marks, const char *text, const struct line *line,
+                       const struct line *last)
 {
 	if (line->kind == LINE_FENCE) {
 		marks->n_fences += marks->in_fence;
@@ -80,15 +82,20 @@ static void count_line(struct marks *marks, const char *text, const struct line 
 static bool speaks_for_it(const struct marks *marks, bool hinted)
 {
 	/* The first four are seldom seen elsewhere. */
-	const bool kinds[] = { marks->n_headings > marks->n_comments, marks->n_fences > 0, marks->n_links > 0,
-		               marks->n_tables > 0, marks->n_items > 1, marks->n_strong > 1 };
+	const bool kinds[] = { marks->n_headings > marks->n_comments,
+		               marks->n_fences > 0,
+		               marks->n_links > 0,
+		               marks->n_tables > 0,
+		               marks->n_items > 1,
+		               marks->n_strong > 1 };
 	size_t n_kinds = 0;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		n_kinds += kinds[i];
 	if (hinted)
 		return n_kinds > 0;
-	return n_kinds >= 2 && (kinds[0] || kinds[1] || kinds[2] || kinds[3]) && marks->n_code * 10 <= marks->n_lines;
+	return n_kinds >= 2 && (kinds[0] || kinds[1] || kinds[2] || kinds[3]) &&
+	       marks->n_code * 10 <= marks->n_lines;
 }
 
 bool markdown_is(const char *text, size_t n, bool hinted)

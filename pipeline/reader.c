@@ -136,7 +136,7 @@ static int branch_init(struct branch *branch, struct reader *reader, const struc
                        const struct reader_task *task, struct err *err)
 {
 	const struct model_shape *shape = engine_shape(reader->engine);
-	struct grounded_settings settings = { shape->eos_token_id[0], task->max_quotes };
+	struct grounded_settings settings = { shape->eos_token_id[0], task->max_quotes, task->min_quotes };
 
 	branch->task = task;
 	if (task->n_spans > 0)

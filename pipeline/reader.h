@@ -26,7 +26,7 @@ size_t reader_max_bytes(const struct reader *reader);
 struct reader_task {
 	enum task_kind kind;
 	const struct grounded_span *spans;
-	size_t n_spans, max_quotes; /* n_spans 0: free text */
+	size_t n_spans, min_quotes, max_quotes; /* n_spans 0: free text */
 	size_t max_tokens; /* of free text */
 };
 

@@ -42,16 +42,19 @@ static size_t skip_signs(const char *text, size_t i, size_t end, const char *con
 	return i;
 }
 
-/* Words whose full stop is their own. Those in the first list are never a sentence's last word; those in the second may
- * be, and then the next word decides. */
-static const char *const TITLES[] = { "Dr",  "Mr",   "Mrs", "Ms",  "Prof", "Rev", "Hon", "Gen", "Col", "Capt", "Lt",
-	                              "Sgt", "Gov",  "Sen", "Rep", "St",   "Mt",  "Messrs", "e.g", "eg", "i.e", "ie", "vs",
-	                              "cf",  "viz", "al",  "ca",  "approx", "resp", NULL };
-static const char *const COUNTED[] = { "No", "Nos", "Fig", "Figs", "Sec", "Sect", "Ch", "Chap", "Vol", "pp", "p", "Eq", "Eqs",
-	                               "Art", "Ref", "Refs", "Tab", "App", "par", "ver", "Op", "Ed", "eds", "Jan", "Feb",
-	                               "Mar", "Apr", "Jun", "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec", NULL };
-static const char *const OPEN_ENDED[] = { "etc", "Inc", "Ltd", "Corp", "Co", "Jr", "Sr", "a.m", "p.m", "U.S", "U.K", "Ph.D",
-	                                  "U.N", "D.C", "Bros", "Assn", "Dept", "est", "incl", "esp", "misc", NULL };
+/* Words whose full stop is their own. Those in the first list are never a sentence's last word; those in
+ * the second may be, and then the next word decides. */
+static const char *const TITLES[] = { "Dr",  "Mr",     "Mrs", "Ms",     "Prof", "Rev", "Hon", "Gen",
+	                              "Col", "Capt",   "Lt",  "Sgt",    "Gov",  "Sen", "Rep", "St",
+	                              "Mt",  "Messrs", "e.g", "eg",     "i.e",  "ie",  "vs",  "cf",
+	                              "viz", "al",     "ca",  "approx", "resp", NULL };
+static const char *const COUNTED[] = { "No",  "Nos", "Fig", "Figs", "Sec",  "Sect", "Ch",   "Chap", "Vol",
+	                               "pp",  "p",   "Eq",  "Eqs",  "Art",  "Ref",  "Refs", "Tab",  "App",
+	                               "par", "ver", "Op",  "Ed",   "eds",  "Jan",  "Feb",  "Mar",  "Apr",
+	                               "Jun", "Jul", "Aug", "Sep",  "Sept", "Oct",  "Nov",  "Dec",  NULL };
+static const char *const OPEN_ENDED[] = { "etc",  "Inc", "Ltd",  "Corp", "Co",   "Jr",  "Sr",   "a.m",
+	                                  "p.m",  "U.S", "U.K",  "Ph.D", "U.N",  "D.C", "Bros", "Assn",
+	                                  "Dept", "est", "incl", "esp",  "misc", NULL };
 
 static bool is_among(const char *word, size_t n, const char *const *list)
 {
@@ -67,7 +70,8 @@ static size_t word_before(const char *text, size_t start, size_t i)
 	size_t from = i;
 
 	while (from > start && i - from <= MAX_ABBREVIATION &&
-	       (isalnum((unsigned char)text[from - 1]) || text[from - 1] == '.' || (text[from - 1] & 0x80) != 0))
+	       (isalnum((unsigned char)text[from - 1]) || text[from - 1] == '.' ||
+	        (text[from - 1] & 0x80) != 0))
 		from--;
 	return from;
 }
@@ -84,10 +88,12 @@ static bool is_abbreviation(const char *text, size_t start, size_t i, size_t nex
 	if (is_among(word, n, TITLES))
 		return true;
 	if (is_among(word, n, COUNTED))
-		return isdigit((unsigned char)text[next]) || (strchr("IVX", text[next]) != NULL && !islower((unsigned char)text[next + 1]));
+		return isdigit((unsigned char)text[next]) ||
+		       (strchr("IVX", text[next]) != NULL && !islower((unsigned char)text[next + 1]));
 	if (is_among(word, n, OPEN_ENDED))
 		return islower((unsigned char)text[next]);
-	/* An initial; "I" and a lone letter at the end of "plan B." are taken for one too, rather than to split a name. */
+	/* An initial; "I" and a lone letter at the end of "plan B." are taken for one too, rather than to
+	 * split a name. */
 	if (n == 1 && isupper((unsigned char)*word))
 		return *word != 'I' || line_start;
 	if (n == 3 && word[1] == '.' && isupper((unsigned char)word[0]) && isupper((unsigned char)word[2]))
@@ -109,7 +115,8 @@ static bool starts_sentence(const char *text, size_t i, size_t end)
 static size_t end_at_mark(const char *text, size_t start, size_t end, size_t i)
 {
 	bool full_stop = text[i] == '.', dots;
-	size_t after = skip_signs(text, i, end, END_MARKS), closed = skip_signs(text, after, end, CLOSERS), next = closed;
+	size_t after = skip_signs(text, i, end, END_MARKS), closed = skip_signs(text, after, end, CLOSERS),
+	       next = closed;
 
 	dots = after > i + 1 && (full_stop || (text[i] & 0x80) != 0);
 	while (next < end && is_space(text[next]) && text[next] != '\n')
@@ -132,7 +139,8 @@ static size_t find_end(const char *text, size_t start, size_t end)
 	size_t i = start, last = start;
 
 	while (i < end && text[i] != '\n') {
-		size_t n = sign_length(text, i, end, END_MARKS), stop = n > 0 ? end_at_mark(text, start, end, i) : 0;
+		size_t n = sign_length(text, i, end, END_MARKS),
+		       stop = n > 0 ? end_at_mark(text, start, end, i) : 0;
 
 		if (stop > 0)
 			return stop;
@@ -174,7 +182,8 @@ static bool ends_well(const char *text, struct sentence sentence)
 	for (n = 1; n > 0 && i > sentence.start;) {
 		n = 0;
 		for (const char *const *sign = CLOSERS; *sign != NULL && n == 0; sign++)
-			if (i - sentence.start > strlen(*sign) && memcmp(text + i - strlen(*sign), *sign, strlen(*sign)) == 0)
+			if (i - sentence.start > strlen(*sign) &&
+			    memcmp(text + i - strlen(*sign), *sign, strlen(*sign)) == 0)
 				n = strlen(*sign);
 		i -= n;
 	}
@@ -202,6 +211,6 @@ bool sentence_worth_quoting(const char *text, struct sentence sentence)
 		n_signs++;
 		n_letters += isalpha((unsigned char)text[i]) || (text[i] & 0x80) != 0;
 	}
-	return n_words >= MIN_WORDS && n_words <= MAX_WORDS && n_letters * 10 >= n_signs * 7 && starts_well(text, sentence) &&
-	       ends_well(text, sentence);
+	return n_words >= MIN_WORDS && n_words <= MAX_WORDS && n_letters * 10 >= n_signs * 7 &&
+	       starts_well(text, sentence) && ends_well(text, sentence);
 }

@@ -10,13 +10,14 @@ struct sentence {
 	size_t start, end;
 };
 
-/* The sentences of text[start, end), in order, together all that is not white space there. One ends at its mark and the
- * quotes and brackets that close behind it, where white space follows and then what may start a sentence; or at
- * a line break. "e.g.", "Dr.", initials, "3.14", "skimd.yaml", "v1.2" and "wait ... what" end none.
- * text goes on behind end, if only with a NUL. *ret is the caller's, for free(). Linear. -ENOMEM. */
+/* The sentences of text[start, end), in order, together all that is not white space there. One ends at its
+ * mark and the quotes and brackets that close behind it, where white space follows and then what may start
+ * a sentence; or at a line break. "e.g.", "Dr.", initials, "3.14", "skimd.yaml", "v1.2" and "wait ... what"
+ * end none. text goes on behind end, if only with a NUL. Linear. *ret is the caller's, for free(). -ENOMEM. */
 int sentence_find(const char *text, size_t start, size_t end, struct sentence **ret, size_t *ret_n);
 
-/* One that can stand by itself as a quotation: 5 to 60 words on one line, an end mark, a fair start, mostly letters. */
+/* One that can stand by itself as a quotation: 5 to 60 words on one line, an end mark, a fair start, mostly
+ * letters. */
 bool sentence_worth_quoting(const char *text, struct sentence sentence);
 
 #endif

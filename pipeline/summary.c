@@ -11,8 +11,9 @@
 
 #define MAX_SUMMARY_TOKENS 160
 #define MAX_TITLE_TOKENS 32
-#define CHUNK_QUOTES 4
-#define MIN_DOCUMENT_QUOTES 5
+#define MIN_CHUNK_QUOTES 2
+#define MAX_CHUNK_QUOTES 4
+#define MIN_DOCUMENT_QUOTES 3
 #define MAX_DOCUMENT_QUOTES 10
 #define GROUP_BYTES CHUNK_MAX_BYTES
 
@@ -168,8 +169,13 @@ static int add_quotes(struct passages *ret, const struct material *material, str
 	return r;
 }
 
+/* How many key passages are asked for. */
+struct quote_range {
+	size_t min, max;
+};
+
 /* The three tasks behind one material; without anything to quote, two. */
-static int read_material(struct reader *reader, const struct material *material, size_t max_quotes,
+static int read_material(struct reader *reader, const struct material *material, struct quote_range range,
                          struct passages *ret, struct usage *usage, const struct reader_hooks *hooks,
                          struct err *err)
 {
@@ -179,7 +185,8 @@ static int read_material(struct reader *reader, const struct material *material,
 		{ .kind = TASK_KEY,
 		  .spans = material->spans,
 		  .n_spans = material->n_spans,
-		  .max_quotes = max_quotes },
+		  .min_quotes = range.min,
+		  .max_quotes = range.max },
 	};
 	struct reader_result results[N_TASKS];
 	size_t n_tasks = material->n_spans > 0 ? N_TASKS : N_TASKS - 1;
@@ -201,13 +208,14 @@ int summary_chunk(struct reader *reader, const struct summary_text *text, const 
                   struct passages *ret, struct usage *usage, const struct reader_hooks *hooks,
                   struct err *err)
 {
+	const struct quote_range range = { MIN_CHUNK_QUOTES, MAX_CHUNK_QUOTES };
 	struct material material = { 0 };
 	int r = material_from_chunk(&material, text, chunk);
 
 	if (r < 0)
 		err_set(err, r, "no memory for a chunk");
 	else
-		r = read_material(reader, &material, CHUNK_QUOTES, ret, usage, hooks, err);
+		r = read_material(reader, &material, range, ret, usage, hooks, err);
 	material_done(&material);
 	return r;
 }
@@ -233,11 +241,13 @@ static size_t group_size(const struct passages *const *parts, size_t first, size
 	return i - first;
 }
 
-static size_t quotes_for(size_t n_parts)
+/* The model ends early when it may; a long document deserves more than one sentence. */
+static struct quote_range quotes_for(size_t n_parts)
 {
-	size_t n = MIN_DOCUMENT_QUOTES + n_parts / 8;
+	size_t most = MIN_DOCUMENT_QUOTES + 2 + n_parts / 8;
 
-	return n < MAX_DOCUMENT_QUOTES ? n : MAX_DOCUMENT_QUOTES;
+	return (struct quote_range){ MIN_DOCUMENT_QUOTES,
+		                     most < MAX_DOCUMENT_QUOTES ? most : MAX_DOCUMENT_QUOTES };
 }
 
 static int read_group(struct reader *reader, const struct passages *const *parts, size_t n,

@@ -11,8 +11,8 @@
 #include "pipeline/line.h"
 #include "pipeline/wrap.h"
 
-/* A block is what stands between blank lines. Longer ones are taken in parts, so that a file without blank lines
- * needs no more memory than others. */
+/* A block is what stands between blank lines. Longer ones are taken in parts, so that a file without blank
+ * lines needs no more memory than others. */
 #define MAX_BLOCK_LINES 4096
 #define MAX_INDENT 4
 
@@ -27,7 +27,7 @@ struct maker {
 	struct view *view;
 	size_t runs_cap, headings_cap;
 	bool failed;
-	bool any;         /* a line was written */
+	bool any; /* a line was written */
 	struct line last; /* the last one written */
 	bool splits_word; /* and the next one goes on in the middle of its last word */
 	bool blank_since; /* a blank line followed it, ended by: */
@@ -92,7 +92,8 @@ static bool ends_in_hyphen(const char *text, const struct line *line, const stru
 	       isalpha((unsigned char)text[next->start]);
 }
 
-/* Typesetters' hyphens at a line's end, U+2010 as groff has them and soft ones, were not in the word. Their bytes. */
+/* Typesetters' hyphens at a line's end, U+2010 as groff has them and soft ones, were not in the word. Their
+ * bytes. */
 static size_t n_breaking_hyphen(const char *text, const struct line *line, const struct line *next)
 {
 	size_t n = line->end - line->start;
@@ -138,7 +139,7 @@ static size_t skip_indent(const struct maker *maker, const struct line *line, si
 /* How a block's lines are indented in the view. */
 struct layout {
 	size_t common; /* columns that are left out */
-	bool aligned;  /* its words stand in columns, so that each blank counts; else a few say the same */
+	bool aligned; /* its words stand in columns, so that each blank counts; else a few say the same */
 };
 
 static size_t find_indent(const struct maker *maker, const struct line *line, const struct layout *layout)
@@ -168,8 +169,8 @@ static void emit_line(struct maker *maker, const struct line *line, const struct
 	maker->blank_since = false;
 }
 
-/* Program text keeps its indentation, which is part of what it says; so does Markdown, where it says what belongs to
- * a list. */
+/* Program text keeps its indentation, which is part of what it says; so does Markdown, where it says what
+ * belongs to a list. */
 static struct layout find_layout(const struct maker *maker, const struct line *lines, size_t n)
 {
 	struct layout layout = { .common = SIZE_MAX };
@@ -179,7 +180,8 @@ static struct layout find_layout(const struct maker *maker, const struct line *l
 	for (size_t i = 0; i < n; i++) {
 		if (lines[i].indent < layout.common)
 			layout.common = lines[i].indent;
-		if (!lines[i].joins && (i == 0 || !lines[i - 1].joins) && line_has_gap(maker->source, &lines[i]))
+		if (!lines[i].joins && (i == 0 || !lines[i - 1].joins) &&
+		    line_has_gap(maker->source, &lines[i]))
 			layout.aligned = true;
 	}
 	return layout;
@@ -219,12 +221,13 @@ static void emit_heading(struct maker *maker, struct line *line, const struct he
 		maker->failed = true;
 	if (maker->failed)
 		return;
-	view->headings[view->n_headings++] = (struct heading){ view_offset(maker, line->start), view_offset(maker, found->title),
-		                                               view_offset(maker, found->end - 1) + 1, found->level };
+	view->headings[view->n_headings++] =
+		(struct heading){ view_offset(maker, line->start), view_offset(maker, found->title),
+		                  view_offset(maker, found->end - 1) + 1, found->level };
 }
 
-static bool find_heading(const struct maker *maker, const struct line *lines, size_t n, size_t i, const struct line *after,
-                         struct heading *ret)
+static bool find_heading(const struct maker *maker, const struct line *lines, size_t n, size_t i,
+                         const struct line *after, struct heading *ret)
 {
 	return maker->markdown ? heading_markdown(maker->source, lines, n, i, ret)
 	                       : heading_plain(maker->source, lines, n, i, after, ret);

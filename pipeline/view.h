@@ -1,12 +1,13 @@
 /* A text as the model shall see it, with the way back to the text as it is stored.
  *
- * Left out are a byte order mark, form feeds, carriage returns in front of line feeds, blanks at the end of a
- * line, all but one of several blank lines, and the indentation that a block has in common. The lines of a
- * paragraph become one line: a line break becomes a blank, or nothing where the line ends in a hyphen (which is
- * kept, unless it is a typesetter's own), and runs of blanks become one. Headings, lists, tables, program text, quotations and short lines keep their breaks.
+ * Left out are a byte order mark, form feeds, carriage returns in front of line feeds, blanks at the end of
+ * a line, all but one of several blank lines, and the indentation that a block has in common. The lines of
+ * a paragraph become one line: a line break becomes a blank, or nothing where the line ends in a hyphen
+ * (which is kept, unless it is a typesetter's own), and runs of blanks become one. Headings, lists, tables,
+ * program text, quotations and short lines keep their breaks.
  *
- * Every byte of the view stands for one byte of the source, in the same order, and equals it unless it stands
- * for white space. So every span of the view is a span of the source. */
+ * Every byte of the view stands for one byte of the source, in the same order, and equals it unless it
+ * stands for white space. So every span of the view is a span of the source. */
 #ifndef SKIMD_PIPELINE_VIEW_H
 #define SKIMD_PIPELINE_VIEW_H
 
@@ -40,7 +41,7 @@ size_t view_source(const struct view *view, size_t offset);
 /* The source's span from the first to the last byte of the view's [start, end), start < end <= n. */
 void view_source_range(const struct view *view, size_t start, size_t end, size_t *ret_start, size_t *ret_end);
 
-/* The last heading that starts at or in front of offset, whose section therefore holds it; NULL: none does. */
+/* The last heading that starts at or in front of offset: its section holds it. NULL: there is none. */
 const struct heading *view_heading_at(const struct view *view, size_t offset);
 
 #endif

@@ -4,13 +4,13 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MIN_WIDTH 50   /* narrower blocks need more than two lines, and nearly all of them agreeing */
+#define MIN_WIDTH 50 /* narrower blocks need more than two lines, and nearly all of them agreeing */
 #define NARROW_WIDTH 34
 #define USUAL_WIDTH 80 /* where a longer line is one word too long, not the margin */
-#define SLACK 6        /* what hand-made and justified lines may leave unused */
+#define SLACK 6 /* what hand-made and justified lines may leave unused */
 #define MAX_FIRST_LINE_INDENT 8
 #define MAX_HANGING_INDENT 8
-#define MAX_LABEL 24     /* bytes up to and with its colon */
+#define MAX_LABEL 24 /* bytes up to and with its colon */
 
 static bool is_word_byte(char c)
 {
@@ -19,18 +19,26 @@ static bool is_word_byte(char c)
 
 static bool starts_lower(const char *text, const struct line *line)
 {
-	size_t i = line->start;
+	static const char *const openers[] = { "\"", "'", "(", "`", "[", "‘", "“", "«" };
+	size_t i = line->start, n = 1;
 
-	while (i + 1 < line->end && strchr("\"'(`[", text[i]) != NULL)
-		i++;
+	while (n > 0) {
+		n = 0;
+		for (size_t k = 0; k < sizeof(openers) / sizeof(openers[0]) && n == 0; k++)
+			if (line->end - i > strlen(openers[k]) &&
+			    memcmp(text + i, openers[k], strlen(openers[k])) == 0)
+				n = strlen(openers[k]);
+		i += n;
+	}
 	return islower((unsigned char)text[i]);
 }
 
 /* The last word is one that nobody ends a line with by choice. */
 static bool ends_in_small_word(const char *text, const struct line *line)
 {
-	static const char *const words[] = { "a",  "an", "and", "are", "as", "at", "be", "by",   "for", "from", "in",
-		                             "is", "it", "of",  "on",  "or", "our", "that", "the", "this", "to", "with" };
+	static const char *const words[] = { "a",   "an",   "and", "are",  "as", "at",  "be", "by",
+		                             "for", "from", "in",  "is",   "it", "of",  "on", "or",
+		                             "our", "that", "the", "this", "to", "with" };
 	size_t i = line->end;
 
 	while (i > line->start && is_word_byte(text[i - 1]))
@@ -58,11 +66,12 @@ static bool reads_on(const char *text, const struct line *line, const struct lin
 	/* Verse is narrower. */
 	if (line->width < MIN_WIDTH)
 		return false;
-	return text[line->end - 1] == ',' || (ends_sentence(text, line) && isalpha((unsigned char)text[next->start]));
+	return text[line->end - 1] == ',' ||
+	       (ends_sentence(text, line) && isalpha((unsigned char)text[next->start]));
 }
 
-/* Both lines have words starting in one column behind a gap: cells of a table, or two tagged items. Gaps of lines that
- * were filled to both margins are narrow, and meet by chance. */
+/* Both lines have words starting in one column behind a gap: cells of a table, or two tagged items. Gaps of
+ * lines that were filled to both margins are narrow, and meet by chance. */
 static bool share_column(const char *text, const struct line *line, const struct line *next)
 {
 	struct line_gap a = { line->start, line->indent, 0 }, b = { next->start, next->indent, 0 };
@@ -119,15 +128,16 @@ static bool same_form(const char *text, const struct line *line, const struct li
 /* "as in section" and "7. This requirement": a number that came to stand at the start by chance. */
 static bool is_chance_item(const char *text, const struct line *line, const struct line *next)
 {
-	return next->kind == LINE_ITEM && isdigit((unsigned char)text[next->start]) && line->kind == LINE_TEXT &&
-	       line->indent == next->indent && line->width >= MIN_WIDTH && isalpha((unsigned char)text[line->end - 1]);
+	return next->kind == LINE_ITEM && isdigit((unsigned char)text[next->start]) &&
+	       line->kind == LINE_TEXT && line->indent == next->indent && line->width >= MIN_WIDTH &&
+	       isalpha((unsigned char)text[line->end - 1]);
 }
 
 /* What the lines in front say of a line. */
 enum role {
 	CONTINUES, /* it goes on with the one above */
-	BEGINS,    /* it does not, but is no paragraph either: an item, a line of a verse, program text */
-	OPENS,     /* it is the first of a paragraph, and may be indented for it */
+	BEGINS, /* it does not, but is no paragraph either: an item, a line of a verse, program text */
+	OPENS, /* it is the first of a paragraph, and may be indented for it */
 };
 
 static enum role role_of(const char *text, const struct line *lines, size_t i, bool joined)
@@ -147,11 +157,12 @@ static bool may_join(const char *text, const struct line *line, const struct lin
 	if (next->indent == line->indent)
 		return !share_column(text, line, next) && !same_form(text, line, next);
 	if (next->indent > line->indent)
-		return role != CONTINUES && (hangs_at(text, line, next->indent) ||
-		                  (next->indent - line->indent <= MAX_HANGING_INDENT && starts_lower(text, next) &&
-		                   line->width >= MIN_WIDTH));
-	return role == OPENS && line->kind == LINE_TEXT && line->indent - next->indent <= MAX_FIRST_LINE_INDENT &&
-	       !line_has_gap(text, line);
+		return role != CONTINUES && !share_column(text, line, next) &&
+		       (hangs_at(text, line, next->indent) ||
+		        (next->indent - line->indent <= MAX_HANGING_INDENT && starts_lower(text, next) &&
+		         line->width >= MIN_WIDTH));
+	return role == OPENS && line->kind == LINE_TEXT &&
+	       line->indent - next->indent <= MAX_FIRST_LINE_INDENT && !line_has_gap(text, line);
 }
 
 static bool is_full(const char *text, const struct line *line, const struct line *next, size_t margin)
@@ -188,7 +199,8 @@ static bool was_filled(struct tally tally, size_t margin)
 	if (tally.n_full == 0 || margin < NARROW_WIDTH)
 		return false;
 	if (margin < MIN_WIDTH)
-		return tally.n_full >= 2 && tally.n_full + 1 >= tally.n_pairs && tally.n_reads_on * 4 >= tally.n_full * 3;
+		return tally.n_full >= 2 && tally.n_full + 1 >= tally.n_pairs &&
+		       tally.n_reads_on * 4 >= tally.n_full * 3;
 	return (tally.n_full * 3 >= tally.n_pairs * 2 || tally.n_full + 1 >= tally.n_pairs) &&
 	       tally.n_reads_on * 2 >= tally.n_full;
 }
@@ -283,7 +295,8 @@ static bool is_dashes(const char *text, const struct line *line)
 /* In YAML front matter, a fence, or indented so far that it is code; first: the line above is blank. */
 static bool is_verbatim(struct wrap_markdown *state, const char *text, const struct line *line, bool first)
 {
-	bool dashes = is_dashes(text, line), was_in_front = state->front_matter, was_in_fence = state->fence != 0;
+	bool dashes = is_dashes(text, line), was_in_front = state->front_matter,
+	     was_in_fence = state->fence != 0;
 
 	if (!state->started && dashes)
 		state->front_matter = true;
@@ -302,14 +315,16 @@ static bool is_verbatim(struct wrap_markdown *state, const char *text, const str
 static bool is_html(const char *text, const struct line *line)
 {
 	return text[line->start] == '<' && line->end - line->start > 2 &&
-	       (isalpha((unsigned char)text[line->start + 1]) || strchr("/!?", text[line->start + 1]) != NULL) &&
+	       (isalpha((unsigned char)text[line->start + 1]) ||
+	        strchr("/!?", text[line->start + 1]) != NULL) &&
 	       memchr(text + line->start, ':', line->end - line->start) == NULL;
 }
 
 /* "[name]: where": a link's definition. */
 static bool is_definition(const char *text, const struct line *line)
 {
-	return text[line->start] == '[' && memmem(text + line->start, line->end - line->start, "]: ", 3) != NULL;
+	return text[line->start] == '[' &&
+	       memmem(text + line->start, line->end - line->start, "]: ", 3) != NULL;
 }
 
 static void pass_item(struct wrap_markdown *state, const struct line *line, bool first)

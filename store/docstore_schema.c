@@ -153,12 +153,12 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[CHANGE_FILE] = "UPDATE document SET output = ?2, device = ?3, inode = ?4, size = ?5, mtime_ns = ?6,"
 			" ctime_ns = ?7, error = NULL, changed = (state = 'reading'),"
 			" stage = iif(state = 'reading', stage, NULL), progress = iif(state = 'reading', "
-	                "progress, 0),"
+			"progress, 0),"
 			" state = iif(state = 'reading', 'reading', 'queued') WHERE path = ?1",
 	/* A rescan that ignores the same file again writes nothing. */
 	[IGNORE_FILE] =
 		"INSERT INTO document(path, output, device, inode, size, mtime_ns, ctime_ns, name, state, "
-	        "error,"
+		"error,"
 		" finished_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'ignored', ?9, " NOW ")"
 		" ON CONFLICT (path) DO UPDATE SET output = excluded.output, device = excluded.device,"
 		" inode = excluded.inode, size = excluded.size, mtime_ns = excluded.mtime_ns,"
@@ -175,7 +175,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"UPDATE document SET state = 'reading', stage = NULL, progress = 0, error = NULL, changed = 0"
 		" WHERE id = ?1",
 	[PUT_BACK] = "UPDATE document SET state = iif(state = 'gone', 'gone', 'queued'), stage = NULL, "
-	             "progress = 0,"
+		     "progress = 0,"
 		     " error = NULL, changed = 0 WHERE id = ?1",
 	[PUT_BACK_ALL] = "UPDATE document SET state = 'queued', stage = NULL, progress = 0, changed = 0"
 			 " WHERE state = 'reading'",
@@ -193,17 +193,17 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"'done'") ", tokens = ?2, model = ?3,"
 			  " fingerprint = ?4, prompt_tokens = ?5, computed_tokens = ?6, reused_tokens = ?7,"
 			  " generated_tokens = ?8, seconds = ?9, duplicate_of = NULL, error = NULL, stage = "
-	                  "NULL,"
+			  "NULL,"
 			  " progress = iif(changed, 0, 1), changed = 0, finished_at = " NOW " WHERE id = ?1",
 	[MARK_COPIED] = "UPDATE document SET state = " STATE_AFTER_READING(
 		"'done'") ", (sha256, media_type, charset,"
 			  " language, bytes, pages, tokens, model, fingerprint) = (SELECT sha256, "
-	                  "media_type, charset,"
+			  "media_type, charset,"
 			  " language, bytes, pages, tokens, model, fingerprint FROM document WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
-	                  "seconds = 0,"
+			  "seconds = 0,"
 			  " duplicate_of = ?1, error = NULL, stage = NULL, progress = iif(changed, 0, 1), "
-	                  "changed = 0,"
+			  "changed = 0,"
 			  " finished_at = " NOW " WHERE id = ?2",
 	[GET_DOCUMENT] = "SELECT " DOCUMENT_COLUMNS " FROM document WHERE id = ?1",
 	[NEXT_DOCUMENT] = "SELECT " DOCUMENT_COLUMNS " FROM document WHERE id > ?1 ORDER BY id LIMIT 1",
@@ -213,7 +213,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[FIND_PART_OF_NAME] = "SELECT id, name FROM document WHERE instr(lower(name), lower(?1)) > 0"
 			      " ORDER BY id LIMIT 4",
 	[FIND_DONE] = "SELECT id FROM document WHERE sha256 = ?2 AND fingerprint = ?3 AND state = 'done' AND "
-	              "id <> ?1"
+		      "id <> ?1"
 		      " ORDER BY id LIMIT 1",
 	[COUNT_STATE] = "SELECT count(*) FROM document WHERE state = ?1",
 	[GET_TEXT] = "SELECT bytes, deflated FROM text WHERE document_id = ?1",
@@ -250,7 +250,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" ORDER BY id",
 	[GET_CHUNK_SUMMARIES] = "SELECT " SUMMARY_COLUMNS " FROM summary WHERE chunk_id = ?1 ORDER BY id",
 	[PUT_EVIDENCE] = "INSERT INTO evidence(document_id, summary_id, quote, byte_start, byte_end, page, "
-	                 "section, score)"
+			 "section, score)"
 			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[GET_EVIDENCE] =
 		"SELECT quote, byte_start, byte_end, page, section, score FROM evidence WHERE summary_id = ?1"

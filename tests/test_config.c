@@ -1,0 +1,665 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "daemon/config.h"
+#include "daemon/ignore.h"
+#include "daemon/units.h"
+
+/* A temporary folder with in/, in/sub/, in2/ and out/, in which skimd.yaml is written anew by every test. */
+struct fixture {
+	char folder[PATH_MAX];
+	char path[PATH_MAX + 16];
+	struct config *config;
+	struct err err;
+};
+
+static struct fixture fixture;
+
+static const char *at(const char *name)
+{
+	static char path[2 * PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", fixture.folder, name);
+	return path;
+}
+
+static int setup(void **state)
+{
+	char template[] = "/tmp/test_config.XXXXXX";
+
+	(void)state;
+	memset(&fixture, 0, sizeof(fixture));
+	assert_non_null(mkdtemp(template));
+	assert_non_null(realpath(template, fixture.folder));
+	snprintf(fixture.path, sizeof(fixture.path), "%s/skimd.yaml", fixture.folder);
+	assert_int_equal(file_make_folders(at("in/sub"), 0700, NULL), 0);
+	assert_int_equal(mkdir(at("in2"), 0700), 0);
+	assert_int_equal(mkdir(at("out"), 0700), 0);
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	config_free(fixture.config);
+	return nftw(fixture.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static int read_bytes(const char *text, size_t n)
+{
+	assert_int_equal(file_replace(fixture.path, text, n, 0600, NULL), 0);
+	config_free(fixture.config);
+	fixture.config = NULL;
+	return config_read(fixture.path, &fixture.config, &fixture.err);
+}
+
+static int read_text(const char *text)
+{
+	return read_bytes(text, strlen(text));
+}
+
+/* The error's words without the file's name; "@" in expected stands for the temporary folder. */
+static void assert_words(const char *expected)
+{
+	struct buf whole = { 0 };
+
+	buf_printf(&whole, "%s:", fixture.path);
+	for (const char *p = expected; *p != '\0'; p++) {
+		if (*p == '@')
+			buf_puts(&whole, fixture.folder);
+		else
+			buf_append(&whole, p, 1);
+	}
+	assert_string_equal(fixture.err.text, whole.data);
+	buf_done(&whole);
+}
+
+static void assert_refused(const char *text, const char *expected)
+{
+	assert_int_equal(read_text(text), -EINVAL);
+	assert_words(expected);
+}
+
+static void assert_malformed(const char *text, const char *expected)
+{
+	assert_int_equal(read_text(text), -EBADMSG);
+	assert_words(expected);
+}
+
+#define WATCH "watch:\n  - path: in\n    outbox: out\n" /* three lines */
+
+static void defaults_stand_where_nothing_is_said(void **state)
+{
+	const struct config *config;
+
+	(void)state;
+	assert_int_equal(read_text(WATCH), 0);
+	config = fixture.config;
+	assert_int_equal(config->n_watch, 1);
+	assert_string_equal(config->watch[0].path, at("in"));
+	assert_string_equal(config->watch[0].outbox, at("out"));
+	assert_true(config->watch[0].recursive);
+	assert_true(config->watch[0].settle_ns == 5 * NS_PER_S);
+	assert_true(config->watch[0].rescan_ns == 300 * NS_PER_S);
+	assert_int_equal(config->watch[0].n_ignore, 0);
+	assert_true(config->watch[0].markdown && config->watch[0].json);
+	assert_string_equal(config->model.path, CONFIG_MODEL_NANO);
+	assert_int_equal(config->model.threads, 0);
+	assert_int_equal(config->model.nice, 10);
+	assert_string_equal(config->store.path, "/var/lib/skimd/skimd.db");
+	assert_string_equal(config->kv.path, "/var/cache/skimd/kv.db");
+	assert_true(config->kv.budget_bytes == UINT64_C(4294967296));
+	assert_true(config->extract.max_bytes == UINT64_C(536870912));
+	assert_int_equal(config->log.level, LOG_LEVEL_INFO);
+}
+
+static void every_key_of_this_version_is_read(void **state)
+{
+	const struct config *config;
+
+	(void)state;
+	assert_int_equal(
+		read_text("watch:\n"
+	                  "  - {path: in, outbox: new/box, recursive: false, settle: 250ms, rescan: '2h',\n"
+	                  "     ignore: ['*.log', drafts], outputs: [json]}\n"
+	                  "  - path: in2\n"
+	                  "    outbox: out\n"
+	                  "    outputs: []\n"
+	                  "model: {path: models/big, engine: local, threads: 16, nice: 0, reread: false}\n"
+	                  "store: {path: state/skimd.db}\n"
+	                  "kv: {path: /elsewhere/kv.db, budget: 123}\n"
+	                  "extract: {max_bytes: 3K}\n"
+	                  "log: {level: debug}\n"),
+		0);
+	config = fixture.config;
+	assert_int_equal(config->n_watch, 2);
+	assert_string_equal(config->watch[0].outbox, at("new/box"));
+	assert_false(config->watch[0].recursive);
+	assert_true(config->watch[0].settle_ns == 250 * NS_PER_MS);
+	assert_true(config->watch[0].rescan_ns == 2 * NS_PER_H);
+	assert_int_equal(config->watch[0].n_ignore, 2);
+	assert_string_equal(config->watch[0].ignore[1], "drafts");
+	assert_true(config->watch[0].json && !config->watch[0].markdown);
+	assert_false(config->watch[1].json || config->watch[1].markdown);
+	assert_string_equal(config->model.path, at("models/big"));
+	assert_int_equal(config->model.threads, 16);
+	assert_int_equal(config->model.nice, 0);
+	assert_string_equal(config->store.path, at("state/skimd.db"));
+	assert_string_equal(config->kv.path, "/elsewhere/kv.db");
+	assert_true(config->kv.budget_bytes == 123);
+	assert_true(config->extract.max_bytes == 3072);
+	assert_int_equal(config->log.level, LOG_LEVEL_DEBUG);
+}
+
+static void without_a_file_there_are_defaults_and_nothing_to_watch(void **state)
+{
+	(void)state;
+	assert_int_equal(config_default(&fixture.config, NULL), 0);
+	assert_int_equal(fixture.config->n_watch, 0);
+	assert_string_equal(fixture.config->model.path, "nano");
+	assert_true(fixture.config->kv.budget_bytes == 4 * BYTES_PER_G);
+}
+
+static void a_missing_file_is_named(void **state)
+{
+	char expected[2 * PATH_MAX];
+
+	(void)state;
+	assert_int_equal(config_read(fixture.path, &fixture.config, &fixture.err), -ENOENT);
+	snprintf(expected, sizeof(expected), "%s: cannot open: No such file or directory", fixture.path);
+	assert_string_equal(fixture.err.text, expected);
+	assert_null(fixture.config);
+}
+
+static void nothing_to_watch_is_an_error(void **state)
+{
+	(void)state;
+	assert_refused("", "1: key 'watch': nothing to watch");
+	assert_refused("# only words\n", "1: key 'watch': nothing to watch");
+	assert_refused("log: {level: info}\n", "1: key 'watch': nothing to watch");
+	assert_refused("log: {level: info}\nwatch: []\n", "2: key 'watch': nothing to watch");
+}
+
+static void unknown_keys_are_refused_at_every_level(void **state)
+{
+	(void)state;
+	assert_refused(WATCH "wach: []\n", "4: key 'wach': is not a key of skimd");
+	assert_refused(WATCH "    setle: 5s\n", "4: key 'watch[0].setle': is not a key of skimd");
+	assert_refused(WATCH "model:\n  thread: 5\n", "5: key 'model.thread': is not a key of skimd");
+	assert_refused(WATCH "kv: {path: x, budgets: 1}\n", "4: key 'kv.budgets': is not a key of skimd");
+	assert_refused(WATCH "store:\n  Path: x\n", "5: key 'store.Path': is not a key of skimd");
+}
+
+static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
+{
+	static const char *const KEYS[][2] = {
+		{ "summary: {length: auto}", "summary" },
+		{ "audit: {reading: true}", "audit" },
+		{ "control:", "control" },
+		{ "model: {url: 'http://x'}", "model.url" },
+		{ "model: {api_key_file: x}", "model.api_key_file" },
+		{ "model: {model: x}", "model.model" },
+		{ "model: {concurrency: 2}", "model.concurrency" },
+		{ "model: {prompts: {}}", "model.prompts" },
+		{ "store: {inbox: x}", "store.inbox" },
+		{ "kv: {memory: auto}", "kv.memory" },
+		{ "extract: {max_pages: 5}", "extract.max_pages" },
+		{ "extract: {timeout: 5s}", "extract.timeout" },
+		{ "extract: {ocr: false}", "extract.ocr" },
+		{ "    questions: []", "watch[0].questions" },
+		{ "    keep: forever", "watch[0].keep" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(KEYS) / sizeof(KEYS[0]); i++) {
+		char text[256], expected[256];
+
+		snprintf(text, sizeof(text), WATCH "%s\n", KEYS[i][0]);
+		snprintf(expected, sizeof(expected), "4: key '%s': is not built yet", KEYS[i][1]);
+		assert_refused(text, expected);
+	}
+}
+
+static void values_of_parts_to_come_are_refused_as_not_built(void **state)
+{
+	(void)state;
+	assert_refused(WATCH "    outputs: [json, html]\n",
+	               "4: key 'watch[0].outputs[1]': html is not built yet");
+	assert_refused(WATCH "model: {engine: openai}\n", "4: key 'model.engine': openai is not built yet");
+	assert_refused(WATCH "model: {reread: true}\n", "4: key 'model.reread': true is not built yet");
+}
+
+static void a_watch_needs_both_folders(void **state)
+{
+	(void)state;
+	assert_refused("watch:\n  - outbox: out\n", "2: key 'watch[0]': 'path' is missing");
+	assert_refused("watch:\n\n  - path: in\n", "3: key 'watch[0]': 'outbox' is missing");
+	assert_refused("watch: in\n", "1: key 'watch': must be a list of folders, each with path and outbox");
+	assert_refused("watch:\n  - in\n", "2: key 'watch[0]': keys with values are expected here");
+}
+
+static void a_watched_folder_must_be_there(void **state)
+{
+	(void)state;
+	assert_refused("watch:\n  - path: none\n    outbox: out\n",
+	               "2: key 'watch[0].path': cannot watch '@/none': No such file or directory");
+	assert_refused("watch:\n  - path: skimd.yaml\n    outbox: out\n",
+	               "2: key 'watch[0].path': '@/skimd.yaml' is not a folder");
+	assert_refused("watch:\n  - path: in\n    outbox: skimd.yaml\n",
+	               "3: key 'watch[0].outbox': '@/skimd.yaml' is not a folder");
+}
+
+static void paths_are_words_and_not_expanded(void **state)
+{
+	(void)state;
+	assert_refused(
+		"watch:\n  - path: ~/in\n    outbox: out\n",
+		"2: key 'watch[0].path': '~' is not expanded here: write the whole path, or './~' for a name "
+		"with it");
+	assert_refused("watch:\n  - path:\n    outbox: out\n", "2: key 'watch[0].path': must be a path");
+	assert_refused("watch:\n  - path: [in]\n    outbox: out\n", "2: key 'watch[0].path': must be a path");
+	assert_refused(WATCH "kv: {path: null}\n", "4: key 'kv.path': must be a path");
+	assert_refused(WATCH "store: {path: ''}\n", "4: key 'store.path': must be a path");
+}
+
+static void wrong_types_and_bad_values_are_refused(void **state)
+{
+	(void)state;
+	assert_refused(WATCH "    recursive: yes\n", "4: key 'watch[0].recursive': must be true or false");
+	assert_refused(WATCH "    recursive: 'true'\n", "4: key 'watch[0].recursive': must be true or false");
+	assert_refused(WATCH "    ignore: '*.log'\n", "4: key 'watch[0].ignore': must be a list of patterns");
+	assert_refused(WATCH "    ignore:\n      - a\n      - {b: c}\n",
+	               "6: key 'watch[0].ignore[1]': must be a pattern, such as \"*.part\"");
+	assert_refused(
+		WATCH "    ignore: [a/b]\n",
+		"4: key 'watch[0].ignore[0]': is compared with names, not paths, so it cannot have a '/'");
+	assert_refused(WATCH "    outputs: json\n",
+	               "4: key 'watch[0].outputs': must be a list, such as [markdown, json]");
+	assert_refused(WATCH "    outputs: [pdf]\n",
+	               "4: key 'watch[0].outputs[0]': must be markdown or json");
+	assert_refused(WATCH "model: [nano]\n", "4: key 'model': keys with values are expected here");
+	assert_refused(WATCH "log:\n", "4: key 'log': keys with values are expected here");
+	assert_refused(WATCH "log: {level: loud}\n",
+	               "4: key 'log.level': must be error, warning, info or debug");
+	assert_refused(WATCH "model: {engine: cloud}\n", "4: key 'model.engine': must be local");
+	assert_refused("- watch\n", "1: keys with values are expected here");
+}
+
+static void numbers_have_limits(void **state)
+{
+	static const char *const THREADS[] = { "0",  "257", "-1", "1.5",
+		                               "''", "'4'", "x",  "99999999999999999999" };
+	static const char *const NICE[] = { "-1", "20", "auto", "1x" };
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(THREADS) / sizeof(THREADS[0]); i++) {
+		snprintf(text, sizeof(text), WATCH "model: {threads: %s}\n", THREADS[i]);
+		assert_refused(text, "4: key 'model.threads': must be auto or a number from 1 to 256");
+	}
+	for (size_t i = 0; i < sizeof(NICE) / sizeof(NICE[0]); i++) {
+		snprintf(text, sizeof(text), WATCH "model: {nice: %s}\n", NICE[i]);
+		assert_refused(text, "4: key 'model.nice': must be a number from 0 to 19");
+	}
+}
+
+static void durations_need_a_unit_and_have_limits(void **state)
+{
+	static const char *const BAD[] = { "5", "s", "5 s", "1.5s", "-5s", "5S", "5min", "[5s]" };
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+		snprintf(text, sizeof(text), WATCH "    settle: %s\n", BAD[i]);
+		assert_refused(
+			text,
+			"4: key 'watch[0].settle': must be a whole number with ms, s, m, h or d, such as 5s");
+	}
+	assert_refused(WATCH "    settle: 2d\n", "4: key 'watch[0].settle': '2d' is not between 0 and 1d");
+	assert_refused(WATCH "    rescan: 0s\n", "4: key 'watch[0].rescan': '0s' is not between 1s and 7d");
+	assert_refused(WATCH "    rescan: 99999999999999999d\n",
+	               "4: key 'watch[0].rescan': '99999999999999999d' is not between 1s and 7d");
+	assert_int_equal(read_text(WATCH "    settle: 0s\n    rescan: 7d\n"), 0);
+}
+
+static void sizes_may_have_a_unit_and_have_limits(void **state)
+{
+	static const char *const BAD[] = { "4g", "4GB", "G", "-1", "1.5G", "{a: b}", "0x10" };
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+		snprintf(text, sizeof(text), WATCH "kv: {budget: %s}\n", BAD[i]);
+		assert_refused(
+			text,
+			"4: key 'kv.budget': must be a number of bytes, or one with K, M or G, such as 512M");
+	}
+	assert_refused(WATCH "extract: {max_bytes: 0}\n",
+	               "4: key 'extract.max_bytes': '0' is not between 1 and 1024G");
+	assert_int_equal(read_text(WATCH "kv: {budget: 0}\n"), 0);
+	assert_true(fixture.config->kv.budget_bytes == 0);
+}
+
+static void a_key_stands_once(void **state)
+{
+	(void)state;
+	assert_malformed(WATCH "    settle: 5s\n    path: in2\n",
+	                 "5: key 'watch[0].path': stands here a second time, first in line 2");
+	assert_malformed(WATCH "log: {}\nkv: {}\nlog: {}\n",
+	                 "6: key 'log': stands here a second time, first in line 4");
+}
+
+static void what_is_not_yaml_is_refused_with_its_line(void **state)
+{
+	(void)state;
+	assert_malformed(WATCH "  log: [\n", "4: not valid YAML: did not find expected '-' indicator");
+	assert_malformed(WATCH "log: {level: info\n", "5: not valid YAML: did not find expected ',' or '}'");
+	assert_malformed(WATCH "\n\xff\xfe\n", "5: not valid YAML: invalid leading UTF-8 octet");
+	assert_malformed(WATCH "log: {level: \"\\0\"}\n", "4: a NUL character is not allowed");
+	assert_int_equal(read_bytes("a: \0b\n", 6), -EBADMSG);
+	assert_words("1: not valid YAML: control characters are not allowed");
+}
+
+static void the_parts_of_yaml_that_hide_things_are_refused(void **state)
+{
+	(void)state;
+	assert_malformed("watch: &w\n  - path: in\n", "1: anchors (&name) are not allowed");
+	assert_malformed(WATCH "log: *l\n", "4: aliases (*name) are not allowed");
+	assert_malformed(WATCH "kv: {budget: !!int 5}\n", "4: tags (!name) are not allowed");
+	assert_malformed(WATCH "? [a]\n: b\n", "4: a key must be a word");
+	assert_malformed(WATCH "---\nlog: {}\n", "4: only one document is allowed in a file");
+}
+
+static void there_are_limits_on_depth_and_size(void **state)
+{
+	static char many[1 << 16] = "ignore: [", large[(1 << 20) + 2];
+
+	(void)state;
+	assert_malformed("[[[[[[[[[[a]]]]]]]]]]\n", "1: nested too deeply");
+	for (size_t n = strlen(many); n < 30000; n += 2)
+		memcpy(many + n, "a,", 2);
+	assert_malformed(many, "1: too many values in one file");
+	memset(large, '#', sizeof(large) - 1);
+	assert_int_equal(read_text(large), -EFBIG);
+}
+
+/* Two entries, the second's keys in lines 4 and 5; "@" is the temporary folder. */
+static void assert_clash(const char *path, const char *outbox, const char *path2, const char *outbox2,
+                         const char *expected)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "watch:\n  - path: %s\n    outbox: %s\n  - path: %s\n    outbox: %s\n",
+	         path, outbox, path2, outbox2);
+	assert_refused(text, expected);
+}
+
+static void no_file_is_read_twice(void **state)
+{
+	(void)state;
+	assert_clash(
+		"in", "out/1", "in2/../in", "out/2",
+		"4: key 'watch[1].path': '@/in' is the folder of watch[0]: its files would be read twice");
+	assert_clash("in", "out/1", "in/sub", "out/2",
+	             "4: key 'watch[1].path': '@/in/sub' lies inside the folder of watch[0]: its files would "
+	             "be read twice");
+	assert_clash(
+		"in/sub", "out/1", "in", "out/2",
+		"4: key 'watch[1].path': '@/in' holds the folder of watch[0]: its files would be read twice");
+	assert_int_equal(symlink("in", at("link")), 0);
+	assert_clash(
+		"in", "out/1", "link", "out/2",
+		"4: key 'watch[1].path': '@/in' is the folder of watch[0]: its files would be read twice");
+	assert_int_equal(read_text("watch:\n  - {path: in, outbox: out/1, recursive: false}\n"
+	                           "  - {path: in/sub, outbox: out/2}\n"),
+	                 0);
+}
+
+static void no_two_outputs_can_have_one_name(void **state)
+{
+	(void)state;
+	assert_clash("in", "out", "in2", "out",
+	             "5: key 'watch[1].outbox': '@/out' is the outbox of watch[0]: outputs could have the "
+	             "same names");
+	assert_clash("in", "out", "in2", "out/new/deep",
+	             "5: key 'watch[1].outbox': '@/out/new/deep' lies inside the outbox of watch[0]: outputs "
+	             "could have the "
+	             "same names");
+	assert_clash("in", "new/./box//a", "in2", "new/box",
+	             "5: key 'watch[1].outbox': '@/new/box' holds the outbox of watch[0]: outputs could have "
+	             "the same names");
+	assert_int_equal(symlink("out", at("link")), 0);
+	assert_clash("in", "out/new", "in2", "link/new",
+	             "5: key 'watch[1].outbox': '@/out/new' is the outbox of watch[0]: outputs could have "
+	             "the same names");
+	assert_int_equal(read_text("watch:\n  - {path: in, outbox: out, recursive: false}\n"
+	                           "  - {path: in2, outbox: out/2}\n"),
+	                 0);
+}
+
+static void skimd_never_reads_what_it_wrote(void **state)
+{
+	(void)state;
+	assert_refused("watch:\n  - path: in\n    outbox: in\n",
+	               "3: key 'watch[0].outbox': '@/in' is the folder that watch[0] watches: skimd would "
+	               "read what it "
+	               "wrote");
+	assert_refused("watch:\n  - path: in\n    outbox: in/new/out\n",
+	               "3: key 'watch[0].outbox': '@/in/new/out' lies inside the folder that watch[0] "
+	               "watches: skimd would "
+	               "read what it wrote");
+	assert_clash("in", "in2/out", "in2", "out",
+	             "3: key 'watch[0].outbox': '@/in2/out' lies inside the folder that watch[1] watches: "
+	             "skimd would read "
+	             "what it wrote");
+	assert_refused("watch:\n  - path: in/sub\n    outbox: in\n",
+	               "3: key 'watch[0].outbox': '@/in' holds the folder that watch[0] watches: skimd would "
+	               "read what it "
+	               "wrote");
+	assert_refused("watch:\n  - {path: in, outbox: in, recursive: false}\n",
+	               "2: key 'watch[0].outbox': '@/in' is the folder that watch[0] watches: skimd would "
+	               "read what it "
+	               "wrote");
+	assert_refused("watch:\n  - path: in\n    outbox: new/../in/x\n",
+	               "3: key 'watch[0].outbox': cannot use '@/new/../in/x': Invalid argument");
+}
+
+static void databases_do_not_lie_in_watched_folders(void **state)
+{
+	(void)state;
+	assert_refused(WATCH "store: {path: in/skimd.db}\n",
+	               "2: key 'watch[0].path': '@/in' holds store.path '@/in/skimd.db': skimd would watch "
+	               "its own database");
+	assert_refused(WATCH "kv: {path: in/new/kv.db}\n",
+	               "2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch its "
+	               "own database");
+}
+
+static void a_similar_name_is_another_folder(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text("watch:\n  - {path: in, outbox: in2/out}\n"), 0);
+}
+
+/* A line such as "    # settle: 5s": the place of its "# ", else NULL. */
+static const char *commented_key(const char *line)
+{
+	const char *mark = line + strspn(line, " "), *key;
+	size_t n;
+
+	if (strncmp(mark, "# ", 2) != 0)
+		return NULL;
+	key = mark + 2 + strspn(mark + 2, " ");
+	n = strspn(key, "abcdefghijklmnopqrstuvwxyz_");
+	return n > 0 && key[n] == ':' ? mark : NULL;
+}
+
+/* The example as it is installed, but for two folders that this machine has not. */
+static char *example(void)
+{
+	static const char *const PATHS[][2] = { { "/var/lib/skimd/inbox", "in" },
+		                                { "/var/lib/skimd/outbox", "out" } };
+	const char *source = getenv("srcdir");
+	struct buf text = { 0 };
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/etc/skimd.yaml", source != NULL ? source : ".");
+	assert_int_equal(file_read(path, 65536, &text, NULL), 0);
+	for (size_t i = 0; i < 2; i++) {
+		char *found = strstr(text.data, PATHS[i][0]);
+
+		assert_non_null(found);
+		memset(found, ' ', strlen(PATHS[i][0]));
+		memcpy(found, PATHS[i][1], strlen(PATHS[i][1]));
+	}
+	return buf_take(&text);
+}
+
+static void the_example_is_read(void **state)
+{
+	char *text = example();
+
+	(void)state;
+	if (read_text(text) != 0)
+		fail_msg("%s", fixture.err.text);
+	assert_int_equal(fixture.config->n_watch, 1);
+	free(text);
+}
+
+static void what_the_example_has_in_comments_are_the_defaults(void **state)
+{
+	char *text = example();
+	struct buf plain = { 0 };
+	const struct config *config;
+	size_t n_keys = 0;
+
+	(void)state;
+	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+		int n = (int)strcspn(line, "\n");
+		const char *mark = commented_key(line);
+		int n_indent = mark != NULL ? (int)(mark - line) : 0;
+
+		n_keys += mark != NULL;
+		buf_printf(&plain, "%.*s%.*s\n", n_indent, line, mark != NULL ? n - n_indent - 2 : n,
+		           mark != NULL ? mark + 2 : line);
+	}
+	if (read_text(plain.data) != 0)
+		fail_msg("%s", fixture.err.text);
+	assert_int_equal(n_keys, 20); /* none was taken for prose */
+	config = fixture.config;
+	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
+	assert_true(config->watch[0].settle_ns == 5 * NS_PER_S &&
+	            config->watch[0].rescan_ns == 5 * NS_PER_MIN);
+	assert_string_equal(config->model.path, CONFIG_MODEL_NANO);
+	assert_true(config->model.threads == 0 && config->model.nice == 10);
+	assert_string_equal(config->store.path, "/var/lib/skimd/skimd.db");
+	assert_string_equal(config->kv.path, "/var/cache/skimd/kv.db");
+	assert_true(config->kv.budget_bytes == 4 * BYTES_PER_G);
+	assert_true(config->extract.max_bytes == 512 * BYTES_PER_M);
+	assert_int_equal(config->log.level, LOG_LEVEL_INFO);
+	free(text);
+	buf_done(&plain);
+}
+
+static void temporary_names_are_ignored_and_documents_are_not(void **state)
+{
+	static const char *const TEMPORARY[] = {
+		".a.txt.swp",
+		"a.txt~",
+		".#a",
+		"#a#",
+		"4913",
+		".goutputstream-X1",
+		".~lock.a.odt#",
+		"~$a.docx",
+		"a.part",
+		"a.partial",
+		"a.crdownload",
+		"a.filepart",
+		".syncthing.a.tmp",
+		"~syncthing~a",
+		".a.pdf.aB3dE9",
+		".nfs0001",
+		"._a",
+		".DS_Store",
+		"Thumbs.db",
+		"desktop.ini",
+		"@eaDir",
+		".stfolder",
+		".stversions",
+		".Trash-1000",
+		".git",
+		"own.log",
+	};
+	static const char *const DOCUMENTS[] = { "a.txt", ".hidden.txt", "report.folder",
+		                                 "part",  "a.part.pdf",  "git" };
+	char own[] = "*.log", *globs[] = { own };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(TEMPORARY) / sizeof(TEMPORARY[0]); i++)
+		assert_true(ignore_matches(TEMPORARY[i], globs, 1));
+	for (size_t i = 0; i < sizeof(DOCUMENTS) / sizeof(DOCUMENTS[0]); i++)
+		assert_false(ignore_matches(DOCUMENTS[i], globs, 1));
+	assert_false(ignore_matches("own.log", NULL, 0));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(defaults_stand_where_nothing_is_said),
+		TEST(every_key_of_this_version_is_read),
+		TEST(without_a_file_there_are_defaults_and_nothing_to_watch),
+		TEST(a_missing_file_is_named),
+		TEST(nothing_to_watch_is_an_error),
+		TEST(unknown_keys_are_refused_at_every_level),
+		TEST(keys_of_parts_to_come_are_refused_as_not_built),
+		TEST(values_of_parts_to_come_are_refused_as_not_built),
+		TEST(a_watch_needs_both_folders),
+		TEST(a_watched_folder_must_be_there),
+		TEST(paths_are_words_and_not_expanded),
+		TEST(wrong_types_and_bad_values_are_refused),
+		TEST(numbers_have_limits),
+		TEST(durations_need_a_unit_and_have_limits),
+		TEST(sizes_may_have_a_unit_and_have_limits),
+		TEST(a_key_stands_once),
+		TEST(what_is_not_yaml_is_refused_with_its_line),
+		TEST(the_parts_of_yaml_that_hide_things_are_refused),
+		TEST(there_are_limits_on_depth_and_size),
+		TEST(no_file_is_read_twice),
+		TEST(no_two_outputs_can_have_one_name),
+		TEST(skimd_never_reads_what_it_wrote),
+		TEST(databases_do_not_lie_in_watched_folders),
+		TEST(a_similar_name_is_another_folder),
+		TEST(the_example_is_read),
+		TEST(what_the_example_has_in_comments_are_the_defaults),
+		TEST(temporary_names_are_ignored_and_documents_are_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

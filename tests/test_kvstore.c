@@ -1,0 +1,712 @@
+/* kv.db: what is put comes back unchanged or not at all, and never takes more than its budget on the disk. */
+#include "store/kvstore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define N_BYTES 300000
+#define TOKENS "0123456789abcdef"
+#define N_TOKENS 16
+#define LARGE ((uint64_t)64 << 20)
+
+struct fixture {
+	char folder[32];
+	char path[64];
+	uint8_t *bytes, *back;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	snprintf(f->folder, sizeof(f->folder), "/tmp/test_kvstore.XXXXXX");
+	if (mkdtemp(f->folder) == NULL)
+		return -1;
+	snprintf(f->path, sizeof(f->path), "%s/kv.db", f->folder);
+	f->bytes = malloc(N_BYTES);
+	f->back = malloc(N_BYTES);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const SUFFIXES[] = { "", "-journal", ".damaged", ".damaged-journal" };
+	struct fixture *f = *state;
+	char name[96];
+
+	for (size_t i = 0; i < sizeof(SUFFIXES) / sizeof(SUFFIXES[0]); i++) {
+		snprintf(name, sizeof(name), "%s%s", f->path, SUFFIXES[i]);
+		unlink(name);
+	}
+	free(f->bytes);
+	free(f->back);
+	return rmdir(f->folder);
+}
+
+static struct kv_key key_of(unsigned number)
+{
+	struct kv_key key = { { 0 } };
+	uint64_t x = number + 1;
+
+	for (size_t i = 0; i < sizeof(key.bytes); i++) {
+		x = x * 6364136223846793005u + 1442695040888963407u;
+		key.bytes[i] = (uint8_t)(x >> 56);
+	}
+	return key;
+}
+
+static void fill(struct fixture *f, unsigned number)
+{
+	uint64_t x = number + 77;
+
+	for (size_t i = 0; i < N_BYTES; i++) {
+		x = x * 6364136223846793005u + 1442695040888963407u;
+		f->bytes[i] = (uint8_t)(x >> 56);
+	}
+}
+
+static struct kvstore *open_store(struct fixture *f, uint64_t budget)
+{
+	struct kvstore *store = NULL;
+	struct err replaced = { "?" }, err = { "" };
+
+	if (kvstore_open(f->path, budget, &store, &replaced, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(replaced.text, "");
+	return store;
+}
+
+static int put(struct fixture *f, struct kvstore *store, unsigned number)
+{
+	struct kv_key key = key_of(number);
+
+	fill(f, number);
+	return kvstore_put(store, &key, TOKENS, N_TOKENS, f->bytes, N_BYTES, NULL);
+}
+
+static int get(struct fixture *f, struct kvstore *store, unsigned number)
+{
+	struct kv_key key = key_of(number);
+
+	return kvstore_get(store, &key, TOKENS, N_TOKENS, f->back, N_BYTES, NULL);
+}
+
+static void expect_hit(struct fixture *f, struct kvstore *store, unsigned number)
+{
+	fill(f, number);
+	assert_int_equal(get(f, store, number), 0);
+	assert_memory_equal(f->back, f->bytes, N_BYTES);
+}
+
+static struct kv_stats stats_of(struct kvstore *store)
+{
+	struct kv_stats stats;
+
+	kvstore_stats(store, &stats);
+	return stats;
+}
+
+static uint64_t bytes_on_disk(const struct fixture *f)
+{
+	char name[96];
+	struct stat file = { 0 }, journal = { 0 };
+
+	snprintf(name, sizeof(name), "%s-journal", f->path);
+	if (stat(name, &journal) < 0)
+		journal.st_size = 0;
+	if (stat(f->path, &file) < 0)
+		file.st_size = 0;
+	return (uint64_t)(file.st_size + journal.st_size);
+}
+
+static int64_t query(const struct fixture *f, const char *sql)
+{
+	sqlite3 *sqlite;
+	sqlite3_stmt *row;
+	int64_t n = -1;
+
+	assert_int_equal(sqlite3_open(f->path, &sqlite), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(sqlite, sql, -1, &row, NULL), SQLITE_OK);
+	if (sqlite3_step(row) == SQLITE_ROW)
+		n = sqlite3_column_int64(row, 0);
+	sqlite3_finalize(row);
+	assert_int_equal(sqlite3_close(sqlite), SQLITE_OK);
+	return n;
+}
+
+static void a_block_comes_back_after_the_store_is_opened_again(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	struct kv_stats stats;
+
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(put(f, store, i), 0);
+	expect_hit(f, store, 2); /* from the open batch */
+	kvstore_close(store);
+
+	store = open_store(f, LARGE);
+	for (unsigned i = 0; i < 5; i++)
+		expect_hit(f, store, i);
+	assert_int_equal(get(f, store, 5), -ENOENT);
+	stats = stats_of(store);
+	assert_int_equal(stats.blocks, 5);
+	assert_int_equal(stats.bytes, 5 * N_BYTES);
+	assert_int_equal(stats.hits, 5);
+	assert_int_equal(stats.misses, 1);
+	assert_int_equal(stats.damaged, 0);
+	assert_int_equal(stats.file_bytes, bytes_on_disk(f));
+	kvstore_close(store);
+}
+
+static void a_new_file_has_the_layout_that_the_budget_reckons_with(void **state)
+{
+	struct fixture *f = *state;
+	struct stat status;
+
+	kvstore_close(open_store(f, LARGE));
+	assert_int_equal(query(f, "PRAGMA page_size"), 16384);
+	assert_int_equal(query(f, "PRAGMA auto_vacuum"), 2);
+	assert_int_equal(stat(f->path, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+static void an_empty_block_is_a_block(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	struct kv_key key = key_of(1);
+
+	assert_int_equal(kvstore_put(store, &key, "", 0, "", 0, NULL), 0);
+	assert_int_equal(kvstore_get(store, &key, "", 0, f->back, 0, NULL), 0);
+	kvstore_close(store);
+}
+
+static void a_block_of_other_tokens_is_a_miss_and_removed(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	struct kv_key key = key_of(1);
+
+	put(f, store, 1);
+	assert_int_equal(kvstore_get(store, &key, "0123456789abcdeX", N_TOKENS, f->back, N_BYTES, NULL),
+	                 -ENOENT);
+	assert_int_equal(stats_of(store).damaged, 1);
+	assert_int_equal(stats_of(store).blocks, 0);
+	assert_int_equal(get(f, store, 1), -ENOENT);
+	kvstore_close(store);
+}
+
+static void a_block_that_is_there_is_stored_once(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+
+	put(f, store, 1);
+	put(f, store, 1);
+	assert_int_equal(stats_of(store).stored, 1);
+	assert_int_equal(stats_of(store).blocks, 1);
+	kvstore_close(store);
+}
+
+static void a_put_replaces_a_block_of_other_tokens(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	struct kv_key key = key_of(1);
+
+	assert_int_equal(kvstore_put(store, &key, "other", 5, "bytes", 5, NULL), 0);
+	assert_int_equal(put(f, store, 1), 0);
+	assert_int_equal(stats_of(store).blocks, 1);
+	expect_hit(f, store, 1);
+	kvstore_close(store);
+}
+
+/* Changes one byte of the stored bytes through SQLite, where only the checksum can tell. */
+static void flip_stored_byte(struct fixture *f, int offset)
+{
+	sqlite3 *sqlite;
+	sqlite3_blob *blob;
+	uint8_t byte;
+
+	assert_int_equal(sqlite3_open(f->path, &sqlite), SQLITE_OK);
+	assert_int_equal(sqlite3_blob_open(sqlite, "main", "data", "bytes", 1, 1, &blob), SQLITE_OK);
+	assert_int_equal(sqlite3_blob_read(blob, &byte, 1, offset), SQLITE_OK);
+	byte ^= 1;
+	assert_int_equal(sqlite3_blob_write(blob, &byte, 1, offset), SQLITE_OK);
+	sqlite3_blob_close(blob);
+	assert_int_equal(sqlite3_close(sqlite), SQLITE_OK);
+}
+
+static void one_flipped_byte_is_a_miss_wherever_it_is(void **state)
+{
+	static const int OFFSETS[] = { 0, 1, 4095, 16383, 150000, N_BYTES - 1 };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(OFFSETS) / sizeof(OFFSETS[0]); i++) {
+		struct kvstore *store = open_store(f, LARGE);
+
+		assert_int_equal(put(f, store, 1), 0);
+		kvstore_close(store);
+		flip_stored_byte(f, OFFSETS[i]);
+		store = open_store(f, LARGE);
+		assert_int_equal(get(f, store, 1), -ENOENT);
+		assert_int_equal(stats_of(store).damaged, 1);
+		assert_int_equal(stats_of(store).blocks, 0);
+		kvstore_close(store);
+	}
+}
+
+static void overwrite(const char *path, off_t offset, const void *bytes, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, bytes, n, offset), n);
+	close(fd);
+}
+
+/* Overwrites 64 bytes at a place of the closed file, and reads everything: each block is right or a miss, and the
+ * store can be used after that. Returns whether something was found damaged. */
+static bool survives_damage_at(struct fixture *f, off_t offset, uint8_t filler)
+{
+	struct kvstore *store = open_store(f, LARGE);
+	struct err replaced = { "" }, err = { "" };
+	uint8_t junk[64];
+	bool found;
+	int r;
+
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(put(f, store, i), 0);
+	kvstore_close(store);
+	memset(junk, filler, sizeof(junk));
+	overwrite(f->path, offset, junk, sizeof(junk));
+
+	if (kvstore_open(f->path, LARGE, &store, &replaced, &err) < 0)
+		fail_msg("offset %lld: %s", (long long)offset, err.text);
+	for (unsigned i = 0; i < 6; i++) {
+		fill(f, i);
+		r = get(f, store, i);
+		if (r == 0)
+			assert_memory_equal(f->back, f->bytes, N_BYTES);
+		else
+			assert_int_equal(r, -ENOENT);
+	}
+	found = replaced.text[0] != '\0' || stats_of(store).damaged > 0;
+	assert_int_equal(put(f, store, 9), 0);
+	assert_int_equal(kvstore_flush(store, NULL), 0);
+	expect_hit(f, store, 9);
+	kvstore_close(store);
+	return found;
+}
+
+static void an_overwritten_file_gives_no_wrong_block_and_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	unsigned n_found = 0, n = 0;
+
+	for (off_t offset = 0; offset < 1800000; offset += 16384 * 7 + 8192, n += 2) {
+		unlink(f->path);
+		n_found += survives_damage_at(f, offset, 0xff);
+		unlink(f->path);
+		n_found +=
+			survives_damage_at(f, offset - offset % 16384, 0x5a); /* a page's header or pointer */
+	}
+	assert_true(n_found > n / 2);
+}
+
+static void damage_found_by_a_get_sets_the_file_aside_in_the_same_handle(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	int64_t root;
+	uint8_t junk[16384];
+	char damaged[96];
+
+	put(f, store, 1);
+	kvstore_close(store);
+	root = query(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'data'");
+	memset(junk, 0xee, sizeof(junk));
+	overwrite(f->path, (off_t)(root - 1) * 16384, junk, sizeof(junk));
+
+	store = open_store(f, LARGE);
+	assert_int_equal(get(f, store, 1), -ENOENT);
+	assert_int_equal(stats_of(store).set_aside, 1);
+	assert_int_equal(stats_of(store).blocks, 0);
+	snprintf(damaged, sizeof(damaged), "%s.damaged", f->path);
+	assert_int_equal(access(damaged, F_OK), 0);
+	assert_int_equal(put(f, store, 1), 0);
+	expect_hit(f, store, 1);
+	kvstore_close(store);
+	store = open_store(f, LARGE);
+	expect_hit(f, store, 1);
+	kvstore_close(store);
+}
+
+struct watch {
+	const struct fixture *fixture;
+	uint64_t most;
+	atomic_bool stop;
+};
+
+/* Sees the file in the middle of transactions too. */
+static void *watch_size(void *user)
+{
+	struct watch *watch = user;
+
+	while (!atomic_load(&watch->stop)) {
+		uint64_t bytes = bytes_on_disk(watch->fixture);
+
+		if (bytes > watch->most)
+			watch->most = bytes;
+	}
+	return NULL;
+}
+
+static void the_budget_is_never_exceeded(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t budget = 20 * N_BYTES;
+	struct kvstore *store = open_store(f, budget);
+	struct watch watch = { .fixture = f };
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, watch_size, &watch), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		assert_int_equal(put(f, store, i), 0);
+		assert_true(bytes_on_disk(f) <= budget);
+		if (i % 7 == 6)
+			assert_int_equal(get(f, store, i - 5), 0);
+	}
+	atomic_store(&watch.stop, true);
+	pthread_join(thread, NULL);
+	assert_true(watch.most <= budget);
+	assert_true(stats_of(store).blocks >= 14);
+	assert_int_equal(stats_of(store).evicted + stats_of(store).blocks, 200);
+	expect_hit(f, store, 199);
+	kvstore_close(store);
+	assert_true(bytes_on_disk(f) <= budget);
+}
+
+static void blocks_of_all_sizes_stay_within_the_budget(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t budget = 4 << 20, x = 1;
+	struct kvstore *store = open_store(f, budget);
+
+	fill(f, 0);
+	for (unsigned i = 0; i < 600; i++) {
+		struct kv_key key = key_of(i);
+
+		x = x * 6364136223846793005u + 1442695040888963407u;
+		assert_int_equal(kvstore_put(store, &key, TOKENS, N_TOKENS, f->bytes,
+		                             (x >> 40) % (i % 50 == 0 ? N_BYTES : 3000), NULL),
+		                 0);
+		assert_true(bytes_on_disk(f) <= budget);
+	}
+	assert_true(stats_of(store).bytes > budget / 3);
+	kvstore_close(store);
+}
+
+static void the_least_recently_used_block_goes_first(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, 20 * N_BYTES);
+	unsigned n = 0;
+
+	while (stats_of(store).evicted == 0) {
+		assert_int_equal(put(f, store, n++), 0);
+		if (n > 3)
+			expect_hit(f, store, 0);
+	}
+	expect_hit(f, store, 0);
+	assert_int_equal(get(f, store, 1), -ENOENT);
+	expect_hit(f, store, n - 1);
+	kvstore_close(store);
+}
+
+static void uses_are_remembered_over_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, 20 * N_BYTES);
+	unsigned n = 8;
+
+	for (unsigned i = 0; i < n; i++)
+		put(f, store, i);
+	expect_hit(f, store, 0);
+	kvstore_close(store);
+	store = open_store(f, 20 * N_BYTES);
+	while (stats_of(store).evicted == 0)
+		put(f, store, n++);
+	assert_int_equal(get(f, store, 1), -ENOENT);
+	expect_hit(f, store, 0);
+	kvstore_close(store);
+}
+
+static void pinned_blocks_stay_and_nothing_is_stored_when_all_are(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, 20 * N_BYTES);
+	unsigned n = 0, n_pinned = 5;
+	int r = 0;
+
+	for (unsigned i = 0; i < n_pinned; i++) {
+		struct kv_key key = key_of(i);
+
+		assert_int_equal(kvstore_pin(store, &key), 0);
+	}
+	for (; n < 60; n++)
+		assert_int_equal(put(f, store, n), 0);
+	for (unsigned i = 0; i < n_pinned; i++)
+		expect_hit(f, store, i);
+	assert_int_equal(get(f, store, n_pinned), -ENOENT);
+
+	for (; r == 0; n++) {
+		struct kv_key key = key_of(n);
+		struct err err = { "" };
+
+		assert_true(n < 100);
+		assert_int_equal(kvstore_pin(store, &key), 0);
+		fill(f, n);
+		r = kvstore_put(store, &key, TOKENS, N_TOKENS, f->bytes, N_BYTES, &err);
+		if (r < 0)
+			assert_string_equal(
+				err.text,
+				"what is pinned leaves no room for 300000 bytes in the budget of 6000000");
+	}
+	assert_int_equal(r, -ENOSPC);
+	expect_hit(f, store, n - 2); /* the put before, perhaps of the batch that is still open */
+	expect_hit(f, store, 0);
+	kvstore_unpin_all(store);
+	assert_int_equal(put(f, store, n), 0);
+	kvstore_close(store);
+}
+
+static void a_block_larger_than_the_budget_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, 2 << 20);
+	struct kv_key key = key_of(1);
+	size_t n = (2 << 20) + 1;
+	uint8_t *large = calloc(1, n);
+	struct err err;
+
+	assert_int_equal(kvstore_put(store, &key, TOKENS, N_TOKENS, large, n, &err), -EFBIG);
+	assert_string_equal(err.text, "block of 2097153 bytes does not fit the budget of 2097152");
+	free(large);
+	kvstore_close(store);
+}
+
+static void a_budget_of_nothing_keeps_nothing_and_makes_no_file(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, 0);
+
+	assert_int_equal(put(f, store, 1), 0);
+	assert_int_equal(get(f, store, 1), -ENOENT);
+	assert_int_equal(kvstore_flush(store, NULL), 0);
+	assert_int_equal(stats_of(store).misses, 1);
+	kvstore_close(store);
+	assert_int_equal(access(f->path, F_OK), -1);
+}
+
+static void a_smaller_budget_shrinks_the_file_and_keeps_the_newest_blocks(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	struct watch watch = { .fixture = f };
+	uint64_t before;
+	pthread_t thread;
+
+	for (unsigned i = 0; i < 150; i++)
+		assert_int_equal(put(f, store, i), 0);
+	kvstore_close(store);
+	before = bytes_on_disk(f);
+	assert_true(before > 45000000);
+
+	assert_int_equal(pthread_create(&thread, NULL, watch_size, &watch), 0);
+	store = open_store(f, 20 * N_BYTES);
+	atomic_store(&watch.stop, true);
+	pthread_join(thread, NULL);
+	assert_true(watch.most < before + (4 << 20));
+	assert_true(bytes_on_disk(f) <= 20 * N_BYTES);
+	assert_true(stats_of(store).blocks >= 14);
+	for (unsigned i = 140; i < 150; i++)
+		expect_hit(f, store, i);
+	kvstore_close(store);
+	assert_true(bytes_on_disk(f) <= 20 * N_BYTES);
+}
+
+static void a_process_killed_in_a_batch_leaves_what_was_flushed(void **state)
+{
+	struct fixture *f = *state;
+	pid_t child = fork();
+	struct kvstore *store;
+	int status;
+
+	if (child == 0) {
+		store = open_store(f, LARGE);
+		for (unsigned i = 0; i < 4; i++)
+			put(f, store, i);
+		kvstore_flush(store, NULL);
+		for (unsigned i = 4; i < 40; i++)
+			put(f, store, i);
+		raise(SIGKILL);
+	}
+	waitpid(child, &status, 0);
+	assert_true(WIFSIGNALED(status));
+	store = open_store(f, LARGE);
+	for (unsigned i = 0; i < 4; i++)
+		expect_hit(f, store, i);
+	/* of the others, all but the batch that was open */
+	assert_true(stats_of(store).blocks < 40 && stats_of(store).blocks >= 20);
+	assert_int_equal(put(f, store, 41), 0);
+	kvstore_close(store);
+	assert_int_equal(
+		query(f, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+}
+
+static void expect_set_aside(struct fixture *f, const char *reason)
+{
+	struct kvstore *store = NULL;
+	struct err replaced = { "" };
+	char damaged[96];
+
+	assert_int_equal(kvstore_open(f->path, LARGE, &store, &replaced, NULL), 0);
+	if (strstr(replaced.text, reason) == NULL)
+		fail_msg("'%s' does not say '%s'", replaced.text, reason);
+	snprintf(damaged, sizeof(damaged), "%s.damaged", f->path);
+	assert_int_equal(access(damaged, F_OK), 0);
+	assert_int_equal(put(f, store, 1), 0);
+	kvstore_close(store);
+	store = open_store(f, LARGE);
+	expect_hit(f, store, 1);
+	kvstore_close(store);
+}
+
+static void random_bytes_are_set_aside(void **state)
+{
+	struct fixture *f = *state;
+
+	fill(f, 5);
+	overwrite(f->path, 0, f->bytes, 70000);
+	expect_set_aside(f, "file is not a database");
+}
+
+static void a_truncated_file_is_set_aside(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+
+	for (unsigned i = 0; i < 5; i++)
+		put(f, store, i);
+	kvstore_close(store);
+	assert_int_equal(truncate(f->path, 3 * 16384), 0);
+	expect_set_aside(f, "database disk image is malformed");
+}
+
+static void the_file_of_another_application_is_set_aside(void **state)
+{
+	struct fixture *f = *state;
+
+	query(f, "CREATE TABLE theirs(x)");
+	query(f, "PRAGMA application_id = 305419896");
+	expect_set_aside(f, "kv.db: not a kv store (its application id is 0x12345678)");
+}
+
+static void a_file_of_another_version_is_set_aside(void **state)
+{
+	struct fixture *f = *state;
+
+	kvstore_close(open_store(f, LARGE));
+	query(f, "PRAGMA user_version = 2");
+	expect_set_aside(f, "made by a newer skimd: schema version 2, this one knows up to 1");
+}
+
+static void a_second_process_is_told_that_the_file_is_in_use(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE), *second = NULL;
+	struct err err = { "" };
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		int r = kvstore_open(f->path, LARGE, &second, NULL, &err);
+
+		_exit(r == -EBUSY && strstr(err.text, "kv.db: in use by another process") != NULL ? 0 : 1);
+	}
+	waitpid(child, &status, 0);
+	assert_int_equal(status, 0);
+	assert_int_equal(put(f, store, 1), 0);
+	kvstore_close(store);
+}
+
+static void a_missing_folder_is_an_error(void **state)
+{
+	struct kvstore *store = NULL;
+	struct err err = { "" };
+
+	(void)state;
+	assert_int_equal(kvstore_open("/nonexistent/kv.db", LARGE, &store, NULL, &err), -ENOENT);
+	assert_string_equal(err.text, "/nonexistent/kv.db: cannot open: No such file or directory");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down_and_free)
+
+static int tear_down_and_free(void **state)
+{
+	int r = tear_down(state);
+
+	free(*state);
+	return r;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_block_comes_back_after_the_store_is_opened_again),
+		TEST(a_new_file_has_the_layout_that_the_budget_reckons_with),
+		TEST(an_empty_block_is_a_block),
+		TEST(a_block_of_other_tokens_is_a_miss_and_removed),
+		TEST(a_block_that_is_there_is_stored_once),
+		TEST(a_put_replaces_a_block_of_other_tokens),
+		TEST(one_flipped_byte_is_a_miss_wherever_it_is),
+		TEST(an_overwritten_file_gives_no_wrong_block_and_goes_on),
+		TEST(damage_found_by_a_get_sets_the_file_aside_in_the_same_handle),
+		TEST(the_budget_is_never_exceeded),
+		TEST(blocks_of_all_sizes_stay_within_the_budget),
+		TEST(the_least_recently_used_block_goes_first),
+		TEST(uses_are_remembered_over_a_restart),
+		TEST(pinned_blocks_stay_and_nothing_is_stored_when_all_are),
+		TEST(a_block_larger_than_the_budget_is_refused),
+		TEST(a_budget_of_nothing_keeps_nothing_and_makes_no_file),
+		TEST(a_smaller_budget_shrinks_the_file_and_keeps_the_newest_blocks),
+		TEST(a_process_killed_in_a_batch_leaves_what_was_flushed),
+		TEST(random_bytes_are_set_aside),
+		TEST(a_truncated_file_is_set_aside),
+		TEST(the_file_of_another_application_is_set_aside),
+		TEST(a_file_of_another_version_is_set_aside),
+		TEST(a_second_process_is_told_that_the_file_is_in_use),
+		TEST(a_missing_folder_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
