@@ -10,7 +10,7 @@
 struct marks {
 	size_t n_lines, n_code; /* that are not blank; that read like something else */
 	size_t n_headings, n_comments; /* "# words" under a blank line; under others */
-	size_t n_fences, n_links, n_tables, n_items, n_strong;
+	size_t n_fences, n_links, n_tables, n_underlined, n_items, n_strong;
 	bool in_fence;
 };
 
@@ -72,7 +72,7 @@ static void count_line(struct marks *marks, const char *text, const struct line 
 		marks->n_headings += last->kind == LINE_BLANK;
 		marks->n_comments += last->kind != LINE_BLANK;
 	}
-	marks->n_headings += is_setext(line, last, text);
+	marks->n_underlined += is_setext(line, last, text);
 	marks->n_links += has(text, line, "](");
 	marks->n_tables += is_delimiter_row(text, line);
 	marks->n_items += line->kind == LINE_ITEM;
@@ -86,6 +86,7 @@ static bool speaks_for_it(const struct marks *marks, bool hinted)
 		               marks->n_fences > 0,
 		               marks->n_links > 0,
 		               marks->n_tables > 0,
+		               marks->n_underlined > 0,
 		               marks->n_items > 1,
 		               marks->n_strong > 1 };
 	size_t n_kinds = 0;

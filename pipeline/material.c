@@ -1,22 +1,30 @@
 #include "pipeline/material.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
+#include "pipeline/centrality.h"
 #include "pipeline/sentence.h"
+
+static void forget_span(struct material *material, size_t i)
+{
+	free(material->places[i].quote);
+	free(material->places[i].section);
+	free(material->words[i]);
+}
 
 void material_done(struct material *material)
 {
-	for (size_t i = 0; i < material->n_spans; i++) {
-		free(material->places[i].quote);
-		free(material->places[i].section);
-		free(material->words[i]);
-	}
+	for (size_t i = 0; i < material->n_spans; i++)
+		forget_span(material, i);
 	free(material->spans);
 	free(material->places);
 	free(material->words);
+	free(material->title);
+	free(material->stems);
 	buf_done(&material->text);
 	*material = (struct material){ 0 };
 }
@@ -55,12 +63,29 @@ static int add_sentence(struct material *material, const struct summary_text *te
 	return add_span(material, text->view->text + sentence.start, sentence.end - sentence.start, &place);
 }
 
+/* The heading that the chunk begins under, or else the first one in it. */
+static int set_title(struct material *material, const struct view *view, const struct chunk *chunk)
+{
+	const struct heading *heading = view_heading_at(view, chunk->start);
+
+	for (size_t i = 0; heading == NULL && i < view->n_headings; i++) {
+		if (view->headings[i].start >= chunk->start && view->headings[i].start < chunk->end)
+			heading = &view->headings[i];
+	}
+	if (heading == NULL)
+		return 0;
+	material->title = strndup(view->text + heading->title, heading->end - heading->title);
+	return material->title == NULL ? -ENOMEM : 0;
+}
+
 int material_from_chunk(struct material *material, const struct summary_text *text, const struct chunk *chunk)
 {
 	struct sentence *sentences;
 	size_t n;
-	int r = sentence_find(text->view->text, chunk->start, chunk->end, &sentences, &n);
+	int r = set_title(material, text->view, chunk);
 
+	if (r == 0)
+		r = sentence_find(text->view->text, chunk->start, chunk->end, &sentences, &n);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < n; i++) {
@@ -85,24 +110,64 @@ static int add_quote(struct material *material, const struct passage *passage)
 	return add_span(material, passage->text, strlen(passage->text), &copy);
 }
 
-int material_add_passages(struct material *material, const struct passages *passages, size_t max_bytes)
+static bool is_taken(const struct passage *passage, enum passage_kind kind, size_t room)
 {
-	static const enum passage_kind ORDER[] = { PASSAGE_ABSTRACT, PASSAGE_KEY };
+	/* A summary that is an extract is its own key passages over again. */
+	bool new_words = kind != PASSAGE_ABSTRACT || passage->generated;
+
+	return passage->kind == kind && new_words && strlen(passage->text) + 1 <= room;
+}
+
+static int add_lines(struct material *material, const struct passages *passages, enum passage_kind kind,
+                     size_t *room)
+{
 	int r = 0;
 
-	for (size_t k = 0; k < sizeof(ORDER) / sizeof(ORDER[0]); k++) {
-		for (size_t i = 0; r == 0 && i < passages->n; i++) {
-			const struct passage *passage = &passages->items[i];
-			size_t n = strlen(passage->text) + 1;
+	for (size_t i = 0; r == 0 && i < passages->n; i++) {
+		const struct passage *passage = &passages->items[i];
 
-			if (passage->kind != ORDER[k] || n > max_bytes)
-				continue;
-			max_bytes -= n;
-			buf_puts(&material->text, passage->text);
-			buf_puts(&material->text, "\n");
-			if (passage->kind == PASSAGE_KEY && passage->n_evidence > 0)
-				r = add_quote(material, passage);
-		}
+		if (!is_taken(passage, kind, *room))
+			continue;
+		*room -= strlen(passage->text) + 1;
+		buf_puts(&material->text, passage->text);
+		buf_puts(&material->text, "\n");
+		if (kind == PASSAGE_KEY && passage->n_evidence > 0)
+			r = add_quote(material, passage);
 	}
 	return r < 0 ? r : buf_status(&material->text);
+}
+
+int material_add_passages(struct material *material, const struct passages *passages, size_t max_bytes)
+{
+	int r = add_lines(material, passages, PASSAGE_ABSTRACT, &max_bytes);
+
+	if (r == 0)
+		r = add_lines(material, passages, PASSAGE_KEY, &max_bytes);
+	for (size_t i = 0; r == 0 && material->title == NULL && i < passages->n; i++) {
+		if (passages->items[i].kind == PASSAGE_TITLE &&
+		    (material->title = strdup(passages->items[i].text)) == NULL)
+			r = -ENOMEM;
+	}
+	return r;
+}
+
+int material_shortlist(struct material *material, size_t n)
+{
+	size_t *kept = array_new(size_t, n), n_kept, at = 0;
+	int r = kept == NULL ? -ENOMEM
+	                     : centrality_shortlist(material->spans, material->n_spans, n, kept, &n_kept);
+
+	for (size_t i = 0; r == 0 && i < material->n_spans; i++) {
+		if (at == n_kept || kept[at] != i) {
+			forget_span(material, i);
+			continue;
+		}
+		material->spans[at] = material->spans[i];
+		material->places[at] = material->places[i];
+		material->words[at++] = material->words[i];
+	}
+	if (r == 0)
+		material->n_spans = at;
+	free(kept);
+	return r;
 }

@@ -3,6 +3,7 @@
 #define SKIMD_PIPELINE_MATERIAL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "model/grounded.h"
@@ -16,6 +17,9 @@ struct material {
 	struct evidence *places; /* [n_spans] quote and section are the material's own */
 	char **words; /* [n_spans] */
 	size_t n_spans, cap_spans, cap_places, cap_words;
+	char *title; /* what to call it where the model has no name: a heading; NULL: none */
+	uint64_t *stems; /* [n_stems] of the text, once it is whole; see words.h */
+	size_t n_stems;
 };
 
 /* A chunk's text with its sentences that are worth quoting. -ENOMEM. */
@@ -25,6 +29,9 @@ int material_from_chunk(struct material *material, const struct summary_text *te
 /* Append the passages of one part: its summary, then its key passages, one a line, which may be quoted again; no more
  * than max_bytes of them. -ENOMEM. */
 int material_add_passages(struct material *material, const struct passages *passages, size_t max_bytes);
+
+/* Keep the n most central sentences as those that may be quoted. -ENOMEM. */
+int material_shortlist(struct material *material, size_t n);
 
 void material_done(struct material *material);
 

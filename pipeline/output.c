@@ -14,6 +14,7 @@
 #include "base/file.h"
 
 #define OUTPUT_MODE 0640
+#define GENERATED_MARK " °"
 
 static const struct passage *first_of(const struct passages *passages, enum passage_kind kind)
 {
@@ -32,6 +33,14 @@ static void put_escaped(struct buf *buf, const char *text)
 			buf_append(buf, "\\", 1);
 		buf_append(buf, *text == '\n' || *text == '\r' ? " " : text, 1);
 	}
+}
+
+/* A passage's text; what the model wrote itself carries the mark that put_source() explains. */
+static void put_passage(struct buf *buf, const struct passage *passage)
+{
+	put_escaped(buf, passage->text);
+	if (passage->generated)
+		buf_puts(buf, GENERATED_MARK);
 }
 
 static void put_place(struct buf *buf, const char *section, int64_t page, int64_t byte_start,
@@ -68,7 +77,10 @@ static void put_title(struct buf *buf, const struct reading *reading)
 	const struct passage *title = first_of(&reading->passages, PASSAGE_TITLE);
 
 	buf_puts(buf, "# ");
-	put_escaped(buf, title != NULL ? title->text : reading->document.name);
+	if (title != NULL)
+		put_passage(buf, title);
+	else
+		put_escaped(buf, reading->document.name);
 	buf_puts(buf, "\n\n");
 }
 
@@ -81,7 +93,7 @@ static void put_source(struct buf *buf, const struct reading *reading)
 	buf_printf(buf, ": %" PRId64 " bytes, %" PRId64 " tokens, read whole in %zu part%s by %s.",
 	           document->bytes, document->tokens, reading->n_chunks, reading->n_chunks == 1 ? "" : "s",
 	           document->model == NULL ? "?" : document->model);
-	buf_puts(buf, " Title and summaries are generated; quotations are verbatim.*\n\n");
+	buf_puts(buf, " What ends in" GENERATED_MARK " was written by the model; all else is quoted.*\n\n");
 }
 
 static void put_part(struct buf *buf, const struct document_chunk *chunk)
@@ -90,12 +102,13 @@ static void put_part(struct buf *buf, const struct document_chunk *chunk)
 	const struct passage *abstract = first_of(&chunk->passages, PASSAGE_ABSTRACT);
 
 	buf_printf(buf, "### %" PRId64 ". ", chunk->number + 1);
-	put_escaped(buf, title != NULL            ? title->text
-	                 : chunk->section != NULL ? chunk->section
-	                                          : "(no title)");
+	if (title != NULL)
+		put_passage(buf, title);
+	else
+		put_escaped(buf, chunk->section != NULL ? chunk->section : "(no title)");
 	buf_puts(buf, "\n\n");
 	if (abstract != NULL) {
-		put_escaped(buf, abstract->text);
+		put_passage(buf, abstract);
 		buf_puts(buf, "\n\n");
 	}
 	buf_puts(buf, "— ");
@@ -109,7 +122,7 @@ int output_markdown(const struct reading *reading, struct buf *ret)
 
 	put_title(ret, reading);
 	if (abstract != NULL) {
-		put_escaped(ret, abstract->text);
+		put_passage(ret, abstract);
 		buf_puts(ret, "\n\n");
 	}
 	put_source(ret, reading);

@@ -11,6 +11,7 @@
 #include "pipeline/prefix.h"
 
 #define STEP_TOKENS 512 /* prefilled between two looks at progress and cancellation */
+#define NGRAM 4 /* so many tokens in a row stand only once in free text */
 #define RESERVED_TOKENS 1024 /* of the context, for instruction and answer */
 
 struct reader {
@@ -150,6 +151,37 @@ static int branch_init(struct branch *branch, struct reader *reader, const struc
 	return context_fork(document, &branch->context, err);
 }
 
+/* Whether a token would repeat the last NGRAM tokens of free text: greedy decoding of a small model falls into loops
+ * that it never leaves. */
+static bool repeats(const struct branch *branch, uint32_t token)
+{
+	const uint32_t *last = branch->tokens + branch->n_tokens - (NGRAM - 1);
+
+	if (branch->n_tokens < NGRAM)
+		return false;
+	for (size_t i = 0; i + NGRAM <= branch->n_tokens; i++) {
+		if (branch->tokens[i + NGRAM - 1] == token &&
+		    memcmp(branch->tokens + i, last, (NGRAM - 1) * sizeof(*last)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The best token that does not repeat; ties to the lower id. */
+static uint32_t choose_free(const struct branch *branch, const float *logits, size_t n)
+{
+	uint32_t best = 0;
+	bool found = false;
+
+	for (uint32_t id = 0; id < n; id++) {
+		if ((!found || logits[id] > logits[best]) && !repeats(branch, id)) {
+			best = id;
+			found = true;
+		}
+	}
+	return best;
+}
+
 /* The next token of a branch from its context's logits. */
 static void choose_token(struct branch *branch, const struct engine *engine)
 {
@@ -159,7 +191,7 @@ static void choose_token(struct branch *branch, const struct engine *engine)
 	double score;
 
 	if (branch->grounded == NULL) {
-		branch->next = sampler_greedy(logits, n_vocab);
+		branch->next = choose_free(branch, logits, n_vocab);
 	} else {
 		grounded_allowed(branch->grounded, &allowed, &n_allowed);
 		branch->next = sampler_greedy_among(logits, allowed, n_allowed);

@@ -8,6 +8,7 @@
 #include "pipeline/charset.h"
 #include "pipeline/material.h"
 #include "pipeline/sentence.h"
+#include "pipeline/words.h"
 
 #define MAX_SUMMARY_TOKENS 160
 #define MAX_TITLE_TOKENS 32
@@ -15,6 +16,10 @@
 #define MAX_CHUNK_QUOTES 4
 #define MIN_DOCUMENT_QUOTES 3
 #define MAX_DOCUMENT_QUOTES 10
+#define SHORTLIST 12 /* sentences that the decoder chooses among */
+#define EXTRACT_QUOTES 2 /* key passages that stand in for a summary */
+#define MIN_SUPPORT 0.75 /* share of a generated sentence's content words that the text must have */
+#define MIN_PAIRS 0.4 /* and of its pairs of content words that follow each other */
 #define GROUP_BYTES CHUNK_MAX_BYTES
 
 char *summary_section(const struct view *view, size_t offset)
@@ -106,13 +111,59 @@ int summary_clean(const char *text, bool cut, bool one_line, char **ret)
 	return r;
 }
 
-static int add_text(struct passages *ret, enum passage_kind kind, const struct reader_result *result)
+/* Whether generated words stand on the text: it has enough of their content words, and of their pairs. A small model
+ * that knows nothing to say speaks in fluent pairs that the text does not have. */
+static bool is_supported(const struct material *material, const char *text, size_t n, double min_pairs)
+{
+	size_t n_words = 0, n_pairs = 0, words_found = 0, pairs_found = 0, at = 0;
+	uint64_t last = 0;
+	struct word word;
+
+	while (word_next(text, n, &at, &word)) {
+		if (!word.content)
+			continue;
+		n_words++;
+		words_found += words_have(material->stems, material->n_stems, word.stem);
+		if (last != 0) {
+			n_pairs++;
+			pairs_found +=
+				words_have(material->stems, material->n_stems, word_pair(last, word.stem));
+		}
+		last = word.stem;
+	}
+	return n_words > 0 && (double)words_found >= MIN_SUPPORT * (double)n_words &&
+	       (double)pairs_found >= min_pairs * (double)n_pairs;
+}
+
+/* Leave out the sentences of generated prose whose words the text does not have: those are made up. In place. */
+static int keep_supported(const struct material *material, char *text)
+{
+	struct sentence *sentences;
+	size_t n, at = 0;
+	int r = sentence_find(text, 0, strlen(text), &sentences, &n);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		size_t length = sentences[i].end - sentences[i].start;
+
+		if (!is_supported(material, text + sentences[i].start, length, MIN_PAIRS))
+			continue;
+		if (at > 0)
+			text[at++] = ' ';
+		memmove(text + at, text + sentences[i].start, length);
+		at += length;
+	}
+	text[at] = '\0';
+	free(sentences);
+	return 0;
+}
+
+/* Takes text over. An empty one is no passage. */
+static int add_text(struct passages *ret, enum passage_kind kind, char *text, bool generated, double score)
 {
 	struct passage *passage;
-	char *text;
 
-	if (summary_clean(result->text, result->cut, kind == PASSAGE_TITLE, &text) < 0)
-		return -ENOMEM;
 	if (*text == '\0') {
 		free(text);
 		return 0;
@@ -123,31 +174,63 @@ static int add_text(struct passages *ret, enum passage_kind kind, const struct r
 		return -ENOMEM;
 	}
 	passage->text = text;
-	passage->generated = true;
-	passage->score = result->score;
+	passage->generated = generated;
+	passage->score = score;
 	return 0;
+}
+
+/* The model's title where the text has its words, else the nearest heading. */
+static int add_title(struct passages *ret, const struct material *material,
+                     const struct reader_result *result)
+{
+	char *text;
+
+	if (summary_clean(result->text, result->cut, true, &text) < 0)
+		return -ENOMEM;
+	if (!result->cut && is_supported(material, text, strlen(text), 0))
+		return add_text(ret, PASSAGE_TITLE, text, true, result->score);
+	free(text);
+	if (material->title == NULL)
+		return 0;
+	text = strdup(material->title);
+	return text == NULL ? -ENOMEM : add_text(ret, PASSAGE_TITLE, text, false, 0);
+}
+
+static int add_abstract(struct passages *ret, const struct material *material,
+                        const struct reader_result *result)
+{
+	char *text;
+
+	if (summary_clean(result->text, result->cut, false, &text) < 0)
+		return -ENOMEM;
+	if (keep_supported(material, text) < 0) {
+		free(text);
+		return -ENOMEM;
+	}
+	return add_text(ret, PASSAGE_ABSTRACT, text, true, result->score);
+}
+
+static int copy_evidence(struct passage *passage, const struct evidence *evidence)
+{
+	struct evidence *copy = passage_add_evidence(passage);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	*copy = *evidence;
+	copy->quote = strdup(evidence->quote);
+	copy->section = evidence->section == NULL ? NULL : strdup(evidence->section);
+	return copy->quote == NULL || (evidence->section != NULL && copy->section == NULL) ? -ENOMEM : 0;
 }
 
 static int add_quote(struct passages *ret, const struct material *material, const struct reader_quote *quote)
 {
-	const struct evidence *place = &material->places[quote->span];
+	struct evidence place = material->places[quote->span];
 	struct passage *passage = passages_add(ret, PASSAGE_KEY);
-	struct evidence *evidence;
 
-	if (passage == NULL)
+	if (passage == NULL || (passage->text = strdup(material->words[quote->span])) == NULL)
 		return -ENOMEM;
-	passage->text = strdup(material->words[quote->span]);
-	passage->score = quote->score;
-	evidence = passage_add_evidence(passage);
-	if (passage->text == NULL || evidence == NULL)
-		return -ENOMEM;
-	*evidence = (struct evidence){ strdup(place->quote),
-		                       place->byte_start,
-		                       place->byte_end,
-		                       place->page,
-		                       place->section == NULL ? NULL : strdup(place->section),
-		                       quote->score };
-	return evidence->quote == NULL || (place->section != NULL && evidence->section == NULL) ? -ENOMEM : 0;
+	passage->score = place.score = quote->score;
+	return copy_evidence(passage, &place);
 }
 
 static int compare_places(const void *a, const void *b)
@@ -169,13 +252,62 @@ static int add_quotes(struct passages *ret, const struct material *material, str
 	return r;
 }
 
+/* Where the model's summary has nothing to stand on, the first key passages are the summary, and not generated. */
+static int add_extract(struct passages *ret)
+{
+	struct passage *extract = NULL;
+	struct buf text = { 0 };
+	int r = 0;
+
+	for (size_t i = 0, n = ret->n, n_taken = 0; r == 0 && i < n && n_taken < EXTRACT_QUOTES; i++) {
+		if (ret->items[i].kind != PASSAGE_KEY)
+			continue;
+		if (n_taken++ == 0)
+			extract = passages_add(ret, PASSAGE_ABSTRACT);
+		if (extract == NULL)
+			return -ENOMEM;
+		if (text.n > 0)
+			buf_puts(&text, " ");
+		buf_puts(&text, ret->items[i].text);
+		extract->score = ret->items[i].score;
+		r = copy_evidence(extract, &ret->items[i].evidence[0]);
+	}
+	if (extract != NULL && (extract->text = buf_take(&text)) == NULL)
+		r = -ENOMEM;
+	buf_done(&text);
+	return r;
+}
+
+static bool has_kind(const struct passages *passages, size_t first, enum passage_kind kind)
+{
+	for (size_t i = first; i < passages->n; i++) {
+		if (passages->items[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
 /* How many key passages are asked for. */
 struct quote_range {
 	size_t min, max;
 };
 
+/* What the three tasks gave, as passages. */
+static int add_results(struct passages *ret, const struct material *material, struct reader_result *results,
+                       size_t n)
+{
+	int r;
+
+	if ((r = add_title(ret, material, &results[0])) < 0 ||
+	    (r = add_abstract(ret, material, &results[1])) < 0)
+		return r;
+	if (n == N_TASKS && (r = add_quotes(ret, material, &results[2])) < 0)
+		return r;
+	return has_kind(ret, 0, PASSAGE_ABSTRACT) ? 0 : add_extract(ret);
+}
+
 /* The three tasks behind one material; without anything to quote, two. */
-static int read_material(struct reader *reader, const struct material *material, struct quote_range range,
+static int read_material(struct reader *reader, struct material *material, struct quote_range range,
                          struct passages *ret, struct usage *usage, const struct reader_hooks *hooks,
                          struct err *err)
 {
@@ -190,14 +322,15 @@ static int read_material(struct reader *reader, const struct material *material,
 	};
 	struct reader_result results[N_TASKS];
 	size_t n_tasks = material->n_spans > 0 ? N_TASKS : N_TASKS - 1;
-	int r = reader_read(reader, material->text.data, material->text.n, tasks, n_tasks, results, usage,
-	                    hooks, err);
+	int r = words_of(material->text.data, material->text.n, true, &material->stems, &material->n_stems);
 
 	if (r < 0)
+		return err_set(err, r, "no memory for a summary");
+	r = reader_read(reader, material->text.data, material->text.n, tasks, n_tasks, results, usage, hooks,
+	                err);
+	if (r < 0)
 		return r;
-	if (add_text(ret, PASSAGE_TITLE, &results[0]) < 0 ||
-	    add_text(ret, PASSAGE_ABSTRACT, &results[1]) < 0 ||
-	    (n_tasks == N_TASKS && add_quotes(ret, material, &results[2]) < 0))
+	if (add_results(ret, material, results, n_tasks) < 0)
 		r = err_set(err, -ENOMEM, "no memory for an answer");
 	for (size_t i = 0; i < n_tasks; i++)
 		reader_result_done(&results[i]);
@@ -212,6 +345,8 @@ int summary_chunk(struct reader *reader, const struct summary_text *text, const 
 	struct material material = { 0 };
 	int r = material_from_chunk(&material, text, chunk);
 
+	if (r == 0)
+		r = material_shortlist(&material, SHORTLIST);
 	if (r < 0)
 		err_set(err, r, "no memory for a chunk");
 	else
@@ -259,6 +394,8 @@ static int read_group(struct reader *reader, const struct passages *const *parts
 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = material_add_passages(&material, parts[i], group_bytes / 2);
+	if (r == 0)
+		r = material_shortlist(&material, SHORTLIST + n / 4);
 	if (r < 0)
 		err_set(err, r, "no memory for a summary");
 	else if (material.text.n > 0)
@@ -331,15 +468,7 @@ static int copy_passages(const struct passages *from, struct passages *ret, stru
 		copy->generated = passage->generated;
 		copy->score = passage->score;
 		for (size_t j = 0; j < passage->n_evidence; j++) {
-			const struct evidence *evidence = &passage->evidence[j];
-			struct evidence *to = passage_add_evidence(copy);
-
-			if (to == NULL)
-				return err_set(err, -ENOMEM, "no memory for a summary");
-			*to = *evidence;
-			to->quote = strdup(evidence->quote);
-			to->section = evidence->section == NULL ? NULL : strdup(evidence->section);
-			if (to->quote == NULL)
+			if (copy_evidence(copy, &passage->evidence[j]) < 0)
 				return err_set(err, -ENOMEM, "no memory for a summary");
 		}
 	}

@@ -1,5 +1,7 @@
 /* Key passages, summary and title: of one chunk, and by reduction of a whole document. Key passages are whole sentences
- * of the text by construction of the decoder; summary and title are free text and marked as generated. */
+ * of the text by construction of the decoder, which chooses among the most central ones. Summary and title are free text
+ * and marked as generated; a sentence whose words the text does not have is left out, and where nothing is left the key
+ * passages, or a heading, stand in and are not marked. */
 #ifndef SKIMD_PIPELINE_SUMMARY_H
 #define SKIMD_PIPELINE_SUMMARY_H
 
@@ -29,7 +31,7 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
                    struct usage *usage, const struct reader_hooks *hooks, struct err *err);
 
 /* Named in a chunk's key: changes when the tasks or what is made of their answers change. */
-#define SUMMARY_VERSION "summary 1"
+#define SUMMARY_VERSION "summary 2"
 
 /* The words of the nearest heading at or before an offset of the view; the caller's, for free(). NULL: none, or no
  * memory. */

@@ -1,0 +1,119 @@
+#include "pipeline/words.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/array.h"
+
+#define MIN_CONTENT 4 /* letters of a word that says something, if it is neither number nor name */
+
+static bool in_word(char byte)
+{
+	return isalnum((unsigned char)byte) != 0 || (unsigned char)byte >= 0x80;
+}
+
+/* FNV-1a over the stem. */
+static uint64_t stem_of(const char *word, size_t n)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < n && i < WORD_STEM; i++)
+		hash = (hash ^ (uint64_t)tolower((unsigned char)word[i])) * 0x100000001b3u;
+	return hash;
+}
+
+static bool says_something(const char *word, size_t n)
+{
+	if (n >= MIN_CONTENT || isdigit((unsigned char)word[0]) != 0)
+		return true;
+	return n >= 2 && isupper((unsigned char)word[0]) != 0 && isupper((unsigned char)word[1]) != 0;
+}
+
+/* A plural's s is no part of a short word's stem. */
+static size_t without_plural(const char *word, size_t n)
+{
+	return n > 3 && n <= WORD_STEM && word[n - 1] == 's' && word[n - 2] != 's' ? n - 1 : n;
+}
+
+bool word_next(const char *text, size_t n, size_t *at, struct word *ret)
+{
+	size_t start;
+
+	while (*at < n && !in_word(text[*at]))
+		(*at)++;
+	start = *at;
+	while (*at < n && in_word(text[*at]))
+		(*at)++;
+	if (*at == start)
+		return false;
+	ret->content = says_something(text + start, *at - start);
+	ret->stem = stem_of(text + start, without_plural(text + start, *at - start));
+	return true;
+}
+
+static int compare_stems(const void *a, const void *b)
+{
+	const uint64_t *left = a, *right = b;
+
+	return *left < *right ? -1 : *left > *right;
+}
+
+uint64_t word_pair(uint64_t first, uint64_t second)
+{
+	return (first ^ second >> 7) * 0x9e3779b97f4a7c15u + second;
+}
+
+struct stems {
+	uint64_t *items;
+	size_t n, cap;
+};
+
+static int add_stem(struct stems *stems, uint64_t stem)
+{
+	if (array_grow(&stems->items, sizeof(*stems->items), stems->n, &stems->cap) < 0)
+		return -ENOMEM;
+	stems->items[stems->n++] = stem;
+	return 0;
+}
+
+static void sort_stems(struct stems *stems)
+{
+	size_t n = 0;
+
+	if (stems->n > 0)
+		qsort(stems->items, stems->n, sizeof(*stems->items), compare_stems);
+	for (size_t i = 0; i < stems->n; i++) {
+		if (i == 0 || stems->items[i] != stems->items[i - 1])
+			stems->items[n++] = stems->items[i];
+	}
+	stems->n = n;
+}
+
+int words_of(const char *text, size_t n, bool pairs, uint64_t **ret, size_t *ret_n)
+{
+	struct stems stems = { 0 };
+	uint64_t last = 0;
+	size_t at = 0;
+	struct word word;
+
+	while (word_next(text, n, &at, &word)) {
+		if (!word.content)
+			continue;
+		if (add_stem(&stems, word.stem) < 0 ||
+		    (pairs && last != 0 && add_stem(&stems, word_pair(last, word.stem)) < 0)) {
+			free(stems.items);
+			return -ENOMEM;
+		}
+		last = word.stem;
+	}
+	sort_stems(&stems);
+	*ret = stems.items;
+	*ret_n = stems.n;
+	return 0;
+}
+
+bool words_have(const uint64_t *stems, size_t n, uint64_t stem)
+{
+	return n > 0 && bsearch(&stem, stems, n, sizeof(stem), compare_stems) != NULL;
+}
