@@ -27,6 +27,7 @@ int file_read_fd(int fd, const char *path, size_t max_bytes, struct buf *ret, st
 			continue;
 		if (n < 0)
 			return err_set(err, -errno, "%s: cannot read: %s", path, strerror(errno));
+		room[n] = '\0';
 		if (n == 0)
 			return 0;
 		n_total += (size_t)n;

@@ -26,3 +26,34 @@ int json_read_file(const char *path, size_t max_bytes, json_t **ret, struct err 
 	buf_done(&bytes);
 	return r;
 }
+
+/* Bytes of the UTF-8 character that starts here; 0: none does. */
+static size_t character_length(const char *bytes)
+{
+	for (size_t n = 1; n <= 4 && bytes[n - 1] != '\0'; n++) {
+		json_t *json = json_stringn(bytes, n);
+
+		json_decref(json);
+		if (json != NULL)
+			return n;
+	}
+	return 0;
+}
+
+json_t *json_of_bytes(const char *bytes)
+{
+	json_t *ret = json_string(bytes);
+	struct buf text = { 0 };
+
+	if (ret != NULL)
+		return ret;
+	while (*bytes != '\0') {
+		size_t n = character_length(bytes);
+
+		buf_append(&text, n > 0 ? bytes : "\xef\xbf\xbd", n > 0 ? n : 3);
+		bytes += n > 0 ? n : 1;
+	}
+	ret = buf_status(&text) < 0 ? NULL : json_string(text.data);
+	buf_done(&text);
+	return ret;
+}

@@ -14,4 +14,7 @@ int json_parse(const char *path, const char *bytes, size_t n, json_t **ret, stru
 /* Read and parse a file of at most max_bytes. -ENOENT and other open errors, -EFBIG, -EBADMSG. */
 int json_read_file(const char *path, size_t max_bytes, json_t **ret, struct err *err);
 
+/* A string of bytes that need not be text, such as a file's name: what is not UTF-8 becomes U+FFFD. NULL: no memory. */
+json_t *json_of_bytes(const char *bytes);
+
 #endif

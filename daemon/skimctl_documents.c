@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "daemon/config.h"
 #include "daemon/paths.h"
 #include "daemon/skimctl.h"
@@ -74,14 +75,20 @@ static int open_store(const struct query *query, struct docstore **ret, struct e
 	return r < 0 ? r : docstore_open(&settings, ret, err);
 }
 
+static json_t *bytes_or_null(const char *bytes)
+{
+	return bytes == NULL ? json_null() : json_of_bytes(bytes);
+}
+
 static json_t *document_json(const struct document *document)
 {
-	return json_pack("{s:I, s:s, s:s, s:s, s:s?, s:f, s:s?, s:I, s:I, s:s?, s:s?}", "id",
-	                 (json_int_t)document->id, "name", document->name, "path", document->path, "state",
-	                 document_state_name(document->state), "stage", document->stage, "progress",
-	                 document->progress, "error", document->error, "bytes", (json_int_t)document->bytes,
-	                 "tokens", (json_int_t)document->tokens, "added_at", document->added_at,
-	                 "finished_at", document->finished_at);
+	return json_pack("{s:I, s:o, s:o, s:s, s:s?, s:f, s:o, s:I, s:I, s:s?, s:s?}", "id",
+	                 (json_int_t)document->id, "name", json_of_bytes(document->name), "path",
+	                 json_of_bytes(document->path), "state", document_state_name(document->state),
+	                 "stage", document->stage, "progress", document->progress, "error",
+	                 bytes_or_null(document->error), "bytes", (json_int_t)document->bytes, "tokens",
+	                 (json_int_t)document->tokens, "added_at", document->added_at, "finished_at",
+	                 document->finished_at);
 }
 
 static int print_json_line(json_t *json)

@@ -9,6 +9,8 @@
 #include "pipeline/centrality.h"
 #include "pipeline/sentence.h"
 
+#define LEAD_SENTENCES 2
+
 static void forget_span(struct material *material, size_t i)
 {
 	free(material->places[i].quote);
@@ -25,6 +27,7 @@ void material_done(struct material *material)
 	free(material->words);
 	free(material->title);
 	free(material->stems);
+	passages_done(&material->stand_in);
 	buf_done(&material->text);
 	*material = (struct material){ 0 };
 }
@@ -78,6 +81,28 @@ static int set_title(struct material *material, const struct view *view, const s
 	return material->title == NULL ? -ENOMEM : 0;
 }
 
+/* The first sentences, verbatim: hard to beat where nothing better is known. */
+static int set_stand_in(struct material *material)
+{
+	struct passage *lead;
+	struct buf text = { 0 };
+	int r = 0;
+
+	if (material->n_spans == 0)
+		return 0;
+	lead = passages_add(&material->stand_in, PASSAGE_ABSTRACT);
+	if (lead == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < material->n_spans && i < LEAD_SENTENCES; i++) {
+		if (i > 0)
+			buf_puts(&text, " ");
+		buf_append(&text, material->words[i], material->spans[i].n);
+		r = passage_copy_evidence(lead, &material->places[i]);
+	}
+	lead->text = buf_take(&text);
+	return lead->text == NULL ? -ENOMEM : r;
+}
+
 int material_from_chunk(struct material *material, const struct summary_text *text, const struct chunk *chunk)
 {
 	struct sentence *sentences;
@@ -93,6 +118,8 @@ int material_from_chunk(struct material *material, const struct summary_text *te
 			r = add_sentence(material, text, sentences[i]);
 	}
 	free(sentences);
+	if (r == 0)
+		r = set_stand_in(material);
 	buf_append(&material->text, text->view->text + chunk->start, chunk->end - chunk->start);
 	return r < 0 ? r : buf_status(&material->text);
 }
@@ -137,18 +164,30 @@ static int add_lines(struct material *material, const struct passages *passages,
 	return r < 0 ? r : buf_status(&material->text);
 }
 
+/* The first part's title and summary are the whole's where the model has no better. */
+static int take_first(struct material *material, const struct passages *passages)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < passages->n; i++) {
+		const struct passages one = { .items = &passages->items[i], .n = 1 };
+
+		if (one.items->kind == PASSAGE_ABSTRACT && material->stand_in.n == 0)
+			r = passages_append(&material->stand_in, &one);
+		if (one.items->kind == PASSAGE_TITLE && material->title == NULL &&
+		    (material->title = strdup(one.items->text)) == NULL)
+			r = -ENOMEM;
+	}
+	return r;
+}
+
 int material_add_passages(struct material *material, const struct passages *passages, size_t max_bytes)
 {
 	int r = add_lines(material, passages, PASSAGE_ABSTRACT, &max_bytes);
 
 	if (r == 0)
 		r = add_lines(material, passages, PASSAGE_KEY, &max_bytes);
-	for (size_t i = 0; r == 0 && material->title == NULL && i < passages->n; i++) {
-		if (passages->items[i].kind == PASSAGE_TITLE &&
-		    (material->title = strdup(passages->items[i].text)) == NULL)
-			r = -ENOMEM;
-	}
-	return r;
+	return r < 0 ? r : take_first(material, passages);
 }
 
 int material_shortlist(struct material *material, size_t n)

@@ -18,6 +18,8 @@ struct material {
 	char **words; /* [n_spans] */
 	size_t n_spans, cap_spans, cap_places, cap_words;
 	char *title; /* what to call it where the model has no name: a heading; NULL: none */
+	struct passages
+		stand_in; /* for a summary that does not hold: the first sentences, or the first part's */
 	uint64_t *stems; /* [n_stems] of the text, once it is whole; see words.h */
 	size_t n_stems;
 };

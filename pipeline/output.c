@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 
 #define OUTPUT_MODE 0640
 #define GENERATED_MARK " °"
@@ -25,13 +27,27 @@ static const struct passage *first_of(const struct passages *passages, enum pass
 	return NULL;
 }
 
-/* Text inside Markdown: what would be taken for marks is escaped, line breaks become blanks. */
+/* Bytes of a control character at the text's start, 0 if there is none. C1 controls have two in UTF-8. */
+static size_t control_length(const char *text)
+{
+	unsigned char first = (unsigned char)text[0];
+
+	if (first < ' ' || first == 0x7f)
+		return 1;
+	return first == 0xc2 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
+}
+
+/* Text inside Markdown: what would be taken for marks is escaped; line breaks, and controls that a terminal would obey,
+ * become blanks. */
 static void put_escaped(struct buf *buf, const char *text)
 {
-	for (; *text != '\0'; text++) {
-		if (strchr("\\`*_[]<>#|", *text) != NULL)
+	while (*text != '\0') {
+		size_t n_control = control_length(text);
+
+		if (n_control == 0 && strchr("\\`*_[]<>#|&~", *text) != NULL)
 			buf_append(buf, "\\", 1);
-		buf_append(buf, *text == '\n' || *text == '\r' ? " " : text, 1);
+		buf_append(buf, n_control > 0 ? " " : text, 1);
+		text += n_control > 0 ? n_control : 1;
 	}
 }
 
@@ -194,11 +210,11 @@ static json_t *chunk_json(const struct document_chunk *chunk)
 
 static json_t *document_json(const struct document *document)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:I, s:o}", "name", document->name, "path",
-	                 document->path, "sha256", string_or_null(document->sha256), "media_type",
-	                 string_or_null(document->media_type), "bytes", (json_int_t)document->bytes, "pages",
-	                 count_or_null(document->pages), "tokens", (json_int_t)document->tokens, "language",
-	                 string_or_null(document->language));
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:o}", "name", json_of_bytes(document->name),
+	                 "path", json_of_bytes(document->path), "sha256", string_or_null(document->sha256),
+	                 "media_type", string_or_null(document->media_type), "bytes",
+	                 (json_int_t)document->bytes, "pages", count_or_null(document->pages), "tokens",
+	                 (json_int_t)document->tokens, "language", string_or_null(document->language));
 }
 
 static json_t *usage_json(const struct usage *usage)
@@ -242,10 +258,11 @@ int output_json(const struct reading *reading, struct buf *ret)
 
 static int check_ours(struct docstore *store, const char *path, struct err *err)
 {
+	struct stat st;
 	bool ours;
 	int r = docstore_output_is_ours(store, path, &ours, err);
 
-	if (r < 0 || ours || access(path, F_OK) < 0)
+	if (r < 0 || ours || lstat(path, &st) < 0)
 		return r;
 	return err_set(err, -EEXIST, "output '%s': is there and was not written by skimd: left alone", path);
 }

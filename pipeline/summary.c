@@ -17,9 +17,6 @@
 #define MIN_DOCUMENT_QUOTES 3
 #define MAX_DOCUMENT_QUOTES 10
 #define SHORTLIST 12 /* sentences that the decoder chooses among */
-#define EXTRACT_QUOTES 2 /* key passages that stand in for a summary */
-#define MIN_SUPPORT 0.75 /* share of a generated sentence's content words that the text must have */
-#define MIN_PAIRS 0.4 /* and of its pairs of content words that follow each other */
 #define GROUP_BYTES CHUNK_MAX_BYTES
 
 char *summary_section(const struct view *view, size_t offset)
@@ -29,8 +26,18 @@ char *summary_section(const struct view *view, size_t offset)
 	return heading == NULL ? NULL : strndup(view->text + heading->title, heading->end - heading->title);
 }
 
-/* The first n bytes that are whole characters; what else there is becomes a question mark. */
-static void make_utf8(char *text)
+/* A control character other than a line feed, of n bytes: a terminal would obey it. */
+static bool is_control(const char *character, size_t n)
+{
+	unsigned char first = (unsigned char)character[0];
+
+	if (n == 1)
+		return (first < ' ' && first != '\n') || first == 0x7f;
+	return n == 2 && first == 0xc2 && (unsigned char)character[1] < 0xa0;
+}
+
+/* Bytes that are no whole characters become question marks, control characters become blanks. */
+static void make_printable(char *text)
 {
 	for (size_t i = 0, n = strlen(text); i < n;) {
 		size_t length = 1;
@@ -41,6 +48,8 @@ static void make_utf8(char *text)
 			text[i] = '?';
 			length = 1;
 		}
+		if (is_control(text + i, length))
+			memset(text + i, ' ', length);
 		i += length;
 	}
 }
@@ -86,6 +95,18 @@ static int join_sentences(const char *text, size_t n, bool cut, char **ret)
 	return *ret == NULL ? -ENOMEM : 0;
 }
 
+/* One blank where there are several. In place. */
+static void collapse_blanks(char *text)
+{
+	char *to = text;
+
+	for (const char *start = text; *text != '\0'; text++) {
+		if (*text != ' ' || to == start || to[-1] != ' ')
+			*to++ = *text;
+	}
+	*to = '\0';
+}
+
 int summary_clean(const char *text, bool cut, bool one_line, char **ret)
 {
 	char *copy;
@@ -97,12 +118,13 @@ int summary_clean(const char *text, bool cut, bool one_line, char **ret)
 	copy = strdup(text);
 	if (copy == NULL)
 		return -ENOMEM;
-	make_utf8(copy);
+	make_printable(copy);
 	n = one_line ? strcspn(copy, "\r\n") : strlen(copy);
 	while (n > 0 && strchr(" \t\r\n", copy[n - 1]) != NULL)
 		n--;
 	copy[n] = '\0';
 	if (one_line) {
+		collapse_blanks(copy);
 		*ret = copy;
 		return 0;
 	}
@@ -111,14 +133,28 @@ int summary_clean(const char *text, bool cut, bool one_line, char **ret)
 	return r;
 }
 
-/* Whether generated words stand on the text: it has enough of their content words, and of their pairs. A small model
- * that knows nothing to say speaks in fluent pairs that the text does not have. */
-static bool is_supported(const struct material *material, const char *text, size_t n, double min_pairs)
+/* What generated words must have in common with the text to be kept. */
+struct support_bar {
+	double min_words; /* share of their content words */
+	double min_pairs; /* share of their pairs of content words that follow each other */
+	size_t min_distinct; /* content words that are not the same */
+};
+
+/* A small model that has nothing to say speaks of the document in fluent pairs that the text does not have. */
+static const struct support_bar SENTENCE_BAR = { 0.75, 0.4, 4 };
+static const struct support_bar TITLE_BAR = { 0.75, 0, 1 };
+
+/* -ENOMEM, or whether it is supported. */
+static int is_supported(const struct material *material, const char *text, size_t n,
+                        const struct support_bar *bar)
 {
-	size_t n_words = 0, n_pairs = 0, words_found = 0, pairs_found = 0, at = 0;
-	uint64_t last = 0;
+	size_t n_words = 0, n_pairs = 0, words_found = 0, pairs_found = 0, n_distinct, at = 0;
+	uint64_t last = 0, *distinct;
 	struct word word;
 
+	if (words_of(text, n, false, &distinct, &n_distinct) < 0)
+		return -ENOMEM;
+	free(distinct);
 	while (word_next(text, n, &at, &word)) {
 		if (!word.content)
 			continue;
@@ -131,8 +167,8 @@ static bool is_supported(const struct material *material, const char *text, size
 		}
 		last = word.stem;
 	}
-	return n_words > 0 && (double)words_found >= MIN_SUPPORT * (double)n_words &&
-	       (double)pairs_found >= min_pairs * (double)n_pairs;
+	return n_distinct >= bar->min_distinct && (double)words_found >= bar->min_words * (double)n_words &&
+	       (double)pairs_found >= bar->min_pairs * (double)n_pairs;
 }
 
 /* Leave out the sentences of generated prose whose words the text does not have: those are made up. In place. */
@@ -144,10 +180,11 @@ static int keep_supported(const struct material *material, char *text)
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; r >= 0 && i < n; i++) {
 		size_t length = sentences[i].end - sentences[i].start;
 
-		if (!is_supported(material, text + sentences[i].start, length, MIN_PAIRS))
+		r = is_supported(material, text + sentences[i].start, length, &SENTENCE_BAR);
+		if (r <= 0)
 			continue;
 		if (at > 0)
 			text[at++] = ' ';
@@ -156,7 +193,7 @@ static int keep_supported(const struct material *material, char *text)
 	}
 	text[at] = '\0';
 	free(sentences);
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 /* Takes text over. An empty one is no passage. */
@@ -184,14 +221,16 @@ static int add_title(struct passages *ret, const struct material *material,
                      const struct reader_result *result)
 {
 	char *text;
+	int r;
 
 	if (summary_clean(result->text, result->cut, true, &text) < 0)
 		return -ENOMEM;
-	if (!result->cut && is_supported(material, text, strlen(text), 0))
+	r = result->cut ? 0 : is_supported(material, text, strlen(text), &TITLE_BAR);
+	if (r > 0)
 		return add_text(ret, PASSAGE_TITLE, text, true, result->score);
 	free(text);
-	if (material->title == NULL)
-		return 0;
+	if (r < 0 || material->title == NULL)
+		return r;
 	text = strdup(material->title);
 	return text == NULL ? -ENOMEM : add_text(ret, PASSAGE_TITLE, text, false, 0);
 }
@@ -210,18 +249,6 @@ static int add_abstract(struct passages *ret, const struct material *material,
 	return add_text(ret, PASSAGE_ABSTRACT, text, true, result->score);
 }
 
-static int copy_evidence(struct passage *passage, const struct evidence *evidence)
-{
-	struct evidence *copy = passage_add_evidence(passage);
-
-	if (copy == NULL)
-		return -ENOMEM;
-	*copy = *evidence;
-	copy->quote = strdup(evidence->quote);
-	copy->section = evidence->section == NULL ? NULL : strdup(evidence->section);
-	return copy->quote == NULL || (evidence->section != NULL && copy->section == NULL) ? -ENOMEM : 0;
-}
-
 static int add_quote(struct passages *ret, const struct material *material, const struct reader_quote *quote)
 {
 	struct evidence place = material->places[quote->span];
@@ -230,7 +257,7 @@ static int add_quote(struct passages *ret, const struct material *material, cons
 	if (passage == NULL || (passage->text = strdup(material->words[quote->span])) == NULL)
 		return -ENOMEM;
 	passage->score = place.score = quote->score;
-	return copy_evidence(passage, &place);
+	return passage_copy_evidence(passage, &place);
 }
 
 static int compare_places(const void *a, const void *b)
@@ -252,35 +279,9 @@ static int add_quotes(struct passages *ret, const struct material *material, str
 	return r;
 }
 
-/* Where the model's summary has nothing to stand on, the first key passages are the summary, and not generated. */
-static int add_extract(struct passages *ret)
+static bool has_kind(const struct passages *passages, enum passage_kind kind)
 {
-	struct passage *extract = NULL;
-	struct buf text = { 0 };
-	int r = 0;
-
-	for (size_t i = 0, n = ret->n, n_taken = 0; r == 0 && i < n && n_taken < EXTRACT_QUOTES; i++) {
-		if (ret->items[i].kind != PASSAGE_KEY)
-			continue;
-		if (n_taken++ == 0)
-			extract = passages_add(ret, PASSAGE_ABSTRACT);
-		if (extract == NULL)
-			return -ENOMEM;
-		if (text.n > 0)
-			buf_puts(&text, " ");
-		buf_puts(&text, ret->items[i].text);
-		extract->score = ret->items[i].score;
-		r = copy_evidence(extract, &ret->items[i].evidence[0]);
-	}
-	if (extract != NULL && (extract->text = buf_take(&text)) == NULL)
-		r = -ENOMEM;
-	buf_done(&text);
-	return r;
-}
-
-static bool has_kind(const struct passages *passages, size_t first, enum passage_kind kind)
-{
-	for (size_t i = first; i < passages->n; i++) {
+	for (size_t i = 0; i < passages->n; i++) {
 		if (passages->items[i].kind == kind)
 			return true;
 	}
@@ -303,7 +304,7 @@ static int add_results(struct passages *ret, const struct material *material, st
 		return r;
 	if (n == N_TASKS && (r = add_quotes(ret, material, &results[2])) < 0)
 		return r;
-	return has_kind(ret, 0, PASSAGE_ABSTRACT) ? 0 : add_extract(ret);
+	return has_kind(ret, PASSAGE_ABSTRACT) ? 0 : passages_append(ret, &material->stand_in);
 }
 
 /* The three tasks behind one material; without anything to quote, two. */
@@ -456,25 +457,6 @@ static int reduce_parts(struct reader *reader, const struct passages **parts, si
 	return r;
 }
 
-/* One chunk is the document: its passages again. */
-static int copy_passages(const struct passages *from, struct passages *ret, struct err *err)
-{
-	for (size_t i = 0; i < from->n; i++) {
-		const struct passage *passage = &from->items[i];
-		struct passage *copy = passages_add(ret, passage->kind);
-
-		if (copy == NULL || (copy->text = strdup(passage->text)) == NULL)
-			return err_set(err, -ENOMEM, "no memory for a summary");
-		copy->generated = passage->generated;
-		copy->score = passage->score;
-		for (size_t j = 0; j < passage->n_evidence; j++) {
-			if (copy_evidence(copy, &passage->evidence[j]) < 0)
-				return err_set(err, -ENOMEM, "no memory for a summary");
-		}
-	}
-	return 0;
-}
-
 int summary_reduce(struct reader *reader, const struct document_chunk *chunks, size_t n, struct passages *ret,
                    struct usage *usage, const struct reader_hooks *hooks, struct err *err)
 {
@@ -484,7 +466,9 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
 	if (n == 0)
 		return 0;
 	if (n == 1)
-		return copy_passages(&chunks[0].passages, ret, err);
+		return passages_append(ret, &chunks[0].passages) < 0
+		               ? err_set(err, -ENOMEM, "no memory for a summary")
+		               : 0;
 	parts = array_new(const struct passages *, n);
 	if (parts == NULL)
 		return err_set(err, -ENOMEM, "no memory for %zu parts", n);

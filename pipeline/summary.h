@@ -1,7 +1,7 @@
 /* Key passages, summary and title: of one chunk, and by reduction of a whole document. Key passages are whole sentences
  * of the text by construction of the decoder, which chooses among the most central ones. Summary and title are free text
- * and marked as generated; a sentence whose words the text does not have is left out, and where nothing is left the key
- * passages, or a heading, stand in and are not marked. */
+ * and marked as generated; a sentence whose words the text does not have is left out, and where nothing is left the first
+ * sentences, or a heading, stand in and are not marked. */
 #ifndef SKIMD_PIPELINE_SUMMARY_H
 #define SKIMD_PIPELINE_SUMMARY_H
 
@@ -37,7 +37,7 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
  * memory. */
 char *summary_section(const struct view *view, size_t offset);
 
-/* Free text as people shall see it: valid UTF-8, trimmed, no sentence twice, and cut back to its last whole sentence where
+/* Free text as people shall see it: valid UTF-8 without control characters, trimmed, no sentence twice, and cut back to its last whole sentence where
  * it was cut by length. one_line: up to the first line feed. *ret is the caller's, for free(); "" is possible. -ENOMEM. */
 int summary_clean(const char *text, bool cut, bool one_line, char **ret);
 

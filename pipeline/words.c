@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/array.h"
 
@@ -23,8 +25,28 @@ static uint64_t stem_of(const char *word, size_t n)
 	return hash;
 }
 
+static bool is_function_word(const char *word, size_t n)
+{
+	static const char *const WORDS[] = { "about", "also",  "been",   "between", "both",     "could",
+		                             "does",  "each",  "every",  "from",    "have",     "having",
+		                             "into",  "more",  "most",   "must",    "only",     "other",
+		                             "over",  "same",  "should", "some",    "such",     "than",
+		                             "that",  "their", "them",   "then",    "there",    "these",
+		                             "they",  "this",  "those",  "upon",    "using",    "very",
+		                             "were",  "what",  "when",   "where",   "which",    "while",
+		                             "will",  "with",  "would",  "your",    "following" };
+
+	for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
+		if (strlen(WORDS[i]) == n && strncasecmp(word, WORDS[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool says_something(const char *word, size_t n)
 {
+	if (is_function_word(word, n))
+		return false;
 	if (n >= MIN_CONTENT || isdigit((unsigned char)word[0]) != 0)
 		return true;
 	return n >= 2 && isupper((unsigned char)word[0]) != 0 && isupper((unsigned char)word[1]) != 0;

@@ -106,6 +106,10 @@ struct passage *passages_add(struct passages *passages, enum passage_kind kind);
 /* Append an empty evidence; NULL: no memory. */
 struct evidence *passage_add_evidence(struct passage *passage);
 
+/* Copies, strings and all; -ENOMEM. */
+int passage_copy_evidence(struct passage *passage, const struct evidence *evidence);
+int passages_append(struct passages *passages, const struct passages *more);
+
 const char *document_state_name(enum document_state state);
 const char *passage_kind_name(enum passage_kind kind);
 

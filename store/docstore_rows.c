@@ -110,6 +110,36 @@ struct evidence *passage_add_evidence(struct passage *passage)
 	return grown;
 }
 
+int passage_copy_evidence(struct passage *passage, const struct evidence *evidence)
+{
+	struct evidence *copy = passage_add_evidence(passage);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	*copy = *evidence;
+	copy->quote = strdup(evidence->quote);
+	copy->section = evidence->section == NULL ? NULL : strdup(evidence->section);
+	return copy->quote == NULL || (evidence->section != NULL && copy->section == NULL) ? -ENOMEM : 0;
+}
+
+int passages_append(struct passages *passages, const struct passages *more)
+{
+	for (size_t i = 0; i < more->n; i++) {
+		const struct passage *passage = &more->items[i];
+		struct passage *copy = passages_add(passages, passage->kind);
+
+		if (copy == NULL || (copy->text = strdup(passage->text)) == NULL)
+			return -ENOMEM;
+		copy->generated = passage->generated;
+		copy->score = passage->score;
+		for (size_t j = 0; j < passage->n_evidence; j++) {
+			if (passage_copy_evidence(copy, &passage->evidence[j]) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
 /* A word that a CHECK should have kept out is damage. */
 static size_t name_number(struct txn *txn, sqlite3_stmt *row, int column, const char *const *names, size_t n)
 {
