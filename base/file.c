@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TEMPORARY ".skimd." /* in front of six random letters */
 #define READ_STEP ((size_t)1 << 16)
 
 int file_read_fd(int fd, const char *path, size_t max_bytes, struct buf *ret, struct err *err)
@@ -40,7 +42,7 @@ int file_read_fd(int fd, const char *path, size_t max_bytes, struct buf *ret, st
 
 int file_read(const char *path, size_t max_bytes, struct buf *ret, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int r;
 
 	if (fd < 0)
@@ -48,6 +50,20 @@ int file_read(const char *path, size_t max_bytes, struct buf *ret, struct err *e
 	r = file_read_fd(fd, path, max_bytes, ret, err);
 	close(fd);
 	return r;
+}
+
+/* errno says why not. */
+static bool is_folder(const char *path)
+{
+	int reason = errno;
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		errno = reason;
+		return false;
+	}
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode);
 }
 
 int file_make_folders(const char *path, unsigned mode, struct err *err)
@@ -62,11 +78,29 @@ int file_make_folders(const char *path, unsigned mode, struct err *err)
 		if (path[i] != '/' && path[i] != '\0')
 			continue;
 		part[i] = '\0';
-		if (mkdir(part, mode) < 0 && errno != EEXIST)
+		if (mkdir(part, mode) < 0 && !is_folder(part))
 			return err_set(err, -errno, "%s: cannot make the folder: %s", part, strerror(errno));
 		part[i] = path[i];
 	}
 	return 0;
+}
+
+static int folder_of(const char *path, char *ret, struct err *err)
+{
+	char copy[PATH_MAX];
+
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
+		return err_set(err, -ENAMETOOLONG, "%s: the name is too long", path);
+	snprintf(ret, PATH_MAX, "%s", dirname(copy));
+	return 0;
+}
+
+int file_make_folder_of(const char *path, unsigned mode, struct err *err)
+{
+	char folder[PATH_MAX];
+	int r = folder_of(path, folder, err);
+
+	return r < 0 ? r : file_make_folders(folder, mode, err);
 }
 
 static int write_all(int fd, const char *bytes, size_t n)
@@ -84,13 +118,14 @@ static int write_all(int fd, const char *bytes, size_t n)
 	return 0;
 }
 
-static int sync_folder_of(const char *path)
+int file_sync_folder_of(const char *path)
 {
-	char copy[PATH_MAX];
-	int fd, r = 0;
+	char folder[PATH_MAX];
+	int fd, r = folder_of(path, folder, NULL);
 
-	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r < 0)
+		return r;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (fsync(fd) < 0)
@@ -99,13 +134,20 @@ static int sync_folder_of(const char *path)
 	return r;
 }
 
+bool file_is_temporary(const char *name)
+{
+	return strncmp(name, TEMPORARY, strlen(TEMPORARY)) == 0 &&
+	       strlen(name) == strlen(TEMPORARY) + strlen("XXXXXX");
+}
+
 int file_replace(const char *path, const void *bytes, size_t n, unsigned mode, struct err *err)
 {
-	char temporary[PATH_MAX];
-	int fd, r = 0;
+	char folder[PATH_MAX], temporary[2 * PATH_MAX];
+	int fd, r = folder_of(path, folder, err);
 
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= sizeof(temporary))
-		return err_set(err, -ENAMETOOLONG, "%s: the name is too long", path);
+	if (r < 0)
+		return r;
+	snprintf(temporary, sizeof(temporary), "%s/" TEMPORARY "XXXXXX", folder);
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return err_set(err, -errno, "%s: cannot make a temporary file: %s", temporary,
@@ -120,6 +162,6 @@ int file_replace(const char *path, const void *bytes, size_t n, unsigned mode, s
 		unlink(temporary);
 		return err_set(err, r, "%s: cannot write: %s", path, strerror(-r));
 	}
-	r = sync_folder_of(path);
+	r = file_sync_folder_of(path);
 	return r < 0 ? err_set(err, r, "%s: cannot sync its folder: %s", path, strerror(-r)) : 0;
 }

@@ -2,6 +2,7 @@
 #ifndef SKIMD_BASE_FILE_H
 #define SKIMD_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -15,6 +16,15 @@ int file_read_fd(int fd, const char *path, size_t max_bytes, struct buf *ret, st
 
 /* Make the folder and those above it that are missing, with mode. */
 int file_make_folders(const char *path, unsigned mode, struct err *err);
+
+/* The same for the folder that a file stands in. */
+int file_make_folder_of(const char *path, unsigned mode, struct err *err);
+
+/* fsync the folder that a file stands in: its name is there to stay. */
+int file_sync_folder_of(const char *path);
+
+/* Whether a name is of a temporary file that file_replace() may have left behind when it was killed. */
+bool file_is_temporary(const char *name);
 
 /* Replace path by n bytes so that a crash leaves the old file or the new one, whole: a temporary file in the
  * same folder, fsync, rename, fsync of the folder. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static const struct {
 	const char *name;
 	int priority; /* syslog(3)'s number, as the journal reads it */
@@ -45,6 +47,7 @@ __attribute__((format(printf, 2, 0))) static void write_line(enum log_level leve
 	if (getenv("JOURNAL_STREAM") != NULL)
 		n = snprintf(line, sizeof(line), "<%d>", LEVELS[level].priority);
 	vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
+	text_printable(line);
 	fprintf(stderr, "%s\n", line);
 }
 

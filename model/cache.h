@@ -27,7 +27,7 @@ struct cache_layout {
 	size_t page_bytes;
 };
 
-/* -ENOMEM, -EOVERFLOW. */
+/* -ENOMEM. */
 int cache_layout_init(struct cache_layout *layout, const struct model_shape *shape, bool bf16);
 void cache_layout_done(struct cache_layout *layout);
 

@@ -1,5 +1,6 @@
 #include "model/context.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,9 @@ struct progress {
 static int check_appends(const struct append *appends, size_t n, const struct engine *engine, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
+		assert(appends[i].context->engine == engine);
+		for (size_t j = 0; j < i; j++)
+			assert(appends[j].context != appends[i].context);
 		for (size_t j = 0; j < appends[i].n; j++) {
 			if (appends[i].tokens[j] >= engine->shape.vocab_size)
 				return err_set(err, -EINVAL, "token %u is beyond the vocabulary of %u",
@@ -115,6 +119,11 @@ static int check_appends(const struct append *appends, size_t n, const struct en
 		}
 	}
 	return 0;
+}
+
+static bool wants_any_logits(const struct append *append)
+{
+	return append->want_logits && append->n > 0;
 }
 
 /* Memory for all that is to come, before anything is changed. */
@@ -128,11 +137,11 @@ static int reserve(const struct append *appends, size_t n, struct engine *engine
 
 		if (n_tokens > UINT32_MAX / 2)
 			return err_set(err, -EFBIG, "a sequence of %zu tokens", n_tokens);
-		if (appends[i].want_logits && context->logits == NULL)
+		if (wants_any_logits(&appends[i]) && context->logits == NULL)
 			context->logits = array_new(float, engine_logits_stride(engine));
 		if (reserve_tokens(context, n_tokens) < 0 ||
 		    cache_reserve(&context->cache, appends[i].n) < 0 ||
-		    (appends[i].want_logits && context->logits == NULL))
+		    (wants_any_logits(&appends[i]) && context->logits == NULL))
 			return err_set(err, -ENOMEM, "no memory for a sequence of %zu tokens", n_tokens);
 		if (!context->dense && most > engine->shape.index_topk)
 			most = engine->shape.index_topk;
@@ -143,19 +152,24 @@ static int reserve(const struct append *appends, size_t n, struct engine *engine
 	return 0;
 }
 
+/* Whether a token is left to be appended; moves on to its append. */
+static bool is_left(struct progress *progress)
+{
+	while (progress->at < progress->n && progress->offset == progress->appends[progress->at].n) {
+		progress->at++;
+		progress->offset = 0;
+	}
+	return progress->at < progress->n;
+}
+
 /* Fill the pass with the next rows; tokens are noted in their contexts. */
 static void take_rows(struct pass *pass, struct progress *progress)
 {
 	pass->n_rows = 0;
-	while (progress->at < progress->n && pass->n_rows < pass->max_rows) {
+	while (pass->n_rows < pass->max_rows && is_left(progress)) {
 		const struct append *append = &progress->appends[progress->at];
 		struct context *context = append->context;
 
-		if (progress->offset == append->n) {
-			progress->at++;
-			progress->offset = 0;
-			continue;
-		}
 		pass->rows[pass->n_rows++] = (struct pass_row){
 			.cache = &context->cache,
 			.observer = &context->observer,
@@ -259,14 +273,14 @@ int context_forward(const struct append *appends, size_t n, const volatile bool 
 		return r;
 	pthread_mutex_lock(&engine->lock);
 	r = reserve(appends, n, engine, err);
-	while (r == 0) {
-		take_rows(&engine->pass, &progress);
-		if (engine->pass.n_rows == 0)
+	while (r == 0 && is_left(&progress)) {
+		if (cancel != NULL && *cancel) {
+			r = err_set(err, -ECANCELED, "told to stop");
 			break;
+		}
+		take_rows(&engine->pass, &progress);
 		run_layers(engine);
 		finish_rows(engine, &progress);
-		if (cancel != NULL && *cancel)
-			r = err_set(err, -ECANCELED, "told to stop");
 	}
 	pthread_mutex_unlock(&engine->lock);
 	return r;
@@ -278,6 +292,8 @@ int context_restore(struct context *context, const uint32_t *tokens, size_t n, c
 	struct cache *cache = &context->cache;
 	int r = 0;
 
+	if (context->dense)
+		return err_set(err, -EINVAL, "a dense context has no stored blocks");
 	if (reserve_tokens(context, n) < 0)
 		return err_set(err, -ENOMEM, "no memory for %zu tokens", n);
 	while (r == 0 && cache->n_tokens < n) {
@@ -303,6 +319,8 @@ int context_save(const struct context *context, size_t from, bool tail, const st
 	const struct cache *cache = &context->cache;
 	int r = 0;
 
+	if (context->dense)
+		return err_set(err, -EINVAL, "a dense context has no stored blocks");
 	for (size_t first = from / CACHE_PAGE_TOKENS * CACHE_PAGE_TOKENS; r == 0 && first < cache->n_tokens;
 	     first += CACHE_PAGE_TOKENS) {
 		size_t end = first + CACHE_PAGE_TOKENS;

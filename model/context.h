@@ -47,7 +47,7 @@ struct append {
 };
 
 /* Append to several contexts in as few passes as fit: branches of a document share the stream of weights. What each
- * gets does not depend on the others. cancel (may be NULL) is looked at between passes: -ECANCELED leaves every context
+ * gets does not depend on the others. cancel (may be NULL) is looked at before each pass: -ECANCELED leaves every context
  * whole, with the tokens that were done. -EINVAL: a token id beyond the vocabulary; -ENOMEM. A context is listed once. */
 int context_forward(const struct append *appends, size_t n, const volatile bool *cancel, struct err *err);
 

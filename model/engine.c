@@ -17,7 +17,7 @@
 #define MAX_HASHED_FILE ((size_t)1 << 28)
 
 /* Named in every fingerprint: changes when the arithmetic does, so that no stored block outlives its meaning. */
-#define NUMERICS_VERSION "skimd numerics 1"
+#define NUMERICS_VERSION "skimd numerics 2"
 
 static const char *numerics_name(enum numerics numerics)
 {
@@ -110,7 +110,6 @@ static int load_ends(struct engine *engine, struct err *err)
 {
 	const struct model_shape *shape = &engine->shape;
 	const char *embedding = "model.embed_tokens.weight";
-	struct matrix checked = { 0 };
 	int r;
 
 	if ((r = weights_read(engine->checkpoint, shape, "model.norm.weight", 1, shape->hidden_size,
@@ -119,12 +118,14 @@ static int load_ends(struct engine *engine, struct err *err)
 	                      shape->tie_word_embeddings ? embedding : "lm_head.weight", shape->vocab_size,
 	                      shape->hidden_size, &engine->head, err)) < 0)
 		return r;
-	if (!shape->tie_word_embeddings) {
-		r = weights_pack(engine->checkpoint, shape, embedding, shape->vocab_size, shape->hidden_size,
-		                 &checked, err);
-		matrix_done(&checked);
+	if (!shape->tie_word_embeddings) { /* read from the file by row: only checked here */
+		float *rows;
+
+		r = weights_read(engine->checkpoint, shape, embedding, shape->vocab_size, shape->hidden_size,
+		                 &rows, err);
 		if (r < 0)
 			return r;
+		free(rows);
 	}
 	engine->embedding = checkpoint_find(engine->checkpoint, embedding);
 	if (engine->embedding->type == TENSOR_F8_E4M3)
@@ -170,8 +171,7 @@ static int open_parts(struct engine *engine, const struct engine_settings *setti
 	if ((r = ops_select(settings->kernels, &engine->ops, err)) < 0 ||
 	    (r = shape_read(settings->dir, &engine->shape, err)) < 0)
 		return r;
-	engine->naive = settings->mla_form == MLA_NAIVE ||
-	                (settings->mla_form == MLA_AUTO && mla_prefers_naive(&engine->shape));
+	engine->naive = settings->mla_form == MLA_NAIVE;
 	if ((r = checkpoint_open(settings->dir, &engine->checkpoint, err)) < 0 ||
 	    (r = pool_new(settings->n_threads, &engine->pool, err)) < 0)
 		return r;

@@ -19,7 +19,8 @@ enum numerics {
 };
 
 /* The two forms of latent attention, equal in exact arithmetic: over the latents, or over keys and values expanded
- * from them. AUTO: by a fixed rule from the model's shapes (mla.h). */
+ * from them. AUTO is the absorbed form, which is cheaper for every family there is; the
+ * naive one is its twin, for tests. */
 enum mla_form { MLA_AUTO, MLA_ABSORBED, MLA_NAIVE };
 
 struct engine_settings {

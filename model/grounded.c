@@ -85,10 +85,10 @@ static int add_candidates(struct grounded *grounded, const struct grounded_span 
 	}
 	qsort(grounded->candidates, grounded->n_candidates, sizeof(*grounded->candidates), by_bytes);
 	for (size_t i = 0; i < grounded->n_candidates; i++) {
-		const struct candidate *next = &grounded->candidates[i],
-				       *last = &grounded->candidates[n_kept - 1];
+		const struct candidate *next = &grounded->candidates[i];
+		const struct candidate *last = n_kept == 0 ? NULL : &grounded->candidates[n_kept - 1];
 
-		if (n_kept == 0 || last->n != next->n || memcmp(last->bytes, next->bytes, next->n) != 0)
+		if (last == NULL || last->n != next->n || memcmp(last->bytes, next->bytes, next->n) != 0)
 			grounded->candidates[n_kept++] = *next;
 	}
 	grounded->n_candidates = n_kept;

@@ -8,14 +8,6 @@
 
 #include "base/array.h"
 
-bool mla_prefers_naive(const struct model_shape *shape)
-{
-	double rank = shape->kv_lora_rank, rope = shape->qk_rope_head_dim;
-	double nope = shape->qk_nope_head_dim, v = shape->v_head_dim;
-
-	return nope + rope + v + (nope + v) * rank / MLA_REUSE < 2 * rank + rope;
-}
-
 /* The rows of one head's part of kv_b, transposed or not, as a matrix of their own. */
 static int pack_head(const float *kv_b, const struct model_shape *shape, uint32_t head, struct matrix *ret_uk,
                      struct matrix *ret_uv)
@@ -295,20 +287,6 @@ static void score_naive(const struct attention *attention, size_t row, struct pa
 	}
 }
 
-static void softmax_column(float *scores, size_t n, size_t stride)
-{
-	float most = -INFINITY, sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		most = fmaxf(most, scores[i * stride]);
-	for (size_t i = 0; i < n; i++) {
-		scores[i * stride] = expf(scores[i * stride] - most);
-		sum += scores[i * stride];
-	}
-	for (size_t i = 0; i < n; i++)
-		scores[i * stride] /= sum;
-}
-
 static void mix_naive(const struct attention *attention, size_t row, struct pass_scratch *scratch)
 {
 	struct pass *pass = attention->pass;
@@ -341,7 +319,7 @@ static void attend_naive_item(void *user, size_t item, unsigned thread)
 
 	score_naive(attention, item, scratch);
 	for (uint32_t h = 0; h < pass->shape->num_attention_heads; h++)
-		softmax_column(scratch->scores + h, pass->rows[item].n_selected, pass->heads_padded);
+		softmax(scratch->scores + h, pass->rows[item].n_selected, pass->heads_padded);
 	mix_naive(attention, item, scratch);
 }
 

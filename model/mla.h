@@ -18,11 +18,6 @@ struct mla_weights {
 	struct matrix kv_b; /* [heads * (nope + v), rank]; naive form */
 };
 
-/* Whether the naive form costs less multiplications for these shapes, counting that an expanded row serves
- * MLA_REUSE queries. A rule of the shapes alone: what is chosen never changes with the load. */
-#define MLA_REUSE 32
-bool mla_prefers_naive(const struct model_shape *shape);
-
 int mla_load(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape,
              uint32_t layer, bool naive, struct err *err);
 void mla_done(struct mla_weights *mla, const struct model_shape *shape);

@@ -30,7 +30,6 @@ static void mlp_done(struct mlp_weights *mlp)
 	matrix_done(&mlp->down);
 }
 
-/* The bias is used when it is there, whatever topk_method says of other models. */
 static int load_router(struct moe_weights *moe, const struct checkpoint *checkpoint,
                        const struct model_shape *shape, uint32_t layer, struct err *err)
 {
@@ -43,8 +42,6 @@ static int load_router(struct moe_weights *moe, const struct checkpoint *checkpo
 	if (r < 0)
 		return r;
 	snprintf(name, sizeof(name), "model.layers.%u.mlp.gate.e_score_correction_bias", layer);
-	if (!shape->correction_bias && checkpoint_find(checkpoint, name) == NULL)
-		return 0;
 	return weights_read(checkpoint, shape, name, 1, shape->n_routed_experts, &moe->bias, err);
 }
 
@@ -94,21 +91,12 @@ void moe_done(struct moe_weights *moe, const struct model_shape *shape)
 
 static void gate_scores(const struct model_shape *shape, float *logits)
 {
-	float most = -INFINITY, sum = 0;
-
-	if (!shape->softmax_gate) {
-		for (uint32_t e = 0; e < shape->n_routed_experts; e++)
-			logits[e] = 1 / (1 + expf(-logits[e]));
+	if (shape->softmax_gate) {
+		softmax(logits, shape->n_routed_experts, 1);
 		return;
 	}
 	for (uint32_t e = 0; e < shape->n_routed_experts; e++)
-		most = fmaxf(most, logits[e]);
-	for (uint32_t e = 0; e < shape->n_routed_experts; e++) {
-		logits[e] = expf(logits[e] - most);
-		sum += logits[e];
-	}
-	for (uint32_t e = 0; e < shape->n_routed_experts; e++)
-		logits[e] /= sum;
+		logits[e] = (float)(1 / (1 + exp(-(double)logits[e])));
 }
 
 static float biased(const float *scores, const float *bias, uint32_t expert)
@@ -204,18 +192,14 @@ void moe_route(const struct model_shape *shape, float *logits, const float *bias
 }
 
 /* Rows sorted by expert: expert e's stand at places [expert_start[e], expert_start[e + 1]). */
-static void group_rows(struct pass *pass, const struct moe_weights *moe)
+static void group_rows(struct pass *pass)
 {
 	const struct model_shape *shape = pass->shape;
 	uint32_t k = shape->num_experts_per_tok, *start = pass->expert_start;
 
 	memset(start, 0, ((size_t)shape->n_routed_experts + 1) * sizeof(*start));
-	for (size_t i = 0; i < pass->n_rows; i++) {
-		moe_route(shape, pass->gates + i * pass->gate_stride, moe->bias, pass->expert_of + i * k,
-		          pass->expert_weight + i * k);
-		for (uint32_t j = 0; j < k; j++)
-			start[pass->expert_of[i * k + j] + 1]++;
-	}
+	for (size_t i = 0; i < pass->n_rows * k; i++)
+		start[pass->expert_of[i] + 1]++;
 	for (uint32_t e = 0; e < shape->n_routed_experts; e++)
 		start[e + 1] += start[e];
 	for (size_t i = 0; i < pass->n_rows * k; i++)
@@ -338,13 +322,31 @@ static size_t list_outputs(struct pass *pass, const struct moe_weights *moe, boo
 	return n;
 }
 
+struct routing {
+	struct pass *pass;
+	const struct moe_weights *moe;
+};
+
+static void route_item(void *user, size_t item, unsigned thread)
+{
+	const struct routing *routing = user;
+	struct pass *pass = routing->pass;
+	uint32_t k = pass->shape->num_experts_per_tok;
+
+	(void)thread;
+	moe_route(pass->shape, pass->gates + item * pass->gate_stride, routing->moe->bias,
+	          pass->expert_of + item * k, pass->expert_weight + item * k);
+}
+
 static void route_rows(struct pass *pass, const struct moe_weights *moe)
 {
+	struct routing routing = { pass, moe };
 	struct product gate = { pass->gates,         pass->u,     &moe->gate, pass->gate_stride,
 		                pass->hidden_stride, pass->n_rows };
 
 	pass_products(pass, &gate, 1);
-	group_rows(pass, moe);
+	pool_run(pass->pool, pass->n_rows, route_item, &routing);
+	group_rows(pass);
 	pool_run(pass->pool, pass->n_rows, gather_item, pass);
 }
 

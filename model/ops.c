@@ -27,7 +27,7 @@ static const struct {
 	const struct ops *ops;
 	bool (*runs_here)(void);
 } FAMILIES[] = {
-	/* best first */
+/* best first */
 #ifdef SKIMD_X86_64
 	{ &ops_avx2, has_avx2 },
 #endif
@@ -98,6 +98,21 @@ void layer_norm(float *out, const float *x, const float *weight, const float *bi
 
 	for (size_t i = 0; i < n; i++)
 		out[i] = (x[i] - mean) * factor * weight[i] + bias[i];
+}
+
+void softmax(float *x, size_t n, size_t stride)
+{
+	float most = -INFINITY, sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = fmaxf(most, x[i * stride]);
+	/* Through double: glibc has several expf, by CPU, that differ in the last bit. */
+	for (size_t i = 0; i < n; i++) {
+		x[i * stride] = (float)exp((double)(x[i * stride] - most));
+		sum += x[i * stride];
+	}
+	for (size_t i = 0; i < n; i++)
+		x[i * stride] /= sum;
 }
 
 void rope_rotate(float *x, const float *cosines, const float *sines, size_t n, bool half)

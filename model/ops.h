@@ -77,6 +77,9 @@ void rms_norm(float *out, const float *x, const float *weight, size_t n, float e
 /* out = weight * (x - mean) / sqrt(var + eps) + bias; out may be x. */
 void layer_norm(float *out, const float *x, const float *weight, const float *bias, size_t n, float eps);
 
+/* n values, stride apart, to exp(x) / sum of all exp(x), in order. */
+void softmax(float *x, size_t n, size_t stride);
+
 /* Rotate pairs of x[n] in place by n/2 cosines and sines: (x[2j], x[2j+1]), or with `half` (x[j], x[j + n/2]). */
 void rope_rotate(float *x, const float *cosines, const float *sines, size_t n, bool half);
 

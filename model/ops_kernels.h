@@ -60,7 +60,8 @@ INLINE vec vec_exp(vec x)
 	p = MULADD(p, r, splat(0.5f));
 	p = MULADD(p, r, splat(1));
 	p = MULADD(p, r, splat(1));
-	return select_greater(splat(-87), x, splat(0), p * (vec)exponent);
+	p = select_greater(splat(-87), x, splat(0), p * (vec)exponent);
+	return (vec)((ivec)p | (ivec)(x != x)); /* NaN stays NaN */
 }
 
 /* One panel's weights for one input, widened. */

@@ -212,7 +212,6 @@ void pass_set_angles(struct pass *pass)
 struct shared_products {
 	const struct pass *pass;
 	const struct product *products;
-	size_t n;
 };
 
 /* Panels of one piece: many rows need no more than a few to be worth a piece. */
@@ -253,7 +252,7 @@ static void run_piece(void *user, size_t item, unsigned thread)
 
 void pass_products(struct pass *pass, const struct product *products, size_t n)
 {
-	struct shared_products shared = { pass, products, n };
+	struct shared_products shared = { pass, products };
 	size_t n_items = 0;
 
 	for (size_t i = 0; i < n; i++)

@@ -18,7 +18,7 @@
 /* A token on its way. Rows of one sequence stand together, in order of position. */
 struct pass_row {
 	struct cache *cache;
-	const struct context_observer *observer; /* may be NULL */
+	const struct context_observer *observer; /* its calls may be NULL */
 	uint32_t token, pos;
 	bool dense;
 	bool all; /* attention looks at every position up to pos; else at n_selected of them */

@@ -17,7 +17,7 @@
 
 #define MAX_THREADS 256
 #define CLOSED 0x80000000u /* of the gate: no worker may enter the run any more */
-#define N_SPINS 4000 /* some 30 microseconds: longer than the gap between two pieces of one layer */
+#define N_SPINS 4000 /* some tens of microseconds: longer than the gap between two pieces of one layer */
 
 struct worker {
 	struct pool *pool;
@@ -34,7 +34,7 @@ struct pool {
 	void (*work)(void *user, size_t item, unsigned thread);
 	void *user;
 	size_t n_items;
-	bool stop;
+	_Atomic bool stop;
 
 	_Alignas(
 		64) _Atomic uint32_t round; /* moves on with each run: the futex that idle workers sleep on */

@@ -15,7 +15,7 @@
 #include "base/array.h"
 #include "base/json.h"
 
-#define MAX_HEADER_BYTES ((uint64_t)100 << 20)
+#define MAX_HEADER_BYTES ((uint64_t)16 << 20) /* a parsed header takes many times its size */
 #define MAX_INDEX_BYTES ((size_t)64 << 20)
 #define LENGTH_BYTES 8
 
@@ -41,7 +41,9 @@ static const struct {
 	{ "F32", TENSOR_F32, 4 },         { "BF16", TENSOR_BF16, 2 },  { "F16", TENSOR_F16, 2 },
 	{ "F8_E4M3", TENSOR_F8_E4M3, 1 }, { "F64", TENSOR_OTHER, 8 },  { "I64", TENSOR_OTHER, 8 },
 	{ "I32", TENSOR_OTHER, 4 },       { "I16", TENSOR_OTHER, 2 },  { "I8", TENSOR_OTHER, 1 },
-	{ "U8", TENSOR_OTHER, 1 },        { "BOOL", TENSOR_OTHER, 1 },
+	{ "U8", TENSOR_OTHER, 1 },        { "BOOL", TENSOR_OTHER, 1 }, { "U16", TENSOR_OTHER, 2 },
+	{ "U32", TENSOR_OTHER, 4 },       { "U64", TENSOR_OTHER, 8 },  { "F8_E5M2", TENSOR_OTHER, 1 },
+	{ "F8_E8M0", TENSOR_OTHER, 1 },
 };
 
 static int read_type(struct tensor *tensor, const json_t *entry, uint64_t *ret_n_bytes, struct err *err)
@@ -152,7 +154,7 @@ static int read_header(struct checkpoint *checkpoint, struct mapped_file *file, 
 
 static int map_file(struct mapped_file *file, struct err *err)
 {
-	int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+	int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	void *bytes;
 

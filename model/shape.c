@@ -14,6 +14,7 @@
 #define MAX_LAYERS 1024
 #define MAX_WIDTH (1u << 20)
 #define MAX_POSITIONS (1u << 24)
+#define MAX_TOPK (1u << 18)
 
 /* One config.json being read: the first failure sticks, later calls do nothing. */
 struct config {
@@ -128,7 +129,7 @@ static void read_sizes(struct config *config, struct model_shape *shape)
 	shape->v_head_dim = read_count(config, "v_head_dim", -1, 1, 4096);
 	shape->index_n_heads = read_count(config, "index_n_heads", deepseek ? 64 : 32, 1, 1024);
 	shape->index_head_dim = read_count(config, "index_head_dim", 128, 2, 4096);
-	shape->index_topk = read_count(config, "index_topk", 2048, 1, MAX_POSITIONS);
+	shape->index_topk = read_count(config, "index_topk", 2048, 1, MAX_TOPK);
 	shape->max_position_embeddings = read_count(config, "max_position_embeddings", -1, 1, MAX_POSITIONS);
 	if (config->r == 0 &&
 	    (shape->qk_rope_head_dim % 2 != 0 || shape->index_head_dim < shape->qk_rope_head_dim))
@@ -158,7 +159,7 @@ static const char *experts_key(const struct config *config)
 static void read_experts(struct config *config, struct model_shape *shape)
 {
 	static const char *const SCORING[] = { "sigmoid", "softmax", NULL };
-	static const char *const METHODS[] = { "noaux_tc", "greedy", "group_limited_greedy", NULL };
+	static const char *const METHODS[] = { "noaux_tc", NULL };
 	uint32_t in_group;
 
 	shape->moe_intermediate_size = read_count(config, "moe_intermediate_size", -1, 1, MAX_WIDTH);
@@ -173,7 +174,7 @@ static void read_experts(struct config *config, struct model_shape *shape)
 	shape->routed_scaling_factor =
 		(float)read_number_of(config, config->root, "routed_scaling_factor", 2.5, -1e6, 1e6);
 	shape->softmax_gate = read_word(config, config->root, "scoring_func", SCORING) == 1;
-	shape->correction_bias = read_word(config, config->root, "topk_method", METHODS) == 0;
+	read_word(config, config->root, "topk_method", METHODS);
 	shape->norm_topk_prob = read_bool(config, "norm_topk_prob", true);
 	if (config->r < 0)
 		return;
@@ -306,16 +307,18 @@ static void read_mlp_layers(struct config *config, struct model_shape *shape)
 		shape->sparse_mlp[i] = i >= dense && i % every == 0;
 }
 
-/* index_topk_pattern: a string of F and S, or a list of them. */
+static const char *const INDEXER_WORDS[] = { "shared", "full" };
+
+/* index_topk_pattern: a string of F and S, or a list of the words that indexer_types has. */
 static bool read_topk_pattern(struct config *config, struct model_shape *shape)
 {
-	static const char *const WORDS[] = { "S", "F" };
 	const json_t *pattern = lookup(config->root, "index_topk_pattern");
 
 	if (config->r < 0 || pattern == NULL)
 		return false;
 	if (json_is_array(pattern))
-		return read_layer_words(config, shape, "index_topk_pattern", WORDS, shape->full_indexer);
+		return read_layer_words(config, shape, "index_topk_pattern", INDEXER_WORDS,
+		                        shape->full_indexer);
 	for (uint32_t i = 0; i < shape->num_hidden_layers; i++) {
 		const char *letters = json_string_value(pattern);
 
@@ -333,11 +336,11 @@ static bool read_topk_pattern(struct config *config, struct model_shape *shape)
 
 static void read_indexer_layers(struct config *config, struct model_shape *shape)
 {
-	static const char *const WORDS[] = { "shared", "full" };
 	uint32_t every = read_count(config, "index_topk_freq", 1, 1, MAX_LAYERS);
 	uint32_t offset = read_count(config, "index_skip_topk_offset", 2, 0, MAX_LAYERS);
 
-	if (config->r == 0 && !read_layer_words(config, shape, "indexer_types", WORDS, shape->full_indexer) &&
+	if (config->r == 0 &&
+	    !read_layer_words(config, shape, "indexer_types", INDEXER_WORDS, shape->full_indexer) &&
 	    !read_topk_pattern(config, shape)) {
 		for (uint32_t i = 0; i < shape->num_hidden_layers; i++)
 			shape->full_indexer[i] = (i + 1 > offset ? i + 1 - offset : 0) % every == 0;
@@ -387,6 +390,8 @@ static void read_token_ids(struct config *config, struct model_shape *shape)
 		config->r = err_set(config->err, -EBADMSG,
 		                    "%s: key 'eos_token_id' has %zu entries, at most %d are possible",
 		                    config->path, n, MODEL_MAX_EOS);
+	if (config->r == 0 && n == 0)
+		config->r = err_set(config->err, -EBADMSG, "%s: key 'eos_token_id' is missing", config->path);
 	for (size_t i = 0; config->r == 0 && i < n; i++) {
 		const json_t *id = json_is_array(eos) ? json_array_get(eos, i) : eos;
 
@@ -421,10 +426,18 @@ static void read_rest(struct config *config, struct model_shape *shape)
 	static const char *const ACTIVATIONS[] = { "silu", NULL };
 
 	read_word(config, config->root, "hidden_act", ACTIVATIONS);
-	shape->rms_norm_eps = (float)read_number_of(config, config->root, "rms_norm_eps", 1e-6, 0, 1);
+	shape->rms_norm_eps =
+		(float)read_number_of(config, config->root, "rms_norm_eps",
+	                              shape->family == MODEL_GLM_MOE_DSA ? 1e-5 : 1e-6, 1e-12, 1);
 	shape->tie_word_embeddings = read_bool(config, "tie_word_embeddings", false);
 	shape->indexer_rope_interleave =
 		read_bool(config, "indexer_rope_interleave", shape->family == MODEL_GLM_MOE_DSA);
+	if (!read_bool(config, "rope_interleave", true))
+		config->r = err_set(config->err, -ENOTSUP,
+		                    "%s: key 'rope_interleave': false is not supported", config->path);
+	if (read_bool(config, "mlp_bias", false))
+		config->r = err_set(config->err, -ENOTSUP, "%s: key 'mlp_bias': true is not supported",
+		                    config->path);
 	if (read_bool(config, "attention_bias", false))
 		config->r = err_set(config->err, -ENOTSUP, "%s: key 'attention_bias': true is not supported",
 		                    config->path);

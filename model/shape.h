@@ -1,5 +1,5 @@
-/* config.json as one struct, every value checked. Fields keep config.json's names; dsa-reference of the family:
- * deepseek_v32 and glm_moe_dsa, in both spellings (rope_scaling and rope_parameters). */
+/* config.json as one struct, every value checked, of the families deepseek_v32 and glm_moe_dsa, in both spellings
+ * (rope_scaling and rope_parameters). Fields keep config.json's names. */
 #ifndef SKIMD_MODEL_SHAPE_H
 #define SKIMD_MODEL_SHAPE_H
 
@@ -23,7 +23,6 @@ struct model_shape {
 	uint32_t n_routed_experts, n_shared_experts, num_experts_per_tok, n_group, topk_group;
 	float routed_scaling_factor, rms_norm_eps;
 	bool norm_topk_prob, softmax_gate; /* scoring_func: softmax instead of sigmoid */
-	bool correction_bias; /* topk_method: noaux_tc */
 	bool tie_word_embeddings, indexer_rope_interleave;
 	uint32_t max_position_embeddings;
 	uint32_t bos_token_id, eos_token_id[MODEL_MAX_EOS], n_eos;

@@ -31,7 +31,8 @@ struct verify_report {
 int verify_run(const struct verify_settings *settings, struct verify_report *ret, struct err *err);
 
 /* Bars: strict: logits within 2e-4 of the largest, every set equal, arg-max equal at 99.5 % of positions, loss within
- * 0.5 %; production: loss within 1 %, arg-max at 98 %, logits within 5 % of the largest. Token ids equal in both.
+ * 0.5 %; production: loss within 1 %, arg-max at 98 %, logits within 5 % of the largest
+ * where there is no arg-max. Token ids equal in both.
  * When it does not pass, why says what failed. */
 bool verify_passes(const struct verify_report *report, enum numerics numerics, struct err *why);
 

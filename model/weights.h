@@ -13,6 +13,10 @@
 #include "model/safetensors.h"
 #include "model/shape.h"
 
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "model/ must not be built with -ffast-math: results would depend on the compiler"
+#endif
+
 #define PANEL 16
 
 /* y[n_out] = W[n_out, n_in] x[n_in]. */

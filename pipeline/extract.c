@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/hex.h"
 #include "base/file.h"
 #include "pipeline/charset.h"
 #include "pipeline/gunzip.h"
@@ -79,8 +80,7 @@ static void hash(const struct buf *bytes, char hex[65])
 	sha256_init(&context);
 	sha256_update(&context, bytes->n, (const uint8_t *)bytes->data);
 	sha256_digest(&context, sizeof(digest), digest);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	hex_encode(digest, sizeof(digest), hex);
 }
 
 static int unpack(struct buf *bytes, uint64_t max_bytes, struct err *err)

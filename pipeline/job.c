@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,13 +49,18 @@ static const struct job_state *fail(struct job *job, int r, const struct err *wh
 	                               why->text, job->err));
 }
 
-/* What a model's answer failed with: memory and cancellation are ours, the rest is the document's. */
+/* What reading failed with is the document's, but for being told to stop: one that does not fit fails alone. */
 static const struct job_state *fail_reading(struct job *job, int r, const struct err *why)
 {
-	if (r != -ECANCELED && r != -ENOMEM)
-		return fail(job, r == -ENOTSUP ? -EINVAL : r, why);
+	if (r != -ECANCELED)
+		return fail(job, r == -ENOTSUP || r == -ENODATA ? -EINVAL : r, why);
 	err_set(job->err, r, "%s", why->text);
 	return stop(job, r);
+}
+
+static bool is_cancelled(const struct job *job)
+{
+	return job->hooks->cancel != NULL && *job->hooks->cancel;
 }
 
 static void report(struct job *job)
@@ -83,14 +90,25 @@ static struct reader_hooks reader_hooks(struct job *job)
 	return (struct reader_hooks){ job, see_tokens, job->hooks->cancel };
 }
 
-/* O_NOFOLLOW and O_NONBLOCK: what was a file when it was queued may be a link or a FIFO now. */
+/* What was a file when it was queued may be a FIFO now, and a folder on the way a link to somewhere else: paths are
+ * resolved when they are queued, and nothing is followed here. */
+static int open_document(const char *path)
+{
+	const struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		                      .resolve = RESOLVE_NO_SYMLINKS };
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
 static int open_and_extract(struct job *job, struct err *why)
 {
-	int fd = open(job->document.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	int fd = open_document(job->document.path);
 	int r;
 
 	if (fd < 0)
-		return err_set(why, -errno, "cannot open: %s", strerror(errno));
+		return err_set(why, fd, "cannot open: %s",
+		               fd == -ELOOP ? "it is behind a symbolic link now" : strerror(-fd));
 	r = extract_file(fd, job->document.path, &job->limits, &job->extracted, why);
 	close(fd);
 	return r;
@@ -129,34 +147,25 @@ static const struct job_state *extract(struct job *job)
 	return r < 0 ? stop(job, r) : &PUBLISH;
 }
 
-static const struct job_state *cut(struct job *job)
-{
-	bool markdown = strcmp(job->extracted.media_type, "text/markdown") == 0;
-	size_t most = reader_max_bytes(job->reader) < CHUNK_MAX_BYTES ? reader_max_bytes(job->reader)
-	                                                              : CHUNK_MAX_BYTES;
-	struct chunk_limits limits = { .max_bytes = most };
-	struct err why = { "" };
-	size_t n_tokens;
-	int r;
-
-	if ((r = view_make(job->extracted.text, job->extracted.n, markdown, &job->view, &why)) < 0 ||
-	    (r = chunk_make(&job->view, &limits, &job->chunks, &job->n_chunks, &why)) < 0 ||
-	    (r = reader_count(job->reader, job->view.text, job->view.n, &n_tokens, &why)) < 0)
-		return fail(job, r, &why);
-	job->results = array_new(struct document_chunk, job->n_chunks);
-	if (job->results == NULL)
-		return stop(job, err_set(job->err, -ENOMEM, "no memory for %zu chunks", job->n_chunks));
-	job->document.tokens = (int64_t)n_tokens;
-	job->n_tokens = n_tokens;
-	return &READ;
-}
-
 static void hash_part(struct sha256_ctx *hash, const void *bytes, size_t n)
 {
 	uint64_t length = n;
 
 	sha256_update(hash, sizeof(length), (const uint8_t *)&length);
 	sha256_update(hash, n, bytes);
+}
+
+/* Which lines count as headings is decided by lines around the chunk, too. */
+static void hash_headings(struct sha256_ctx *hash, const struct view *view, const struct chunk *chunk)
+{
+	for (size_t i = 0; i < view->n_headings; i++) {
+		const struct heading *heading = &view->headings[i];
+		const uint64_t place[] = { heading->start - chunk->start, heading->title - chunk->start,
+			                   heading->end - chunk->start };
+
+		if (heading->start >= chunk->start && heading->start < chunk->end)
+			hash_part(hash, place, sizeof(place));
+	}
 }
 
 /* All that a chunk's results depend on: model, tasks, its stored text, how the model sees it, and the section it
@@ -178,6 +187,7 @@ static int set_key(struct job *job, const struct chunk *chunk, struct document_c
 	hash_part(&hash, job->extracted.text + result->byte_start,
 	          (size_t)(result->byte_end - result->byte_start));
 	hash_part(&hash, job->view.text + chunk->start, chunk->end - chunk->start);
+	hash_headings(&hash, &job->view, chunk);
 	hash_part(&hash, result->section == NULL ? "" : result->section,
 	          result->section == NULL ? 0 : strlen(result->section));
 	sha256_digest(&hash, sizeof(digest), digest);
@@ -185,7 +195,7 @@ static int set_key(struct job *job, const struct chunk *chunk, struct document_c
 	return 0;
 }
 
-static int describe_chunk(struct job *job, size_t number, struct document_chunk *result)
+static int describe_chunk(struct job *job, size_t number, struct document_chunk *result, struct err *why)
 {
 	const struct chunk *chunk = &job->chunks[number];
 	size_t start, end, n_tokens;
@@ -201,7 +211,36 @@ static int describe_chunk(struct job *job, size_t number, struct document_chunk 
 	if (r < 0)
 		return r;
 	result->tokens = (int64_t)n_tokens;
-	return set_key(job, chunk, result) < 0 ? err_set(job->err, -ENOMEM, "no memory for a chunk") : 0;
+	return set_key(job, chunk, result) < 0 ? err_set(why, -ENOMEM, "no memory for a part") : 0;
+}
+
+static int make_chunks(struct job *job, struct err *why)
+{
+	bool markdown = strcmp(job->extracted.media_type, "text/markdown") == 0;
+	size_t most = reader_max_bytes(job->reader) < CHUNK_MAX_BYTES ? reader_max_bytes(job->reader)
+	                                                              : CHUNK_MAX_BYTES;
+	struct chunk_limits limits = { .max_bytes = most };
+	int r;
+
+	if ((r = view_make(job->extracted.text, job->extracted.n, markdown, &job->view, why)) < 0 ||
+	    (r = chunk_make(&job->view, &limits, &job->chunks, &job->n_chunks, why)) < 0)
+		return r;
+	job->results = array_new(struct document_chunk, job->n_chunks);
+	return job->results == NULL ? err_set(why, -ENOMEM, "no memory for %zu parts", job->n_chunks) : 0;
+}
+
+static const struct job_state *cut(struct job *job)
+{
+	struct err why = { "" };
+	int r = make_chunks(job, &why);
+
+	for (size_t i = 0; r == 0 && i < job->n_chunks; i++) {
+		r = is_cancelled(job) ? err_set(&why, -ECANCELED, "told to stop")
+		                      : describe_chunk(job, i, &job->results[i], &why);
+		job->n_tokens += (uint64_t)job->results[i].tokens;
+	}
+	job->document.tokens = (int64_t)job->n_tokens;
+	return r < 0 ? fail_reading(job, r, &why) : &READ;
 }
 
 /* The results of an equal chunk, read before in this document or another, moved to where this one stands. */
@@ -226,38 +265,40 @@ static int reuse_chunk(struct job *job, struct document_chunk *result)
 	return 0;
 }
 
-/* 0; or what fail_reading() is to be told, in why. */
-static int read_chunk(struct job *job, size_t number, struct err *why)
+/* One chunk read, or found read. Its state is &READ to go on, or where the job goes from here. */
+static const struct job_state *read_chunk(struct job *job, size_t number)
 {
 	struct summary_text text = { job->extracted.text, &job->view };
 	struct document_chunk *result = &job->results[number];
 	struct reader_hooks hooks = reader_hooks(job);
 	uint64_t done = job->n_done;
+	struct err why = { "" };
 	int r = reuse_chunk(job, result);
 
-	if (r == -ENOENT)
+	if (r == -ENOENT) {
 		r = summary_chunk(job->reader, &text, &job->chunks[number], &result->passages,
-		                  &job->document.usage, &hooks, why);
-	if (r < 0)
-		return r;
+		                  &job->document.usage, &hooks, &why);
+		if (r < 0)
+			return fail_reading(job, r, &why);
+	}
+	if (r == 0)
+		r = docstore_put_chunk(job->store, job->id, result, job->extracted.text + result->byte_start,
+		                       (size_t)(result->byte_end - result->byte_start), job->err);
 	job->n_done = done + (uint64_t)result->tokens;
-	return docstore_put_chunk(job->store, job->id, result, job->extracted.text + result->byte_start,
-	                          (size_t)(result->byte_end - result->byte_start), why);
+	return r < 0 ? stop(job, r) : &READ;
 }
 
 static const struct job_state *read_chunks(struct job *job)
 {
-	for (size_t i = 0; i < job->n_chunks; i++) {
-		struct err why = { "" };
-		int r = describe_chunk(job, i, &job->results[i]);
+	const struct job_state *next = &READ;
 
-		if (r < 0)
-			return stop(job, r);
-		if ((r = read_chunk(job, i, &why)) < 0)
-			return fail_reading(job, r, &why);
+	for (size_t i = 0; next == &READ && i < job->n_chunks; i++) {
+		if (is_cancelled(job))
+			return stop(job, err_set(job->err, -ECANCELED, "told to stop"));
+		next = read_chunk(job, i);
 		report(job);
 	}
-	return &REDUCE;
+	return next == &READ ? &REDUCE : next;
 }
 
 static const struct job_state *reduce(struct job *job)
@@ -282,14 +323,16 @@ static const struct job_state *reduce(struct job *job)
 	return r < 0 ? stop(job, r) : &PUBLISH;
 }
 
+/* The results stand whatever becomes of the files: what could not be written is tried again at the next start. */
 static const struct job_state *publish(struct job *job)
 {
 	struct err why = { "" };
 	int r = output_write(job->store, job->id, job->outputs.markdown, job->outputs.json, &why);
 
-	if (r == 0 || job->document.output == NULL)
-		return stop(job, r);
-	return fail(job, -EINVAL, &why);
+	if (r == 0)
+		return stop(job, docstore_published(job->store, job->id, job->err));
+	log_warning("'%s': %s", job->document.path, why.text);
+	return stop(job, docstore_unpublished(job->store, job->id, why.text, job->err));
 }
 
 static void job_done(struct job *job)

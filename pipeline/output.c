@@ -1,9 +1,9 @@
 #include "pipeline/output.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <libgen.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@
 #include "base/json.h"
 
 #define OUTPUT_MODE 0640
+#define MAX_OPEN_FOLDERS 16
 #define GENERATED_MARK " °"
 
 static const struct passage *first_of(const struct passages *passages, enum passage_kind kind)
@@ -267,14 +268,6 @@ static int check_ours(struct docstore *store, const char *path, struct err *err)
 	return err_set(err, -EEXIST, "output '%s': is there and was not written by skimd: left alone", path);
 }
 
-static int make_folder_of(const char *path, struct err *err)
-{
-	char copy[PATH_MAX];
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	return file_make_folders(dirname(copy), 0750, err);
-}
-
 static int write_one(struct docstore *store, const struct reading *reading, const char *suffix,
                      int (*make)(const struct reading *reading, struct buf *ret), struct err *err)
 {
@@ -285,7 +278,7 @@ static int write_one(struct docstore *store, const struct reading *reading, cons
 	if ((size_t)snprintf(path, sizeof(path), "%s%s", reading->document.output, suffix) >= sizeof(path))
 		return err_set(err, -ENAMETOOLONG, "output '%s': the name is too long",
 		               reading->document.output);
-	if ((r = check_ours(store, path, err)) < 0 || (r = make_folder_of(path, err)) < 0)
+	if ((r = check_ours(store, path, err)) < 0 || (r = file_make_folder_of(path, 0750, err)) < 0)
 		return r;
 	/* Noted as ours first: a crash in between leaves a note without a file, never a file that nobody knows. */
 	if ((r = docstore_output_add(store, reading->document.id, path, err)) < 0)
@@ -311,19 +304,15 @@ int output_write(struct docstore *store, int64_t id, bool markdown, bool json, s
 	return r;
 }
 
-static bool lacks(struct docstore *store, const char *output, const char *suffix)
+static int sweep_one(const char *path, const struct stat *st, int type, struct FTW *place)
 {
-	char path[PATH_MAX];
-	bool ours = false;
-
-	snprintf(path, sizeof(path), "%s%s", output, suffix);
-	return access(path, F_OK) < 0 || docstore_output_is_ours(store, path, &ours, NULL) < 0 || !ours;
+	(void)st;
+	if (type == FTW_F && file_is_temporary(path + place->base))
+		unlink(path);
+	return 0;
 }
 
-bool output_is_missing(struct docstore *store, const struct document *document, bool markdown, bool json)
+void output_sweep(const char *outbox)
 {
-	if (document->output == NULL)
-		return false;
-	return (markdown && lacks(store, document->output, OUTPUT_MARKDOWN_SUFFIX)) ||
-	       (json && lacks(store, document->output, OUTPUT_JSON_SUFFIX));
+	nftw(outbox, sweep_one, MAX_OPEN_FOLDERS, FTW_PHYS);
 }

@@ -21,7 +21,7 @@ int output_json(const struct reading *reading, struct buf *ret);
  * not write is never overwritten: -EEXIST. A document without an output path has none to write. */
 int output_write(struct docstore *store, int64_t id, bool markdown, bool json, struct err *err);
 
-/* Whether a file that is asked for is not there, or not noted as ours. */
-bool output_is_missing(struct docstore *store, const struct document *document, bool markdown, bool json);
+/* Remove the temporary files that a program which was killed left in an outbox; while nobody else writes there. */
+void output_sweep(const char *outbox);
 
 #endif

@@ -143,9 +143,10 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
 
 	if (r < 0)
 		return r;
-	if (document.state == DOCUMENT_DONE &&
-	    output_is_missing(pipeline->store, &document, outputs->markdown, outputs->json))
+	if (document.state == DOCUMENT_DONE && !document.published)
 		r = output_write(pipeline->store, id, outputs->markdown, outputs->json, err);
+	if (r == 0 && !document.published)
+		r = docstore_published(pipeline->store, id, err);
 	document_done(&document);
 	return r;
 }

@@ -140,11 +140,13 @@ static int branch_init(struct branch *branch, struct reader *reader, const struc
 	struct grounded_settings settings = { shape->eos_token_id[0], task->max_quotes, task->min_quotes };
 
 	branch->task = task;
-	if (task->n_spans > 0)
-		return grounded_new(reader->trie, task->spans, task->n_spans, &settings, &branch->grounded,
-		                    err) < 0
-		               ? err_prefix(err, -EINVAL, "quoting: ")
-		               : context_fork(document, &branch->context, err);
+	if (task->n_spans > 0) {
+		int r = grounded_new(reader->trie, task->spans, task->n_spans, &settings, &branch->grounded,
+		                     err);
+
+		return r < 0 ? err_prefix(err, r, "quoting: ")
+		             : context_fork(document, &branch->context, err);
+	}
 	branch->tokens = array_new(uint32_t, task->max_tokens);
 	if (branch->tokens == NULL)
 		return err_set(err, -ENOMEM, "no memory for an answer");

@@ -37,8 +37,9 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
  * memory. */
 char *summary_section(const struct view *view, size_t offset);
 
-/* Free text as people shall see it: valid UTF-8 without control characters, trimmed, no sentence twice, and cut back to its last whole sentence where
- * it was cut by length. one_line: up to the first line feed. *ret is the caller's, for free(); "" is possible. -ENOMEM. */
+/* Free text as people shall see it: valid UTF-8 without control characters, trimmed, no sentence twice, and cut back to
+ * its last whole sentence where it was cut by length. one_line: up to the first line feed. *ret is the caller's, for
+ * free(); "" is possible. -ENOMEM. */
 int summary_clean(const char *text, bool cut, bool one_line, char **ret);
 
 #endif

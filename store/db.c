@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,20 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A new database whose name is lost with the power would take durable rows with it. */
-static int sync_folder_of(const char *path)
-{
-	char copy[PATH_MAX];
-	int fd, r;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	return r;
-}
+#include "base/file.h"
 
 /* An existing file is never opened and closed here: closing any descriptor of a file drops this process's POSIX
  * locks on it, and with them those of a connection that is open on it. */
@@ -37,7 +23,8 @@ static int make_file(const char *path, unsigned mode)
 		return errno == EEXIST ? 0 : -errno;
 	r = fchmod(fd, mode) < 0 ? -errno : 0;
 	close(fd);
-	return r < 0 ? r : sync_folder_of(path);
+	/* A new database whose name is lost with the power would take durable rows with it. */
+	return r < 0 ? r : file_sync_folder_of(path);
 }
 
 int db_resolve(const char *path, unsigned make_mode, char **ret, struct err *err)

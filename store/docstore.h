@@ -26,7 +26,8 @@ enum document_state {
 /* Where a file was seen, and how to tell that it has changed since. */
 struct document_file {
 	const char *path; /* absolute; one row each */
-	const char *output; /* outputs are this path and a suffix; NULL: none are written */
+	const char
+		*output; /* outputs are this path and a suffix; NULL: none, or where the row says already */
 	int64_t device, inode, size, mtime_ns, ctime_ns;
 };
 
@@ -50,6 +51,7 @@ struct document {
 	char *model, *fingerprint; /* of the results */
 	struct usage usage;
 	double seconds; /* spent reading */
+	bool published; /* its outputs are written, since it was done last */
 	char *added_at, *finished_at; /* UTC, "2026-11-22T16:41:00Z" */
 };
 
@@ -186,7 +188,12 @@ int docstore_find_chunk(struct docstore *store, const char *key, struct document
 int docstore_finish(struct docstore *store, int64_t id, const struct document *document,
                     const struct passages *passages, size_t n_chunks, struct err *err);
 
-/* A document with this content that is done by this model, other than id. -ENOENT: none. */
+/* The outputs of a document that is done are written; or why not, which becomes its error and an event, while its
+ * results stand. */
+int docstore_published(struct docstore *store, int64_t id, struct err *err);
+int docstore_unpublished(struct docstore *store, int64_t id, const char *why, struct err *err);
+
+/* A document with this content and media type that is done by this model, other than id. -ENOENT: none. */
 int docstore_find_done(struct docstore *store, int64_t id, const char *sha256, const char *fingerprint,
                        int64_t *ret_id, struct err *err);
 

@@ -10,18 +10,17 @@
 #include "store/docstore_schema.h"
 #include "store/docstore_text.h"
 
+/* A stored text that is damaged is not the same. */
 static bool has_text(struct txn *txn, int64_t id, const char *text, size_t n)
 {
 	sqlite3_stmt *row = txn_rows(txn, GET_TEXT, db_int(id));
-	bool same_size = row != NULL && sqlite3_column_int64(row, 0) == (int64_t)n;
-	size_t n_stored = 0;
 	char *stored = NULL;
-	bool same;
+	bool same = false;
 
+	if (row != NULL && sqlite3_column_int64(row, 0) == (int64_t)n &&
+	    text_inflate(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1), n, &stored) == 0)
+		same = memcmp(stored, text, n) == 0;
 	row_done(row);
-	if (same_size)
-		stored = rows_get_text(txn, id, &n_stored);
-	same = stored != NULL && (n == 0 || memcmp(stored, text, n) == 0);
 	free(stored);
 	return same;
 }
@@ -33,6 +32,7 @@ static void replace_text(struct txn *txn, int64_t id, const void *deflated, size
 	rows_hide_chunks(txn, id);
 	rows_delete_summaries(txn, id);
 	txn_run(txn, FORGET_RESULTS_OF_OLD_TEXT, db_int(id));
+	txn_run(txn, FORGET_COPIES, db_int(id));
 }
 
 int docstore_put_text(struct docstore *store, int64_t id, const struct document *document, const char *text,

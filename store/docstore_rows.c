@@ -182,6 +182,7 @@ void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret
 	ret->seconds = sqlite3_column_double(row, column++);
 	ret->added_at = row_text(txn, row, column++);
 	ret->finished_at = row_text(txn, row, column++);
+	ret->published = sqlite3_column_int(row, column++) != 0;
 }
 
 static void read_evidence(struct txn *txn, int64_t summary_id, struct passage *passage)

@@ -32,6 +32,7 @@ static const char VERSION_1[] =
 	" mtime_ns INTEGER NOT NULL,"
 	" ctime_ns INTEGER NOT NULL,"
 	" changed INTEGER NOT NULL DEFAULT 0 CHECK (changed IN (0, 1)),"
+	" published INTEGER NOT NULL DEFAULT 0 CHECK (published IN (0, 1)),"
 	" prompt_tokens INTEGER NOT NULL DEFAULT 0,"
 	" computed_tokens INTEGER NOT NULL DEFAULT 0,"
 	" reused_tokens INTEGER NOT NULL DEFAULT 0,"
@@ -131,11 +132,11 @@ const struct db_schema DOCSTORE_SCHEMA = {
 	"id, path, name, output, sha256, media_type, charset, language, bytes, pages, tokens, state, "       \
 	"stage, "                                                                                            \
 	"progress, error, duplicate_of, model, fingerprint, prompt_tokens, computed_tokens, reused_tokens, " \
-	"generated_tokens, seconds, added_at, finished_at"
+	"generated_tokens, seconds, added_at, finished_at, published"
 
 /* A document that changed or went away while it was read does not become done or failed, but what it is. */
 #define STATE_AFTER_READING(state) \
-	"CASE WHEN changed THEN 'queued' WHEN state = 'gone' THEN 'gone' ELSE " state " END"
+	"CASE WHEN changed THEN 'queued' WHEN state = 'reading' THEN " state " ELSE state END"
 
 #define CHUNK_COLUMNS "id, number, byte_start, byte_end, section, tokens, key"
 #define IN_RANGE " WHERE document_id = ?1 AND number BETWEEN ?2 AND ?3"
@@ -143,14 +144,15 @@ const struct db_schema DOCSTORE_SCHEMA = {
 
 const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	/* ?1 path, ?2 output, ?3 device, ?4 inode, ?5 size, ?6 mtime_ns, ?7 ctime_ns */
-	[FIND_FILE] =
-		"SELECT id, state <> 'gone' AND output IS ?2 AND device = ?3 AND inode = ?4 AND size = ?5"
-		" AND mtime_ns = ?6 AND ctime_ns = ?7 FROM document WHERE path = ?1",
+	[FIND_FILE] = "SELECT id, state <> 'gone' AND output IS coalesce(?2, output) AND device = ?3 AND "
+	              "inode = ?4 AND size = ?5"
+		      " AND mtime_ns = ?6 AND ctime_ns = ?7 FROM document WHERE path = ?1",
 	[ADD_FILE] =
 		"INSERT INTO document(path, output, device, inode, size, mtime_ns, ctime_ns, name, state)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued')",
 	/* What is being read is read to its end, and queued again then (STATE_AFTER_READING). */
-	[CHANGE_FILE] = "UPDATE document SET output = ?2, device = ?3, inode = ?4, size = ?5, mtime_ns = ?6,"
+	[CHANGE_FILE] = "UPDATE document SET output = coalesce(?2, output), device = ?3, inode = ?4, size = "
+	                "?5, mtime_ns = ?6,"
 			" ctime_ns = ?7, error = NULL, changed = (state = 'reading'),"
 			" stage = iif(state = 'reading', stage, NULL), progress = iif(state = 'reading', "
 			"progress, 0),"
@@ -167,21 +169,27 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" WHERE state <> 'ignored' OR error IS NOT excluded.error OR output IS NOT excluded.output"
 		" OR (device, inode, size, mtime_ns, ctime_ns) IS NOT (excluded.device, excluded.inode,"
 		" excluded.size, excluded.mtime_ns, excluded.ctime_ns)",
-	[MARK_GONE] = "UPDATE document SET state = 'gone', changed = 0, stage = NULL WHERE id = ?1",
+	/* One that changed while it was read is looked for again before it is given up. */
+	[MARK_GONE] = "UPDATE document SET state = iif(changed, 'queued', 'gone'), changed = 0, stage = NULL"
+		      " WHERE id = ?1",
+	[MARK_PUBLISHED] = "UPDATE document SET published = 1 WHERE id = ?1",
+	[MARK_UNPUBLISHED] = "UPDATE document SET error = ?2 WHERE id = ?1 AND state = 'done'",
+	[FORGET_COPIES] = "UPDATE document SET duplicate_of = NULL WHERE duplicate_of = ?1",
 	/* One that was read before waits from its end on, so that a file which is always edited starves no other. */
 	[NEXT_QUEUED] = "SELECT id FROM document WHERE state = 'queued'"
 			" ORDER BY coalesce(finished_at, added_at), id LIMIT 1",
 	[MARK_READING] =
 		"UPDATE document SET state = 'reading', stage = NULL, progress = 0, error = NULL, changed = 0"
 		" WHERE id = ?1",
-	[PUT_BACK] = "UPDATE document SET state = iif(state = 'gone', 'gone', 'queued'), stage = NULL, "
+	[PUT_BACK] = "UPDATE document SET state = iif(state = 'reading', 'queued', state), stage = NULL, "
 		     "progress = 0,"
 		     " error = NULL, changed = 0 WHERE id = ?1",
 	[PUT_BACK_ALL] = "UPDATE document SET state = 'queued', stage = NULL, progress = 0, changed = 0"
 			 " WHERE state = 'reading'",
-	[SET_PROGRESS] = "UPDATE document SET stage = ?2, progress = ?3 WHERE id = ?1",
+	[SET_PROGRESS] = "UPDATE document SET stage = iif(state = 'reading', ?2, stage),"
+			 " progress = iif(state = 'reading', ?3, progress) WHERE id = ?1",
 	[MARK_FAILED] = "UPDATE document SET state = " STATE_AFTER_READING(
-		"?2") ", error = iif(changed, NULL, ?3),"
+		"?2") ", error = iif(changed OR state <> 'reading', error, ?3),"
 		      " progress = iif(changed, 0, progress), stage = NULL, changed = 0, finished_at = " NOW
 		      " WHERE id = ?1",
 	[SET_TEXT_FACTS] =
@@ -192,9 +200,11 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[MARK_DONE] = "UPDATE document SET state = " STATE_AFTER_READING(
 		"'done'") ", tokens = ?2, model = ?3,"
 			  " fingerprint = ?4, prompt_tokens = ?5, computed_tokens = ?6, reused_tokens = ?7,"
-			  " generated_tokens = ?8, seconds = ?9, duplicate_of = NULL, error = NULL, stage = "
+			  " generated_tokens = ?8, seconds = ?9, published = 0, duplicate_of = NULL, error = "
+	                  "NULL, stage = "
 			  "NULL,"
-			  " progress = iif(changed, 0, 1), changed = 0, finished_at = " NOW " WHERE id = ?1",
+			  " progress = iif(changed OR state <> 'reading', 0, 1), changed = 0, finished_at "
+	                  "= " NOW " WHERE id = ?1",
 	[MARK_COPIED] = "UPDATE document SET state = " STATE_AFTER_READING(
 		"'done'") ", (sha256, media_type, charset,"
 			  " language, bytes, pages, tokens, model, fingerprint) = (SELECT sha256, "
@@ -202,7 +212,10 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			  " language, bytes, pages, tokens, model, fingerprint FROM document WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
-			  " duplicate_of = ?1, error = NULL, stage = NULL, progress = iif(changed, 0, 1), "
+			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
+	                  "coalesce(duplicate_of, id))"
+			  " FROM document WHERE id = ?1), published = 0, error = NULL, stage = NULL,"
+			  " progress = iif(changed OR state <> 'reading', 0, 1), "
 			  "changed = 0,"
 			  " finished_at = " NOW " WHERE id = ?2",
 	[GET_DOCUMENT] = "SELECT " DOCUMENT_COLUMNS " FROM document WHERE id = ?1",
@@ -212,8 +225,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[FIND_NAME] = "SELECT id, name FROM document WHERE name = ?1 ORDER BY id LIMIT 4",
 	[FIND_PART_OF_NAME] = "SELECT id, name FROM document WHERE instr(lower(name), lower(?1)) > 0"
 			      " ORDER BY id LIMIT 4",
-	[FIND_DONE] = "SELECT id FROM document WHERE sha256 = ?2 AND fingerprint = ?3 AND state = 'done' AND "
-		      "id <> ?1"
+	[FIND_DONE] = "SELECT id FROM document WHERE sha256 = ?2 AND fingerprint = ?3 AND state = 'done'"
+		      " AND id <> ?1 AND media_type IS (SELECT media_type FROM document WHERE id = ?1)"
 		      " ORDER BY id LIMIT 1",
 	[COUNT_STATE] = "SELECT count(*) FROM document WHERE state = ?1",
 	[GET_TEXT] = "SELECT bytes, deflated FROM text WHERE document_id = ?1",
