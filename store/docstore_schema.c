@@ -172,7 +172,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	/* One that changed while it was read is looked for again before it is given up. */
 	[MARK_GONE] = "UPDATE document SET state = iif(changed, 'queued', 'gone'), changed = 0, stage = NULL"
 		      " WHERE id = ?1",
-	[MARK_PUBLISHED] = "UPDATE document SET published = 1 WHERE id = ?1",
+	[MARK_PUBLISHED] = "UPDATE document SET published = 1, error = iif(state = 'done', NULL, error)"
+			   " WHERE id = ?1",
 	[MARK_UNPUBLISHED] = "UPDATE document SET error = ?2 WHERE id = ?1 AND state = 'done'",
 	[FORGET_COPIES] = "UPDATE document SET duplicate_of = NULL WHERE duplicate_of = ?1",
 	/* One that was read before waits from its end on, so that a file which is always edited starves no other. */

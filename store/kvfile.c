@@ -1,7 +1,9 @@
 #include "store/kvfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,13 @@
 #define JOURNAL_RECORD (KV_PAGE_BYTES + 8) /* page number, page, checksum */
 #define POINTERS_PER_MAP_PAGE (KV_PAGE_BYTES / 5) /* auto_vacuum's map of which page points to which */
 #define MAX_PAGES 0x3fffffff
+
+/* The file's first bytes: SQLite's magic, and the application id in big-endian. */
+#define HEADER_BYTES 72
+#define ID_OFFSET 68
+#define APPLICATION_ID 0x736b6d6b /* "skmk" */
+#define MAX_DAMAGED 100 /* files that were set aside and are not to be replaced */
+#define FOREIGN (-EMEDIUMTYPE) /* another program's database: nothing is done to it */
 
 /* Lookup, eviction and checks of keys never read the bytes' overflow pages: those are in a table of their own. */
 static const char VERSION_1[] = "CREATE TABLE block("
@@ -34,7 +43,7 @@ static const char *const STEPS[] = { VERSION_1 };
 
 static const struct db_schema SCHEMA = {
 	.what = "kv store",
-	.application_id = 0x736b6d6b, /* "skmk" */
+	.application_id = APPLICATION_ID,
 	.steps = STEPS,
 	.n_steps = 1,
 };
@@ -127,6 +136,36 @@ static int limit_journal(struct kvfile *file, struct err *err)
 	return db_exec(file->db, "BEGIN; PRAGMA user_version = 0; PRAGMA user_version = 1; COMMIT", err);
 }
 
+static bool is_database(const uint8_t header[HEADER_BYTES])
+{
+	return memcmp(header, "SQLite format 3", 16) == 0;
+}
+
+static bool is_kv_store(const uint8_t header[HEADER_BYTES])
+{
+	const uint8_t *id = header + ID_OFFSET;
+
+	return is_database(header) &&
+	       ((uint32_t)id[0] << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3]) ==
+		       APPLICATION_ID;
+}
+
+/* Before the first statement, as even a lock could change a database that has a journal. Through SQLite's own
+ * descriptor: closing another of the same file would drop this process's locks on it. */
+static int check_owner(const struct kvfile *file, struct err *err)
+{
+	uint8_t header[HEADER_BYTES] = { 0 };
+	sqlite3_file *handle = NULL;
+
+	if (sqlite3_file_control(file->db->sqlite, "main", SQLITE_FCNTL_FILE_POINTER, &handle) != SQLITE_OK ||
+	    handle == NULL || handle->pMethods == NULL ||
+	    handle->pMethods->xRead(handle, header, HEADER_BYTES, 0) != SQLITE_OK)
+		return 0; /* shorter than any database, or not to be read: the next statement finds out */
+	if (is_database(header) && !is_kv_store(header))
+		return err_set(err, FOREIGN, "%s: not a kv store: left alone", file->path);
+	return 0;
+}
+
 static int open_db(struct kvfile *file, struct err *err)
 {
 	struct db_settings settings = { .path = file->path, .sql = STATEMENTS, .n_sql = N_KV_STATEMENTS };
@@ -134,7 +173,7 @@ static int open_db(struct kvfile *file, struct err *err)
 
 	file->in_transaction = false;
 	file->n_journaled = 0;
-	if (r < 0 || (r = open_ours(file, err)) < 0 || (r = limit_journal(file, err)) < 0) {
+	if (r < 0 || (r = check_owner(file, err)) < 0 || (r = open_ours(file, err)) < 0 || (r = limit_journal(file, err)) < 0) {
 		db_close(file->db);
 		file->db = NULL;
 	}
@@ -161,7 +200,7 @@ int kvfile_open(struct kvfile *file, const char *path, uint64_t budget_bytes, st
 	}
 	if (r < 0) {
 		kvfile_close(file);
-		return err_set(err, r, "%s", why.text);
+		return err_set(err, r == FOREIGN ? -EBADMSG : r, "%s", why.text);
 	}
 	return 0;
 }
@@ -303,21 +342,50 @@ static int make_anew(struct kvfile *file, struct err *err)
 	return kvfile_shrink(file, err);
 }
 
+/* Whether nothing is lost when a file takes this name. */
+static bool may_replace(const char *path)
+{
+	uint8_t header[HEADER_BYTES];
+	struct stat status;
+	bool may;
+	int fd;
+
+	if (lstat(path, &status) < 0)
+		return errno == ENOENT;
+	if (!S_ISREG(status.st_mode) || (fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+		return false;
+	may = read(fd, header, sizeof(header)) == HEADER_BYTES && is_kv_store(header);
+	close(fd);
+	return may;
+}
+
+/* A name for the damaged file, short enough for a suffix behind it; ret is room for PATH_MAX. */
+static int choose_name(const struct kvfile *file, char *ret, struct err *err)
+{
+	size_t n = (size_t)snprintf(ret, PATH_MAX, "%s.damaged", file->path);
+
+	for (int i = 1; n + strlen(".99-journal") < PATH_MAX && i <= MAX_DAMAGED; i++) {
+		if (may_replace(ret))
+			return 0;
+		snprintf(ret, PATH_MAX, "%s.damaged.%d", file->path, i);
+	}
+	return err_set(err, -EEXIST, "%s: no name to set it aside under", file->path);
+}
+
 /* A journal that stayed behind would be rolled back into the new file. */
 int kvfile_set_aside(struct kvfile *file, struct err *err)
 {
 	static const char *const SUFFIXES[] = { "-journal", "-wal", "-shm", "" };
-	char from[PATH_MAX], to[PATH_MAX];
+	char name[PATH_MAX], from[PATH_MAX + 16], to[PATH_MAX + 16];
+	int r;
 
 	kvfile_rollback(file);
 	db_close(file->db);
 	file->db = NULL;
+	if ((r = choose_name(file, name, err)) < 0)
+		return r;
 	for (size_t i = 0; i < sizeof(SUFFIXES) / sizeof(SUFFIXES[0]); i++) {
-		int n = snprintf(to, sizeof(to), "%s.damaged%s", file->path, SUFFIXES[i]);
-
-		if (n < 0 || (size_t)n >= sizeof(to))
-			return err_set(err, -ENAMETOOLONG, "%s: the name is too long", file->path);
-		snprintf(from, sizeof(from), "%s%s", file->path, SUFFIXES[i]);
+		snprintf(to, sizeof(to), "%s%s", name, SUFFIXES[i]);
 		if (rename(from, to) == 0 || (errno == ENOENT && (unlink(to) == 0 || errno == ENOENT)))
 			continue;
 		return err_set(err, -errno, "%s: cannot set aside: %s", from, strerror(errno));

@@ -57,7 +57,7 @@ int kvfile_room(struct kvfile *file, int64_t *ret_pages, struct err *err);
 /* Give free pages back until the file is within max_pages, and hold it there. */
 int kvfile_shrink(struct kvfile *file, struct err *err);
 
-/* Rename the file, and what stands beside it, to "<path>.damaged", and make a new one. */
+/* Rename the file, and what stands beside it, as kvstore_open() says, and make a new one. */
 int kvfile_set_aside(struct kvfile *file, struct err *err);
 
 /* Of the file and its journal on disk. */

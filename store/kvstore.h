@@ -29,11 +29,12 @@ struct kv_stats {
 		set_aside; /* times that the whole file was found damaged and replaced, damaged counts it too */
 };
 
-/* Open or make the file. One that is damaged, foreign or of another version is renamed to "<path>.damaged" (an
- * older one there is replaced) and made anew; *ret_replaced (may be NULL) then holds the reason, else "". A budget of
- * 0 keeps nothing: every get is a miss, every put does nothing, and no file is touched; below 2 MiB likewise,
- * but a put says -EFBIG. A file larger than the budget has shrunk when this returns. -EBUSY: another process has
- * it; -EIO, -EACCES. */
+/* Open or make the file. One that is damaged, of another version, or no database at all is renamed to
+ * "<path>.damaged" and made anew; *ret_replaced (may be NULL) then holds the reason, else "". What has that name
+ * already is replaced if it is a kv store, too; else ".damaged.1" is taken, and so on. A budget of 0 keeps nothing:
+ * every get is a miss, every put does nothing, and no file is touched; below 2 MiB likewise, but a put says -EFBIG. A
+ * file larger than the budget has shrunk when this returns. -EBADMSG: a database that is not a kv store, nothing is
+ * done to it; -EBUSY: another process has it; -EIO, -EACCES. */
 int kvstore_open(const char *path, uint64_t budget_bytes, struct kvstore **ret, struct err *ret_replaced,
                  struct err *err);
 void kvstore_close(struct kvstore *store); /* commits; NULL is allowed */

@@ -182,11 +182,18 @@ static int finish(struct fixture *f, int64_t id, const char *title, size_t n_chu
 	return r;
 }
 
-static void read_document(struct fixture *f, int64_t id)
+/* Of one that is 'reading'. */
+static void read_to_the_end(struct fixture *f, int64_t id)
 {
 	put_text(f, id, TEXT);
 	assert_int_equal(put_chunk(f, id, 0, KEY_A, TEXT, "The river rose."), 0);
 	assert_int_equal(finish(f, id, "A flood", 1), 0);
+}
+
+static void read_document(struct fixture *f, int64_t id)
+{
+	assert_int_equal(docstore_start(f->store, id, NULL), 0);
+	read_to_the_end(f, id);
 }
 
 /* A query as a user makes it: any SQLite client, read-only. */
@@ -251,7 +258,8 @@ static void a_file_as_it_was_is_left_alone_and_a_changed_one_queued(void **state
 		if (field < 5)
 			++*fields[field];
 		else
-			file.output = NULL;
+			file.output = "/out/elsewhere";
+		assert_int_equal(docstore_start(f->store, id, NULL), 0);
 		assert_int_equal(docstore_fail(f->store, id, DOCUMENT_FAILED, "broken", NULL), 0);
 		assert_int_equal(docstore_add(f->store, &file, &again, &queued, NULL), 0);
 		assert_true(queued);
@@ -267,6 +275,7 @@ static void a_failed_file_as_it_was_stays_failed(void **state)
 	int64_t id = add(f, "/in/a.txt");
 	bool queued = true;
 
+	assert_int_equal(docstore_start(f->store, id, NULL), 0);
 	assert_int_equal(docstore_fail(f->store, id, DOCUMENT_FAILED, "not a PDF", NULL), 0);
 	assert_int_equal(docstore_add(f->store, &file, &id, &queued, NULL), 0);
 	assert_false(queued);
@@ -303,10 +312,10 @@ static void a_file_that_changes_while_it_is_read_is_queued_at_the_end(void **sta
 	assert_int_equal(docstore_add(f->store, &file, &id, &queued, NULL), 0);
 	assert_true(queued);
 	expect_state(f, id, DOCUMENT_READING);
-	read_document(f, id);
+	read_to_the_end(f, id);
 	expect_state(f, id, DOCUMENT_QUEUED);
 	docstore_take(f->store, &id, NULL);
-	read_document(f, id);
+	read_to_the_end(f, id);
 	expect_state(f, id, DOCUMENT_DONE);
 }
 
@@ -317,8 +326,43 @@ static void a_file_that_goes_away_while_it_is_read_stays_gone(void **state)
 
 	docstore_take(f->store, &id, NULL);
 	assert_int_equal(docstore_gone(f->store, id, NULL), 0);
-	read_document(f, id);
+	read_to_the_end(f, id);
 	expect_state(f, id, DOCUMENT_GONE);
+}
+
+static void a_file_deleted_and_made_again_while_it_is_read_is_read_again(void **state)
+{
+	struct fixture *f = *state;
+	struct document_file file = file_at("/in/a.txt");
+	int64_t id = add(f, "/in/a.txt");
+	bool queued = false;
+
+	docstore_take(f->store, &id, NULL);
+	assert_int_equal(docstore_gone(f->store, id, NULL), 0);
+	file.inode++;
+	assert_int_equal(docstore_add(f->store, &file, &id, &queued, NULL), 0);
+	assert_true(queued);
+	read_to_the_end(f, id);
+	expect_state(f, id, DOCUMENT_QUEUED);
+}
+
+static void results_are_unpublished_until_their_outputs_are_written(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add(f, "/in/a.txt");
+	struct document document;
+
+	read_document(f, id);
+	assert_int_equal(docstore_unpublished(f->store, id, "no space", NULL), 0);
+	assert_int_equal(docstore_get(f->store, id, &document, NULL), 0);
+	assert_false(document.published);
+	assert_string_equal(document.error, "no space");
+	assert_int_equal(document.state, DOCUMENT_DONE);
+	document_done(&document);
+	assert_int_equal(docstore_published(f->store, id, NULL), 0);
+	assert_int_equal(query(f, "SELECT published FROM document"), 1);
+	read_document(f, id);
+	assert_int_equal(query(f, "SELECT published FROM document"), 0);
 }
 
 static void a_file_that_always_changes_starves_no_other(void **state)
@@ -359,6 +403,7 @@ static void a_reading_comes_back_as_it_was_stored(void **state)
 	struct reading reading;
 	struct evidence *evidence;
 
+	assert_int_equal(docstore_start(f->store, id, NULL), 0);
 	assert_int_equal(docstore_progress(f->store, id, "read", 0.5, NULL), 0);
 	assert_int_equal(query(f, "SELECT percent FROM v_documents WHERE stage = 'read'"), 50);
 	read_document(f, id);
@@ -520,11 +565,13 @@ static void a_copy_has_the_results_and_keeps_its_own_file(void **state)
 	struct reading reading;
 
 	read_document(f, from);
+	assert_int_equal(docstore_find_done(f->store, to, KEY_A, "f1", &found, NULL), -ENOENT); /* no media type yet */
+	assert_int_equal(docstore_start(f->store, to, NULL), 0);
+	put_text(f, to, TEXT);
 	assert_int_equal(docstore_find_done(f->store, from, KEY_A, "f1", &found, NULL), -ENOENT);
 	assert_int_equal(docstore_find_done(f->store, to, KEY_A, "f2", &found, NULL), -ENOENT);
 	assert_int_equal(docstore_find_done(f->store, to, KEY_A, "f1", &found, NULL), 0);
 	assert_int_equal(found, from);
-	put_text(f, to, TEXT);
 	put_chunk(f, to, 3, KEY_B, TEXT, "The river rose.");
 	assert_int_equal(docstore_copy(f->store, from, to, NULL), 0);
 
@@ -928,7 +975,9 @@ int main(void)
 		TEST(a_file_that_is_gone_and_returns_is_queued),
 		TEST(a_file_that_changes_while_it_is_read_is_queued_at_the_end),
 		TEST(a_file_that_goes_away_while_it_is_read_stays_gone),
+		TEST(a_file_deleted_and_made_again_while_it_is_read_is_read_again),
 		TEST(a_file_that_always_changes_starves_no_other),
+		TEST(results_are_unpublished_until_their_outputs_are_written),
 		TEST(an_ignored_file_says_why),
 		TEST(a_reading_comes_back_as_it_was_stored),
 		TEST(a_text_comes_back_and_is_stored_deflated),

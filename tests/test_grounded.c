@@ -143,9 +143,10 @@ static size_t make_spans(const char *const *texts, struct grounded_span *ret)
 	return n;
 }
 
-static struct grounded *start(const struct vocabulary *vocabulary, const char *const *texts, size_t max_spans)
+static struct grounded *start_with(const struct vocabulary *vocabulary, const char *const *texts,
+                                   size_t max_spans, size_t min_spans)
 {
-	const struct grounded_settings settings = { vocabulary->eos, max_spans };
+	const struct grounded_settings settings = { vocabulary->eos, max_spans, min_spans };
 	struct grounded_span spans[MAX_SPANS];
 	size_t n = make_spans(texts, spans);
 	struct grounded *grounded = NULL;
@@ -154,6 +155,11 @@ static struct grounded *start(const struct vocabulary *vocabulary, const char *c
 	if (grounded_new(vocabulary->trie, spans, n, &settings, &grounded, &err) < 0)
 		fail_msg("%s", err.text);
 	return grounded;
+}
+
+static struct grounded *start(const struct vocabulary *vocabulary, const char *const *texts, size_t max_spans)
+{
+	return start_with(vocabulary, texts, max_spans, 0);
 }
 
 static bool allows(const struct grounded *grounded, uint32_t id)
@@ -421,6 +427,23 @@ static void the_last_span_allows_no_line_feed(void **state)
 	grounded_free(grounded);
 }
 
+static void an_answer_cannot_end_before_its_least_spans_unless_they_run_out(void **state)
+{
+	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
+	struct grounded *grounded = start_with(bytes, (const char *const[]){ "w", "b.", "aa", NULL }, 3, 2);
+
+	WRITE(grounded, bytes, "w");
+	ALLOWS_ONLY(grounded, bytes, false, "\n");
+	WRITE(grounded, bytes, "\n", "b.");
+	ALLOWS_ONLY(grounded, bytes, true, "\n");
+	grounded_free(grounded);
+
+	grounded = start_with(bytes, (const char *const[]){ "w", NULL }, 3, 2);
+	WRITE(grounded, bytes, "w");
+	ALLOWS_ONLY(grounded, bytes, true, NULL);
+	grounded_free(grounded);
+}
+
 static void behind_a_line_feed_a_span_must_begin(void **state)
 {
 	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
@@ -499,7 +522,7 @@ static void spans_that_cannot_be_quoted_are_an_error_if_there_are_no_others(void
 {
 	const struct fixture *fixture = *state;
 	static const struct grounded_span SPANS[] = { { "", 0 }, { "two\nlines", 9 }, { "x", 1 } };
-	struct grounded_settings settings = { fixture->sparse.eos, 1 };
+	struct grounded_settings settings = { fixture->sparse.eos, 1, 0 };
 	struct grounded *grounded;
 	struct err err;
 
@@ -509,7 +532,7 @@ static void spans_that_cannot_be_quoted_are_an_error_if_there_are_no_others(void
 	settings.max_spans = 0;
 	assert_int_equal(grounded_new(fixture->sparse.trie, SPANS, 3, &settings, &grounded, &err), -EINVAL);
 	assert_string_equal(err.text, "an answer of 0 spans");
-	settings = (struct grounded_settings){ 0, 1 };
+	settings = (struct grounded_settings){ 0, 1, 0 };
 	assert_int_equal(grounded_new(fixture->sparse.trie, SPANS, 3, &settings, &grounded, &err), -EINVAL);
 	assert_string_equal(err.text, "token 0 cannot end an answer");
 	grounded_free(NULL);
@@ -554,6 +577,7 @@ int main(void)
 		cmocka_unit_test(a_span_may_be_the_start_of_another),
 		cmocka_unit_test(equal_spans_are_the_first_of_them),
 		cmocka_unit_test(the_last_span_allows_no_line_feed),
+		cmocka_unit_test(an_answer_cannot_end_before_its_least_spans_unless_they_run_out),
 		cmocka_unit_test(behind_a_line_feed_a_span_must_begin),
 		cmocka_unit_test(characters_may_be_split_over_tokens),
 		cmocka_unit_test(every_token_counts_for_the_span_that_it_writes_or_ends),
