@@ -4,12 +4,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/array.h"
 #include "pipeline/centrality.h"
 #include "pipeline/sentence.h"
 
 #define LEAD_SENTENCES 2
+#define MAX_TITLE_BYTES 100
 
 static void forget_span(struct material *material, size_t i)
 {
@@ -28,6 +30,7 @@ void material_done(struct material *material)
 	free(material->title);
 	free(material->stems);
 	passages_done(&material->stand_in);
+	buf_done(&material->parts);
 	buf_done(&material->text);
 	*material = (struct material){ 0 };
 }
@@ -66,19 +69,87 @@ static int add_sentence(struct material *material, const struct summary_text *te
 	return add_span(material, text->view->text + sentence.start, sentence.end - sentence.start, &place);
 }
 
-/* The heading that the chunk begins under, or else the first one in it. */
+/* Headings that stand over the beginning of any document and name none. */
+static bool says_nothing(const char *title, size_t n)
+{
+	static const char *const WORDS[] = { "abstract", "contents", "description",      "introduction",
+		                             "name",     "overview", "preamble",         "preface",
+		                             "summary",  "synopsis", "table of contents" };
+
+	for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
+		if (strlen(WORDS[i]) == n && strncasecmp(title, WORDS[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void add_part(struct material *material, const char *title, size_t n)
+{
+	if (material->parts.n == 0)
+		buf_puts(&material->parts, "\n");
+	buf_append(&material->parts, title, n);
+	buf_puts(&material->parts, "\n");
+}
+
+/* Bytes [start, *end) of the line that follows a heading, if it is short enough to be a title. */
+static bool find_line_below(const struct view *view, const struct heading *heading, size_t *start,
+                            size_t *end)
+{
+	*start = heading->end + strspn(view->text + heading->end, " \n");
+	*end = *start + strcspn(view->text + *start, "\n");
+	return *end > *start && *end - *start <= MAX_TITLE_BYTES;
+}
+
+/* The heading that a chunk is called by. Those of its other sections go to parts, if it begins the document. */
+static const struct heading *name_chunk(struct material *material, const struct view *view,
+                                        const struct chunk *chunk)
+{
+	const struct heading *found = chunk->start == 0 ? NULL : view_heading_at(view, chunk->start);
+
+	for (size_t i = 0; i < view->n_headings && view->headings[i].start < chunk->end; i++) {
+		const struct heading *heading = &view->headings[i];
+
+		if (heading->start < chunk->start)
+			continue;
+		if (found == NULL)
+			found = heading;
+		else if (chunk->start == 0)
+			add_part(material, view->text + heading->title, heading->end - heading->title);
+	}
+	return found;
+}
+
+/* The beginning of a document is called by its first heading, or by the line below where that names nothing ("NAME" of a
+ * manual page); another part by the heading that it begins under, or else the first one in it. */
 static int set_title(struct material *material, const struct view *view, const struct chunk *chunk)
 {
-	const struct heading *heading = view_heading_at(view, chunk->start);
+	const struct heading *heading = name_chunk(material, view, chunk);
+	size_t start, end;
 
-	for (size_t i = 0; heading == NULL && i < view->n_headings; i++) {
-		if (view->headings[i].start >= chunk->start && view->headings[i].start < chunk->end)
-			heading = &view->headings[i];
-	}
 	if (heading == NULL)
-		return 0;
-	material->title = strndup(view->text + heading->title, heading->end - heading->title);
-	return material->title == NULL ? -ENOMEM : 0;
+		return buf_status(&material->parts);
+	start = heading->title;
+	end = heading->end;
+	if (chunk->start == 0 && says_nothing(view->text + start, end - start)) {
+		add_part(material, view->text + start, end - start);
+		if (!find_line_below(view, heading, &start, &end))
+			return buf_status(&material->parts);
+	}
+	material->title = strndup(view->text + start, end - start);
+	return material->title == NULL ? -ENOMEM : buf_status(&material->parts);
+}
+
+bool material_names_a_part(const struct material *material, const char *title)
+{
+	const char *line = material->parts.data;
+	size_t n = strlen(title);
+
+	while (line != NULL && line[1] != '\0') {
+		if (strncasecmp(line + 1, title, n) == 0 && line[1 + n] == '\n')
+			return true;
+		line += 1 + strcspn(line + 1, "\n");
+	}
+	return false;
 }
 
 /* The first sentences, verbatim: hard to beat where nothing better is known. */
@@ -174,11 +245,14 @@ static int take_first(struct material *material, const struct passages *passages
 
 		if (one.items->kind == PASSAGE_ABSTRACT && material->stand_in.n == 0)
 			r = passages_append(&material->stand_in, &one);
-		if (one.items->kind == PASSAGE_TITLE && material->title == NULL &&
-		    (material->title = strdup(one.items->text)) == NULL)
+		if (one.items->kind != PASSAGE_TITLE)
+			continue;
+		if (material->title != NULL)
+			add_part(material, one.items->text, strlen(one.items->text));
+		else if ((material->title = strdup(one.items->text)) == NULL)
 			r = -ENOMEM;
 	}
-	return r;
+	return r < 0 ? r : buf_status(&material->parts);
 }
 
 int material_add_passages(struct material *material, const struct passages *passages, size_t max_bytes)

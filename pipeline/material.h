@@ -2,6 +2,7 @@
 #ifndef SKIMD_PIPELINE_MATERIAL_H
 #define SKIMD_PIPELINE_MATERIAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct material {
 	char **words; /* [n_spans] */
 	size_t n_spans, cap_spans, cap_places, cap_words;
 	char *title; /* what to call it where the model has no name: a heading; NULL: none */
+	struct buf parts; /* "\nA\nB\n": headings that name a part of this and so not the whole */
 	struct passages
 		stand_in; /* for a summary that does not hold: the first sentences, or the first part's */
 	uint64_t *stems; /* [n_stems] of the text, once it is whole; see words.h */
@@ -34,6 +36,9 @@ int material_add_passages(struct material *material, const struct passages *pass
 
 /* Keep the n most central sentences as those that may be quoted. -ENOMEM. */
 int material_shortlist(struct material *material, size_t n);
+
+/* Whether a title is one of its parts' headings. */
+bool material_names_a_part(const struct material *material, const char *title);
 
 void material_done(struct material *material);
 

@@ -216,7 +216,7 @@ static int add_text(struct passages *ret, enum passage_kind kind, char *text, bo
 	return 0;
 }
 
-/* The model's title where the text has its words, else the nearest heading. */
+/* The model's title where the text has its words and it names the whole, else the nearest heading. */
 static int add_title(struct passages *ret, const struct material *material,
                      const struct reader_result *result)
 {
@@ -225,7 +225,9 @@ static int add_title(struct passages *ret, const struct material *material,
 
 	if (summary_clean(result->text, result->cut, true, &text) < 0)
 		return -ENOMEM;
-	r = result->cut ? 0 : is_supported(material, text, strlen(text), &TITLE_BAR);
+	r = result->cut || material_names_a_part(material, text)
+	            ? 0
+	            : is_supported(material, text, strlen(text), &TITLE_BAR);
 	if (r > 0)
 		return add_text(ret, PASSAGE_TITLE, text, true, result->score);
 	free(text);
