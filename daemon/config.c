@@ -22,10 +22,21 @@
 static int read_model_path(const struct source *source, const struct key *key, const struct node *node,
                            void *ret)
 {
+	char **path = ret;
+	struct stat st;
+	int r;
+
 	/* The word that stands there by default. A folder of this name is "./nano". */
 	if (node->kind == NODE_SCALAR && strcmp(node->text, CONFIG_MODEL_NANO) == 0)
 		return 0;
-	return read_path(source, key, node, ret);
+	if ((r = read_path(source, key, node, ret)) < 0)
+		return r;
+	if (stat(*path, &st) < 0)
+		return node_error(source->path, node, source->err, -EINVAL, "cannot use '%s': %s", *path,
+		                  strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return node_error(source->path, node, source->err, -EINVAL, "'%s' is not a folder", *path);
+	return 0;
 }
 
 static int read_watched_path(const struct source *source, const struct key *key, const struct node *node,
@@ -303,7 +314,7 @@ static int read_root(const struct source *source, const struct node *root, struc
 	if (config->n_watch == 0)
 		return err_set(source->err, -EINVAL, "%s:%zu: key 'watch': nothing to watch", source->path,
 		               watch != NULL ? watch->line : 1);
-	return folders_check(source->path, watch, config, source->err);
+	return folders_check(source->path, root, config, source->err);
 }
 
 /* The folder in which the file is named, not the one that a symbolic link to it leads to. */

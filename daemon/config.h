@@ -30,7 +30,7 @@ struct config {
 	struct config_watch *watch;
 	size_t n_watch;
 	struct {
-		char *path; /* CONFIG_MODEL_NANO or a folder, not checked here */
+		char *path; /* CONFIG_MODEL_NANO or a folder that is there; what is in it is not checked here */
 		unsigned threads; /* 1 to 256; 0: as many as the CPU affinity has */
 		int nice; /* 0 to 19 */
 	} model;
@@ -50,7 +50,8 @@ struct config {
 };
 
 /* Read and check a configuration. *ret is the caller's, for config_free(). No two watched folders, outboxes or
- * a watched folder and an outbox can meet, nor does a database lie in a watched folder. -ENOENT, -EACCES: the
+ * a watched folder and an outbox can meet, nor does a database lie in a watched folder, nor are both databases one
+ * file. -ENOENT, -EACCES: the
  * file; -EFBIG; -EBADMSG: not YAML; -EINVAL: a key or value; all with words "FILE:LINE: key 'watch[0].path': ..." */
 int config_read(const char *path, struct config **ret, struct err *err);
 

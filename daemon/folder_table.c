@@ -5,10 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_paths(const void *a, const void *b)
-{
-	return strcmp(((const struct folder *)a)->path, ((const struct folder *)b)->path);
-}
+#include "daemon/paths.h"
 
 static int compare_wds(const void *a, const void *b)
 {
@@ -20,7 +17,7 @@ static int compare_wds(const void *a, const void *b)
 struct folder *folder_table_find(const struct folder_table *table, const char *path)
 {
 	const struct folder key = { .path = (char *)path };
-	struct folder *const *found = tfind(&key, &table->by_path, compare_paths);
+	struct folder *const *found = tfind(&key, &table->by_path, paths_compare);
 
 	return found != NULL ? *found : NULL;
 }
@@ -44,7 +41,7 @@ struct folder *folder_table_add(struct folder_table *table, const char *path)
 		return NULL;
 	folder->wd = -1;
 	folder->path = strdup(path);
-	if (folder->path == NULL || tsearch(folder, &table->by_path, compare_paths) == NULL) {
+	if (folder->path == NULL || tsearch(folder, &table->by_path, paths_compare) == NULL) {
 		free(folder->path);
 		free(folder);
 		return NULL;
@@ -87,7 +84,7 @@ int folder_table_set_wd(struct folder_table *table, struct folder *folder, int w
 void folder_table_remove(struct folder_table *table, struct folder *folder)
 {
 	drop_wd(table, folder);
-	tdelete(folder, &table->by_path, compare_paths);
+	tdelete(folder, &table->by_path, paths_compare);
 	LIST_REMOVE(folder, all);
 	table->n--;
 	table->n_unwatched--;

@@ -6,7 +6,7 @@
 #include <sys/queue.h>
 
 struct folder {
-	char *path;
+	char *path; /* first, for paths_compare() */
 	int wd; /* -1: not watched */
 	unsigned scan; /* the last one that saw it */
 	LIST_ENTRY(folder) all;

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/paths.h"
+
 struct checker {
 	const char *file;
-	const struct node *watch;
+	const struct node *root, *watch;
 	const struct config *config;
 	struct err *err;
 };
@@ -76,20 +78,13 @@ int folders_resolve(const char *path, char **ret)
 	return join_missing(resolved, path + n, ret);
 }
 
-static bool is_inside(const char *path, const char *folder)
-{
-	size_t n = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
-
-	return strncmp(path, folder, n) == 0 && path[n] == '/' && path[n + 1] != '\0';
-}
-
 static enum meeting meet(struct tree a, struct tree b)
 {
 	if (strcmp(a.path, b.path) == 0)
 		return SAME;
-	if (b.deep && is_inside(a.path, b.path))
+	if (b.deep && paths_is_inside(a.path, b.path))
 		return INSIDE;
-	if (a.deep && is_inside(b.path, a.path))
+	if (a.deep && paths_is_inside(b.path, a.path))
 		return AROUND;
 	return APART;
 }
@@ -160,13 +155,47 @@ static int check_database(const struct checker *checker, size_t i, const char *k
 	if (r < 0)
 		return node_error(checker->file, key_of(checker, i, "path"), checker->err, r, "%s '%s': %s",
 		                  key, path, strerror(-r));
-	inside = is_inside(resolved, watched(checker, i).path);
+	inside = paths_is_inside(resolved, watched(checker, i).path);
 	free(resolved);
 	if (!inside)
 		return 0;
 	return node_error(checker->file, key_of(checker, i, "path"), checker->err, -EINVAL,
 	                  "'%s' holds %s '%s': skimd would watch its own database", watched(checker, i).path,
 	                  key, path);
+}
+
+static const struct node *path_of(const struct checker *checker, const char *section)
+{
+	const struct node *node = node_get(checker->root, section);
+
+	return node != NULL && node->kind == NODE_MAPPING ? node_get(node, "path") : NULL;
+}
+
+/* The key that a clash of the databases is blamed on; neither may be written, as both have defaults. */
+static const struct node *database_key(const struct checker *checker)
+{
+	const struct node *kv = path_of(checker, "kv"), *store = path_of(checker, "store");
+
+	if (kv != NULL)
+		return kv;
+	return store != NULL ? store : checker->root;
+}
+
+static int check_databases(const struct checker *checker)
+{
+	char *store_path = NULL, *kv_path = NULL;
+	int r;
+
+	if ((r = folders_resolve(checker->config->store.path, &store_path)) == 0)
+		r = folders_resolve(checker->config->kv.path, &kv_path);
+	if (r < 0)
+		node_error(checker->file, database_key(checker), checker->err, r, "%s", strerror(-r));
+	else if (strcmp(store_path, kv_path) == 0)
+		r = node_error(checker->file, database_key(checker), checker->err, -EINVAL,
+		               "'%s' is both store.path and kv.path: each needs a file of its own", kv_path);
+	free(store_path);
+	free(kv_path);
+	return r;
 }
 
 static int check_entry(const struct checker *checker, size_t i)
@@ -186,12 +215,13 @@ static int check_entry(const struct checker *checker, size_t i)
 	return check_database(checker, i, "kv.path", checker->config->kv.path);
 }
 
-int folders_check(const char *file, const struct node *watch, const struct config *config, struct err *err)
+int folders_check(const char *file, const struct node *root, const struct config *config, struct err *err)
 {
-	const struct checker checker = { .file = file, .watch = watch, .config = config, .err = err };
+	const struct node *watch = node_get(root, "watch");
+	const struct checker checker = { file, root, watch, config, err };
 	int r = 0;
 
 	for (size_t i = 0; i < config->n_watch && r == 0; i++)
 		r = check_entry(&checker, i);
-	return r;
+	return r < 0 ? r : check_databases(&checker);
 }

@@ -1,5 +1,5 @@
 /* Which of the configuration's folders would get into each other's way: outputs that are read as inputs again,
- * two documents that write the same output, a file that is read twice. */
+ * two documents that write the same output, a file that is read twice, two databases in one file. */
 #ifndef SKIMD_DAEMON_FOLDERS_H
 #define SKIMD_DAEMON_FOLDERS_H
 
@@ -11,7 +11,8 @@
  * "..". *ret is the caller's, for free(). -ENOTDIR, -EACCES, -ELOOP, -EINVAL, -ENOMEM. */
 int folders_resolve(const char *path, char **ret);
 
-/* config->watch[i] comes from the i-th child of watch, a list of mappings. file is for the words. -EINVAL. */
-int folders_check(const char *file, const struct node *watch, const struct config *config, struct err *err);
+/* config comes from root, a mapping; config->watch[i] from the i-th child of its key watch, a list of mappings. file
+ * is for the words. -EINVAL. */
+int folders_check(const char *file, const struct node *root, const struct config *config, struct err *err);
 
 #endif

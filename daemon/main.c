@@ -14,15 +14,19 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/config.h"
+#include "daemon/document_file.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"
 #include "daemon/paths.h"
+#include "daemon/units.h"
 #include "daemon/watch.h"
 #include "daemon/worker.h"
+#include "pipeline/output.h"
 #include "pipeline/pipeline.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/skimd/skimd.yaml"
-#define ONCE_TICK_NS 200000000ull /* between two looks whether --once is done */
+#define ONCE_TICK_NS (200 * NS_PER_MS) /* between two looks whether --once is done */
+#define STUCK_NS (10 * NS_PER_MIN) /* a worker without a step for so long has stopped working */
 
 struct daemon;
 
@@ -43,15 +47,9 @@ struct daemon {
 	bool once;
 	struct loop_timer *once_timer;
 	struct loop_timer *watchdog_timer;
+	uint64_t n_steps, moved_ns; /* the worker's, and when it was last seen to move */
 	int r; /* what ended the loop */
 };
-
-static bool is_below(const char *folder, const char *path)
-{
-	size_t n = strlen(folder);
-
-	return strncmp(folder, path, n) == 0 && path[n] == '/';
-}
 
 /* The watch entry that a path belongs to; the deepest, since one may lie in another that is not recursive. */
 static const struct config_watch *watch_of(const struct config *config, const char *path)
@@ -59,7 +57,7 @@ static const struct config_watch *watch_of(const struct config *config, const ch
 	const struct config_watch *found = NULL;
 
 	for (size_t i = 0; i < config->n_watch; i++) {
-		if (is_below(config->watch[i].path, path) &&
+		if (paths_is_inside(path, config->watch[i].path) &&
 		    (found == NULL || strlen(config->watch[i].path) > strlen(found->path)))
 			found = &config->watch[i];
 	}
@@ -75,66 +73,81 @@ static struct pipeline_outputs outputs_of(void *user, const char *path)
 	                     : (struct pipeline_outputs){ watch->markdown, watch->json };
 }
 
-static int64_t nanoseconds(struct timespec time)
+/* The outbox mirrors the tree below the watched folder. ret is room for PATH_MAX; false: it is not enough. */
+static bool find_output(const struct folder *folder, const char *path, char *ret)
 {
-	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+	int n = snprintf(ret, PATH_MAX, "%s%s", folder->config->outbox, path + strlen(folder->config->path));
+
+	return n >= 0 && (size_t)n + strlen(OUTPUT_JSON_SUFFIX) < PATH_MAX;
 }
 
-/* The outbox mirrors the tree below the watched folder. output is room for PATH_MAX. */
-static struct document_file describe(const struct folder *folder, const char *path, const struct stat *st,
-                                     char *output)
+static bool name_fits(const struct folder *folder, const char *path)
 {
-	snprintf(output, PATH_MAX, "%s%s", folder->config->outbox, path + strlen(folder->config->path));
-	return (struct document_file){ .path = path,
-		                       .output = output,
-		                       .device = (int64_t)st->st_dev,
-		                       .inode = (int64_t)st->st_ino,
-		                       .size = st->st_size,
-		                       .mtime_ns = nanoseconds(st->st_mtim),
-		                       .ctime_ns = nanoseconds(st->st_ctim) };
+	bool has_outputs = folder->config->markdown || folder->config->json;
+
+	return !has_outputs || strlen(strrchr(path, '/') + 1) + strlen(OUTPUT_JSON_SUFFIX) <= NAME_MAX;
 }
 
-static void see_ready(void *user, const char *path, const struct stat *st)
+static int see_ignored(void *user, const char *path, const struct stat *st, const char *reason)
 {
 	struct folder *folder = user;
 	char output[PATH_MAX];
-	struct document_file file = describe(folder, path, st, output);
+	bool fits = find_output(folder, path, output);
+	struct document_file file = document_file_of(path, fits ? output : NULL, st);
 	struct err err = { "" };
-	int64_t id;
-	bool queued;
+	int r = docstore_ignore(pipeline_docstore(folder->daemon->pipeline), &file, reason, &err);
 
-	if (docstore_add(pipeline_docstore(folder->daemon->pipeline), &file, &id, &queued, &err) < 0) {
-		log_error("'%s': cannot be queued: %s", path, err.text);
-		return;
+	if (r < 0)
+		log_error("'%s': cannot be noted: %s", path, err.text);
+	else
+		log_info("'%s': ignored: %s", path, reason);
+	return r;
+}
+
+static int queue(struct folder *folder, const struct document_file *file)
+{
+	struct err err = { "" };
+	bool queued;
+	int64_t id;
+	int r = docstore_add(pipeline_docstore(folder->daemon->pipeline), file, &id, &queued, &err);
+
+	if (r < 0) {
+		log_error("'%s': cannot be queued, trying again soon: %s", file->path, err.text);
+		return r;
 	}
+	log_debug("'%s': settled, %lld bytes, %s", file->path, (long long)file->size,
+	          queued ? "new or changed" : "known");
 	if (!queued)
-		return;
-	log_info("'%s': queued", path);
+		return 0;
+	log_info("'%s': queued", file->path);
 	if (folder->daemon->worker != NULL)
 		worker_wake(folder->daemon->worker);
+	return 0;
 }
 
-static void see_ignored(void *user, const char *path, const struct stat *st, const char *reason)
+static int see_ready(void *user, const char *path, const struct stat *st)
 {
 	struct folder *folder = user;
 	char output[PATH_MAX];
-	struct document_file file = describe(folder, path, st, output);
-	struct err err = { "" };
+	struct document_file file;
 
-	log_info("'%s': ignored: %s", path, reason);
-	if (docstore_ignore(pipeline_docstore(folder->daemon->pipeline), &file, reason, &err) < 0)
-		log_error("'%s': cannot be noted: %s", path, err.text);
+	if (!name_fits(folder, path))
+		return see_ignored(user, path, st, "the name is too long for its outputs");
+	if (!find_output(folder, path, output))
+		return see_ignored(user, path, st, "the path is too long for its outputs");
+	file = document_file_of(path, output, st);
+	return queue(folder, &file);
 }
 
-static void see_unreadable(void *user, const char *path, int error)
+static int see_unreadable(void *user, const char *path, int error)
 {
 	char reason[256];
 	struct stat st;
 
 	if (lstat(path, &st) < 0)
-		return;
+		return 0; /* gone, as the next event or scan will say */
 	snprintf(reason, sizeof(reason), "cannot be read: %s", strerror(error));
-	see_ignored(user, path, &st, reason);
+	return see_ignored(user, path, &st, reason);
 }
 
 static void see_gone(void *user, const char *path)
@@ -236,11 +249,20 @@ static void on_signal(void *user, int signal_number)
 	loop_stop(daemon->loop);
 }
 
+/* That the loop runs is not enough: the worker must get on, or have nothing to do. */
 static void on_watchdog(void *user)
 {
 	struct daemon *daemon = user;
+	uint64_t now_ns = loop_now_ns();
+	struct worker_status status;
 
-	notify_send(daemon->notify, "WATCHDOG=1");
+	worker_status(daemon->worker, &status);
+	if (!status.busy || status.n_steps != daemon->n_steps) {
+		daemon->n_steps = status.n_steps;
+		daemon->moved_ns = now_ns;
+	}
+	if (now_ns - daemon->moved_ns < STUCK_NS)
+		notify_send(daemon->notify, "WATCHDOG=1");
 }
 
 /* --once ends when nothing is unsettled, queued or in work. */
@@ -274,8 +296,8 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 
 	settings.model_dir = model;
 	if ((r = paths_model(config->model.path, model, sizeof(model), err)) < 0 ||
-	    (r = paths_make_folder_of(config->store.path, err)) < 0 ||
-	    (r = paths_make_folder_of(config->kv.path, err)) < 0)
+	    (r = file_make_folder_of(config->store.path, 0750, err)) < 0 ||
+	    (r = file_make_folder_of(config->kv.path, 0750, err)) < 0)
 		return r;
 	for (size_t i = 0; i < config->n_watch; i++) {
 		if ((r = file_make_folders(config->watch[i].outbox, 0750, err)) < 0)
@@ -283,7 +305,11 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 	}
 	if (setpriority(PRIO_PROCESS, 0, config->model.nice) < 0)
 		log_warning("nice %d: %s, going on without", config->model.nice, strerror(errno));
-	return pipeline_open(&settings, &daemon->pipeline, err);
+	if ((r = pipeline_open(&settings, &daemon->pipeline, err)) < 0)
+		return r;
+	for (size_t i = 0; i < config->n_watch; i++) /* with the store's lock held: nobody else writes here */
+		output_sweep(config->watch[i].outbox);
+	return 0;
 }
 
 static int open_watches(struct daemon *daemon, struct err *err)
@@ -330,6 +356,7 @@ static int open_timers(struct daemon *daemon, struct err *err)
 	uint64_t watchdog_ns = notify_watchdog_ns(daemon->notify);
 	int r = 0;
 
+	daemon->moved_ns = loop_now_ns();
 	if (watchdog_ns > 0 &&
 	    (r = loop_add_timer(daemon->loop, on_watchdog, daemon, &daemon->watchdog_timer, err)) == 0)
 		loop_timer_start(daemon->watchdog_timer, 0, watchdog_ns / 2);

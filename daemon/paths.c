@@ -1,13 +1,10 @@
 #include "daemon/paths.h"
 
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "daemon/config.h"
 
 static int check_length(int length, size_t n, const char *what, struct err *err)
@@ -50,10 +47,14 @@ int paths_user_cache(char *ret, size_t n, struct err *err)
 	return user_path("XDG_CACHE_HOME", ".cache", "kv.db", ret, n, err);
 }
 
-int paths_make_folder_of(const char *path, struct err *err)
+bool paths_is_inside(const char *path, const char *folder)
 {
-	char copy[PATH_MAX];
+	size_t n = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
 
-	snprintf(copy, sizeof(copy), "%s", path);
-	return file_make_folders(dirname(copy), 0750, err);
+	return strncmp(path, folder, n) == 0 && path[n] == '/' && path[n + 1] != '\0';
+}
+
+int paths_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }

@@ -1,7 +1,8 @@
-/* Where things are when nobody says otherwise. */
+/* Where things are when nobody says otherwise, and how one path stands to another. */
 #ifndef SKIMD_DAEMON_PATHS_H
 #define SKIMD_DAEMON_PATHS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -15,7 +16,10 @@ int paths_model(const char *word, char *ret, size_t n, struct err *err);
 int paths_user_store(char *ret, size_t n, struct err *err);
 int paths_user_cache(char *ret, size_t n, struct err *err);
 
-/* Make the folder that a file stands in, for its owner alone. */
-int paths_make_folder_of(const char *path, struct err *err);
+/* Whether path lies below folder, however deep. Both are absolute and without "." and "..". */
+bool paths_is_inside(const char *path, const char *folder);
+
+/* For tsearch(3) and its kin: the order of two structs that have a path, a char *, as their first member. */
+int paths_compare(const void *a, const void *b);
 
 #endif

@@ -12,11 +12,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/paths.h"
 #include "daemon/units.h"
 
 /* A file that is renamed into place was written under another name, so this is only for tools that go on to
  * set times and modes. */
 #define RENAMED_QUIET_NS (500 * NS_PER_MS)
+
+#define REFUSED_NS (10 * NS_PER_S) /* until a file is offered again that could not be taken note of */
+#define MAX_CHECKS 64 /* in one tick, so that a burst of files keeps nobody from the loop */
 
 struct identity {
 	dev_t device;
@@ -28,7 +32,7 @@ struct identity {
 enum told { TOLD_NOTHING, TOLD_READY, TOLD_UNREADABLE, TOLD_IGNORED };
 
 struct file {
-	char *path;
+	char *path; /* first, for paths_compare() */
 	struct identity seen; /* at the last look */
 	enum told told;
 	struct identity told_identity;
@@ -47,12 +51,8 @@ struct settle {
 	struct files all, unsettled;
 	size_t n_files, n_unsettled;
 	unsigned scan;
+	unsigned n_checks_left; /* in this tick */
 };
-
-static int compare_paths(const void *a, const void *b)
-{
-	return strcmp(((const struct file *)a)->path, ((const struct file *)b)->path);
-}
 
 static bool same_time(struct timespec a, struct timespec b)
 {
@@ -77,7 +77,7 @@ static struct identity identity_of(const struct stat *st)
 static struct file *find(const struct settle *settle, const char *path)
 {
 	const struct file key = { .path = (char *)path };
-	struct file *const *found = tfind(&key, &settle->by_path, compare_paths);
+	struct file *const *found = tfind(&key, &settle->by_path, paths_compare);
 
 	return found != NULL ? *found : NULL;
 }
@@ -94,7 +94,7 @@ static struct file *find_or_add(struct settle *settle, const char *path)
 	if (file == NULL)
 		return NULL;
 	file->path = strdup(path);
-	if (file->path == NULL || tsearch(file, &settle->by_path, compare_paths) == NULL) {
+	if (file->path == NULL || tsearch(file, &settle->by_path, paths_compare) == NULL) {
 		free(file->path);
 		free(file);
 		return NULL;
@@ -129,7 +129,7 @@ static void start_settling(struct settle *settle, struct file *file, uint64_t qu
 static void remove_file(struct settle *settle, struct file *file)
 {
 	stop_settling(settle, file);
-	tdelete(file, &settle->by_path, compare_paths);
+	tdelete(file, &settle->by_path, paths_compare);
 	LIST_REMOVE(file, all);
 	settle->n_files--;
 	if (file->told != TOLD_NOTHING)
@@ -224,38 +224,41 @@ int settle_see_other(struct settle *settle, const char *path, const struct stat 
 {
 	struct identity identity = identity_of(st);
 	struct file *file = find_or_add(settle, path);
+	int r;
 
 	if (file == NULL)
 		return -ENOMEM;
 	stop_settling(settle, file);
 	if (file->told == TOLD_IGNORED && same(&identity, &file->told_identity))
 		return 0;
+	if ((r = settle->settings.ignored(settle->settings.user, file->path, st, reason)) < 0)
+		return r;
 	file->told = TOLD_IGNORED;
 	file->told_identity = identity;
-	settle->settings.ignored(settle->settings.user, file->path, st, reason);
 	return 0;
 }
 
-static void tell_unreadable(struct settle *settle, struct file *file, int error)
+static int tell_unreadable(struct settle *settle, struct file *file, int error)
 {
+	int r;
+
 	stop_settling(settle, file);
 	if (file->told == TOLD_UNREADABLE && file->told_error == error &&
 	    same(&file->seen, &file->told_identity))
-		return;
+		return 0;
+	if ((r = settle->settings.unreadable(settle->settings.user, file->path, error)) < 0)
+		return r;
 	file->told = TOLD_UNREADABLE;
 	file->told_error = error;
 	file->told_identity = file->seen;
-	settle->settings.unreadable(settle->settings.user, file->path, error);
+	return 0;
 }
 
 int settle_see_unreadable(struct settle *settle, const char *path, int error)
 {
 	struct file *file = find_or_add(settle, path);
 
-	if (file == NULL)
-		return -ENOMEM;
-	tell_unreadable(settle, file, error);
-	return 0;
+	return file == NULL ? -ENOMEM : tell_unreadable(settle, file, error);
 }
 
 void settle_forget(struct settle *settle, const char *path)
@@ -332,6 +335,19 @@ static void look_again(struct settle *settle, struct file *file, uint64_t now_ns
 	settle->settings.changed(settle->settings.owner, file->path);
 }
 
+/* Whoever could not take this one will hardly take the next: that may wait, too, and the loop comes round first. */
+static void offer_again(struct settle *settle, struct file *file, uint64_t now_ns)
+{
+	start_settling(settle, file, REFUSED_NS, now_ns);
+	settle->n_checks_left = 0;
+}
+
+static void found_unreadable(struct settle *settle, struct file *file, int error, uint64_t now_ns)
+{
+	if (tell_unreadable(settle, file, error) < 0)
+		offer_again(settle, file, now_ns);
+}
+
 static void cannot_open(struct settle *settle, struct file *file, int error, uint64_t now_ns)
 {
 	switch (error) {
@@ -350,7 +366,7 @@ static void cannot_open(struct settle *settle, struct file *file, int error, uin
 		wait_longer(settle, file, now_ns);
 		break;
 	default:
-		tell_unreadable(settle, file, error);
+		found_unreadable(settle, file, error, now_ns);
 	}
 }
 
@@ -360,7 +376,7 @@ static void check_open_file(struct settle *settle, struct file *file, int fd, ui
 	struct stat st;
 
 	if (fstat(fd, &st) < 0) {
-		tell_unreadable(settle, file, errno);
+		found_unreadable(settle, file, errno, now_ns);
 		return;
 	}
 	if (!S_ISREG(st.st_mode)) {
@@ -373,10 +389,13 @@ static void check_open_file(struct settle *settle, struct file *file, int fd, ui
 		wait_longer(settle, file, now_ns);
 		return;
 	}
+	if (settle->settings.ready(settle->settings.user, file->path, &st) < 0) {
+		offer_again(settle, file, now_ns);
+		return;
+	}
 	stop_settling(settle, file);
 	file->told = TOLD_READY;
 	file->told_identity = identity;
-	settle->settings.ready(settle->settings.user, file->path, &st);
 }
 
 static void check_due(struct settle *settle, struct file *file, int root_fd, uint64_t now_ns)
@@ -397,11 +416,15 @@ void settle_tick(struct settle *settle, int root_fd, uint64_t now_ns)
 {
 	struct file *next;
 
+	settle->n_checks_left = MAX_CHECKS;
 	/* A check removes at most its own file, and what it adds goes to the head of the list. */
-	for (struct file *file = LIST_FIRST(&settle->unsettled); file != NULL; file = next) {
+	for (struct file *file = LIST_FIRST(&settle->unsettled); file != NULL && settle->n_checks_left > 0;
+	     file = next) {
 		next = LIST_NEXT(file, unsettled);
-		if (file->due_ns <= now_ns)
-			check_due(settle, file, root_fd, now_ns);
+		if (file->due_ns > now_ns)
+			continue;
+		settle->n_checks_left--;
+		check_due(settle, file, root_fd, now_ns);
 	}
 }
 

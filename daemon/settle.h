@@ -24,9 +24,10 @@ struct settle_settings {
 	size_t n_root; /* bytes of the root folder's path, without a last '/' */
 	uint64_t settle_ns;
 	void *user;
-	void (*ready)(void *user, const char *path, const struct stat *st);
-	void (*unreadable)(void *user, const char *path, int error);
-	void (*ignored)(void *user, const char *path, const struct stat *st, const char *reason);
+	/* Negative: it could not be taken note of, and is not told of; it will be offered again. */
+	int (*ready)(void *user, const char *path, const struct stat *st);
+	int (*unreadable)(void *user, const char *path, int error);
+	int (*ignored)(void *user, const char *path, const struct stat *st, const char *reason);
 	void (*gone)(void *user, const char *path);
 	void *owner;
 	void (*changed)(void *owner,
@@ -41,10 +42,11 @@ void settle_free(struct settle *settle); /* NULL is allowed; tells nothing */
 int settle_see(struct settle *settle, const char *path, const struct stat *st, enum sight sight,
                uint64_t now_ns);
 
-/* Something else was seen that is never read. -ENOMEM. */
+/* Something else was seen that is never read. -ENOMEM, or what ignored() returned: let it be seen again. */
 int settle_see_other(struct settle *settle, const char *path, const struct stat *st, const char *reason);
 
-/* A folder, or a file before it has settled, cannot be read. -ENOMEM. */
+/* A folder, or a file before it has settled, cannot be read. -ENOMEM, or what unreadable() returned: let it be
+ * seen again. */
 int settle_see_unreadable(struct settle *settle, const char *path, int error);
 
 /* path is not there any more: gone() if anything was told of it. */
@@ -56,7 +58,8 @@ void settle_forget_below(struct settle *settle, const char *folder);
 void settle_begin_scan(struct settle *settle);
 void settle_end_scan(struct settle *settle, bool (*exists)(void *owner, const char *path));
 
-/* Check what is due: opens files below root_fd, the root folder. */
+/* Check what is due, as much of it as takes no noticeable time; the rest stays due. Opens files below root_fd, the
+ * root folder. */
 void settle_tick(struct settle *settle, int root_fd, uint64_t now_ns);
 
 /* When settle_tick() has to come next; UINT64_MAX: nothing is unsettled. */

@@ -9,13 +9,13 @@
 static const struct {
 	const char *word;
 	int (*run)(int argc, char **argv);
-	const char *what;
+	const char *what, *usage;
 } COMMANDS[] = {
-	{ "read", skimctl_read, "read files here and now, without a daemon" },
-	{ "list", skimctl_list, "documents and their states" },
-	{ "show", skimctl_show, "what was read of a document" },
-	{ "wait", skimctl_wait, "until documents are done" },
-	{ "model", skimctl_model, "info, verify, run, bench: a model by itself" },
+	{ "read", skimctl_read, "read files here and now, without a daemon", SKIMCTL_READ_USAGE },
+	{ "list", skimctl_list, "documents and their states", SKIMCTL_LIST_USAGE },
+	{ "show", skimctl_show, "what was read of a document", SKIMCTL_SHOW_USAGE },
+	{ "wait", skimctl_wait, "until documents are done", SKIMCTL_WAIT_USAGE },
+	{ "model", skimctl_model, "info, verify, run, bench: a model by itself", SKIMCTL_MODEL_USAGE },
 };
 
 int skimctl_fail(const struct err *err)
@@ -48,9 +48,17 @@ static int help(FILE *stream, int status)
 	return status;
 }
 
-int main(int argc, char **argv)
+static bool asks_for_help(int argc, char **argv)
 {
-	umask(027);
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			return true;
+	}
+	return false;
+}
+
+static int run(int argc, char **argv)
+{
 	if (argc < 2)
 		return help(stderr, SKIMCTL_USAGE);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
@@ -60,9 +68,28 @@ int main(int argc, char **argv)
 		return SKIMCTL_OK;
 	}
 	for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
-		if (strcmp(argv[1], COMMANDS[i].word) == 0)
+		if (strcmp(argv[1], COMMANDS[i].word) != 0)
+			continue;
+		if (!asks_for_help(argc - 1, argv + 1))
 			return COMMANDS[i].run(argc - 1, argv + 1);
+		printf("usage: %s\n", COMMANDS[i].usage);
+		return SKIMCTL_OK;
 	}
 	fprintf(stderr, "skimctl: '%s' is not a command\n", argv[1]);
 	return help(stderr, SKIMCTL_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	umask(027);
+	status = run(argc, argv);
+	errno = 0;
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "skimctl: cannot write to standard output: %s\n",
+		        strerror(errno != 0 ? errno : EIO));
+		return status == SKIMCTL_OK ? SKIMCTL_FAILED : status;
+	}
+	return status;
 }

@@ -1,4 +1,5 @@
-/* skimctl's commands, each in its own file: argv[0] is the command's word, the return value the exit status. */
+/* skimctl's commands: argv[0] is the command's word, the return value the exit status. What they could not write to
+ * standard output is found out by main(), and --help never reaches them. */
 #ifndef SKIMD_DAEMON_SKIMCTL_H
 #define SKIMD_DAEMON_SKIMCTL_H
 
@@ -13,6 +14,18 @@ enum skimctl_status {
 	SKIMCTL_USAGE = 2,
 	SKIMCTL_TIMEOUT = 3, /* of wait */
 };
+
+#define SKIMCTL_READ_USAGE "skimctl read [--json] [--no-store] [--model DIR] [--threads N] [-c FILE] FILE ..."
+#define SKIMCTL_LIST_USAGE "skimctl list [--json] [-c FILE]"
+#define SKIMCTL_SHOW_USAGE "skimctl show [--json] [-c FILE] DOC"
+#define SKIMCTL_WAIT_USAGE "skimctl wait [--timeout SECONDS] [-c FILE] [DOC ...]"
+#define SKIMCTL_MODEL_USAGE                                                                                 \
+	"skimctl model info DIR\n"                                                                          \
+	"       skimctl model verify [--production] [--naive] [--golden FILE] [--max-prompt N] DIR\n"       \
+	"       skimctl model run [--tokens N] [--temperature T --top-p P --seed S] [--raw] [--dense] DIR " \
+	"PROMPT\n"                                                                                          \
+	"       skimctl model bench [--prompt N]... [--depth N]... [--decode N] [--dense] [--json] DIR\n"   \
+	"       each with [--threads N] [--chunk N] [--kernels NAME]"
 
 int skimctl_read(int argc, char **argv);
 int skimctl_list(int argc, char **argv);

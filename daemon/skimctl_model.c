@@ -17,13 +17,6 @@
 #include "model/verify.h"
 #include "pipeline/prompt.h"
 
-#define USAGE                                                                                               \
-	"skimctl model info DIR\n"                                                                          \
-	"       skimctl model verify [--production] [--naive] [--golden FILE] [--max-prompt N] DIR\n"       \
-	"       skimctl model run [--tokens N] [--temperature T --top-p P --seed S] [--raw] [--dense] DIR " \
-	"PROMPT\n"                                                                                          \
-	"       skimctl model bench [--prompt N]... [--depth N]... [--decode N] [--dense] [--json] DIR\n"   \
-	"       each with [--threads N] [--chunk N] [--kernels NAME]"
 #define MAX_LIST 16
 #define MAX_LENGTH (1u << 24)
 
@@ -128,10 +121,10 @@ static int parse(struct model_options *options, int argc, char **argv, int n_mor
 
 	while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
 		if (!take_option(options, option))
-			return skimctl_usage(USAGE);
+			return skimctl_usage(SKIMCTL_MODEL_USAGE);
 	}
 	if (optind + 1 + n_more != argc)
-		return skimctl_usage(USAGE);
+		return skimctl_usage(SKIMCTL_MODEL_USAGE);
 	if (paths_model(argv[optind], options->dir, sizeof(options->dir), &err) < 0)
 		return skimctl_fail(&err);
 	options->engine.dir = options->dir;
@@ -429,5 +422,5 @@ int skimctl_model(int argc, char **argv)
 		if (strcmp(argv[1], COMMANDS[i].word) == 0)
 			return COMMANDS[i].run(&options, argc - 1, argv + 1);
 	}
-	return skimctl_usage(USAGE);
+	return skimctl_usage(SKIMCTL_MODEL_USAGE);
 }

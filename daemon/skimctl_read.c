@@ -10,14 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "daemon/config.h"
+#include "daemon/document_file.h"
 #include "daemon/paths.h"
 #include "daemon/skimctl.h"
 #include "pipeline/output.h"
 #include "pipeline/pipeline.h"
-
-#define USAGE "skimctl read [--json] [--no-store] [--model DIR] [--threads N] [-c FILE] FILE ..."
 
 struct reading_run {
 	bool json, no_store, terminal;
@@ -92,9 +92,9 @@ static int set_stores(struct reading_run *run, const struct config *config,
 	           (r = paths_user_cache(cache, PATH_MAX, err)) < 0) {
 		return r;
 	}
-	if ((r = paths_make_folder_of(settings->store.path, err)) < 0)
+	if ((r = file_make_folder_of(settings->store.path, 0750, err)) < 0)
 		return r;
-	return paths_make_folder_of(settings->kv_path, err);
+	return file_make_folder_of(settings->kv_path, 0750, err);
 }
 
 static int open_pipeline(struct reading_run *run, struct err *err)
@@ -117,11 +117,6 @@ static int open_pipeline(struct reading_run *run, struct err *err)
 	return r;
 }
 
-static int64_t nanoseconds(struct timespec time)
-{
-	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 static int add_file(struct reading_run *run, const char *path, int64_t *ret_id, struct err *err)
 {
 	char *resolved = realpath(path, NULL);
@@ -134,12 +129,7 @@ static int add_file(struct reading_run *run, const char *path, int64_t *ret_id, 
 		free(resolved);
 		return r;
 	}
-	file = (struct document_file){ .path = resolved,
-		                       .device = (int64_t)st.st_dev,
-		                       .inode = (int64_t)st.st_ino,
-		                       .size = st.st_size,
-		                       .mtime_ns = nanoseconds(st.st_mtim),
-		                       .ctime_ns = nanoseconds(st.st_ctim) };
+	file = document_file_of(resolved, NULL, &st);
 	r = docstore_add(pipeline_docstore(run->pipeline), &file, ret_id, NULL, err);
 	free(resolved);
 	return r;
@@ -167,8 +157,8 @@ static int print_reading(struct reading_run *run, int64_t id, bool answered, str
 	r = run->json ? output_json(&reading, &text) : output_markdown(&reading, &text);
 	if (r < 0)
 		err_set(err, r, "no memory for the output");
-	else if (fwrite(text.data, 1, text.n, stdout) != text.n || fflush(stdout) != 0)
-		r = err_set(err, -EIO, "cannot write the output: %s", strerror(errno));
+	else
+		fwrite(text.data, 1, text.n, stdout);
 	buf_done(&text);
 	reading_done(&reading);
 	return r;
@@ -239,7 +229,7 @@ static int parse(struct reading_run *run, int argc, char **argv)
 			break;
 		case 't':
 			if (!skimctl_number(optarg, 1, 256, &run->n_threads))
-				return skimctl_usage(USAGE);
+				return skimctl_usage(SKIMCTL_READ_USAGE);
 			break;
 		case 'c':
 			run->config_path = optarg;
@@ -248,10 +238,10 @@ static int parse(struct reading_run *run, int argc, char **argv)
 			fprintf(stderr, "skimctl: read: '-q': answering questions is not built yet\n");
 			return SKIMCTL_USAGE;
 		default:
-			return skimctl_usage(USAGE);
+			return skimctl_usage(SKIMCTL_READ_USAGE);
 		}
 	}
-	return optind < argc ? SKIMCTL_OK : skimctl_usage(USAGE);
+	return optind < argc ? SKIMCTL_OK : skimctl_usage(SKIMCTL_READ_USAGE);
 }
 
 int skimctl_read(int argc, char **argv)
@@ -268,7 +258,7 @@ int skimctl_read(int argc, char **argv)
 		return skimctl_fail(&err);
 	sigaction(SIGINT, &interrupt, NULL);
 	sigaction(SIGTERM, &interrupt, NULL);
-	for (int i = optind; i < argc && !cancelled; i++) {
+	for (int i = optind; i < argc && !cancelled && fflush(stdout) == 0; i++) {
 		if (read_file(&run, argv[i], &err) < 0)
 			status = skimctl_fail(&err);
 	}

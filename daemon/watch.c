@@ -145,6 +145,9 @@ static void scan(struct watch *watch)
 	watch->n_scans++;
 	watch->scan_wanted = false;
 	watch->next_scan_ns = watch->tree.now_ns + watch->settings.rescan_ns;
+	log_debug("'%s': scanned, %zu files in %zu folders, %zu of them unsettled", watch->tree.root,
+	          settle_n_files(watch->tree.settle), watch->tree.folders.n,
+	          settle_n_unsettled(watch->tree.settle));
 }
 
 /* While the root folder is away everything stays as it is known; its return is found by asking again. */

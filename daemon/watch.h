@@ -24,13 +24,15 @@ struct watch_settings {
 	char *const *ignore; /* see ignore_matches(); files and folders that match are as if not there */
 	size_t n_ignore;
 	void *user;
+	/* The next three return 0, or a negative errno when they could not take note of it: it is told again, after
+	 * some seconds. */
 	/* A regular file is complete. Once for each identity: device, inode, size, mtime and ctime. */
-	void (*ready)(void *user, const char *path, const struct stat *st);
+	int (*ready)(void *user, const char *path, const struct stat *st);
 	/* A file or a folder that cannot be read. It is tried again by every scan, and told again only if the
 	 * error or the file changes. A folder that can be read again is told as gone. */
-	void (*unreadable)(void *user, const char *path, int error);
+	int (*unreadable)(void *user, const char *path, int error);
 	/* Not a regular file: FIFO, socket, device, or symbolic link, but for one to a file that is watched. */
-	void (*ignored)(void *user, const char *path, const struct stat *st, const char *reason);
+	int (*ignored)(void *user, const char *path, const struct stat *st, const char *reason);
 	/* Something told of before was deleted or moved away. */
 	void (*gone)(void *user, const char *path);
 };
@@ -54,7 +56,8 @@ void watch_close(struct watch *watch); /* before its loop is freed; NULL is allo
  * kept, nothing is told as gone, and it is tried again by itself. */
 int watch_rescan(struct watch *watch, struct err *err);
 
-/* Take events in, scan if it is time, and tell what has settled. now_ns never goes back. The loop does this. */
+/* Take events in, scan if it is time, and tell what has settled, some files of it; while more are due, call it
+ * again. now_ns never goes back. The loop does this. */
 void watch_tick(struct watch *watch, uint64_t now_ns);
 
 struct watch_counts watch_count(const struct watch *watch);

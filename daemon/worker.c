@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/array.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "daemon/loop.h"
 
 #define CHANGED_NS 1000000000ull /* between two calls of changed() within a document */
 
@@ -23,17 +24,9 @@ struct worker {
 	uint64_t changed_ns; /* the worker thread's own */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void tell(struct worker *worker)
 {
-	worker->changed_ns = now_ns();
+	worker->changed_ns = loop_now_ns();
 	worker->settings.changed(worker->settings.user);
 }
 
@@ -45,8 +38,9 @@ static void see_progress(void *user, const char *stage, uint64_t n_done, uint64_
 	snprintf(worker->status.stage, sizeof(worker->status.stage), "%s", stage);
 	worker->status.n_done = n_done;
 	worker->status.n_tokens = n_tokens;
+	worker->status.n_steps++;
 	pthread_mutex_unlock(&worker->lock);
-	if (now_ns() - worker->changed_ns >= CHANGED_NS)
+	if (loop_now_ns() - worker->changed_ns >= CHANGED_NS)
 		tell(worker);
 }
 
@@ -57,8 +51,16 @@ static void set_busy(struct worker *worker, const char *name)
 	worker->status.n_done = worker->status.n_tokens = 0;
 	worker->status.stage[0] = '\0';
 	snprintf(worker->status.name, sizeof(worker->status.name), "%s", name == NULL ? "" : name);
+	text_printable(worker->status.name); /* it goes to the service manager, whose messages are lines */
 	pthread_mutex_unlock(&worker->lock);
 	tell(worker);
+}
+
+static void count_step(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->status.n_steps++;
+	pthread_mutex_unlock(&worker->lock);
 }
 
 static void log_outcome(struct worker *worker, const char *path, int64_t id)
@@ -91,6 +93,7 @@ static int process(struct worker *worker, int64_t id, struct err *err)
 		log_outcome(worker, document.path, id);
 		pthread_mutex_lock(&worker->lock);
 		worker->status.n_documents++;
+		worker->status.n_steps++;
 		pthread_mutex_unlock(&worker->lock);
 	}
 	document_done(&document);
@@ -103,13 +106,14 @@ static int drain(struct worker *worker, struct err *err)
 	int64_t id;
 	int r;
 
-	do {
-		r = worker->cancel ? -ECANCELED
-		                   : docstore_take(pipeline_docstore(worker->settings.pipeline), &id, err);
-		if (r == 0)
-			r = process(worker, id, err);
-	} while (r == 0);
-	return r == -ENOENT ? 0 : r;
+	while (!worker->cancel) {
+		r = docstore_take(pipeline_docstore(worker->settings.pipeline), &id, err);
+		if (r == -ENOENT)
+			return 0;
+		if (r < 0 || (r = process(worker, id, err)) < 0)
+			return r;
+	}
+	return -ECANCELED;
 }
 
 struct done_documents {
@@ -122,7 +126,7 @@ static int note_done(void *user, const struct document *document)
 {
 	struct done_documents *done = user;
 
-	if (document->state != DOCUMENT_DONE || document->output == NULL)
+	if (document->state != DOCUMENT_DONE || document->published || document->output == NULL)
 		return 0;
 	if (array_grow(&done->ids, sizeof(*done->ids), done->n, &done->cap_ids) < 0 ||
 	    array_grow(&done->paths, sizeof(*done->paths), done->n, &done->cap_paths) < 0 ||
@@ -146,6 +150,7 @@ static int publish_unwritten(struct worker *worker, struct err *err)
 		if (r == 0 && !worker->cancel &&
 		    pipeline_publish(worker->settings.pipeline, done.ids[i], &outputs, &why) < 0)
 			log_warning("'%s': %s", done.paths[i], why.text);
+		count_step(worker);
 		free(done.paths[i]);
 	}
 	free(done.ids);
@@ -161,8 +166,10 @@ static bool wait_for_work(struct worker *worker)
 	pthread_mutex_lock(&worker->lock);
 	while (!worker->work_waiting && !worker->stop)
 		pthread_cond_wait(&worker->wake, &worker->lock);
-	worker->work_waiting = false;
 	stop = worker->stop;
+	/* Both at once: nobody shall see neither work waiting nor a worker at work. */
+	worker->work_waiting = false;
+	worker->status.busy = !stop;
 	pthread_mutex_unlock(&worker->lock);
 	return !stop;
 }

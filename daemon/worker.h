@@ -22,10 +22,11 @@ struct worker_settings {
 
 struct worker_status {
 	bool busy;
-	char name[256]; /* of the document in work */
+	char name[256]; /* of the document in work, control characters replaced */
 	char stage[16];
 	uint64_t n_done, n_tokens;
 	uint64_t n_documents; /* ended since the start */
+	uint64_t n_steps; /* rises while there is progress, whatever it is in */
 	int r; /* the error that ended the thread; 0 */
 	struct err err;
 };
@@ -38,7 +39,8 @@ void worker_wake(struct worker *worker);
 
 void worker_status(struct worker *worker, struct worker_status *ret);
 
-/* Stop within one pass of the model: the document in work is queued again, what was computed is kept. */
+/* Returns when the thread has ended: between two passes of the model, or, while a file's text is being taken out,
+ * after that. The document in work is queued again, and its chunks that are finished are kept. */
 void worker_stop(struct worker *worker);
 
 #endif

@@ -98,6 +98,8 @@ static int open_document(const char *path)
 		                      .resolve = RESOLVE_NO_SYMLINKS };
 	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* an old kernel, or a filter that does not know it */
+		fd = open(path, (int)how.flags | O_NOFOLLOW);
 	return fd < 0 ? -errno : fd;
 }
 

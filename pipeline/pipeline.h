@@ -44,7 +44,8 @@ struct pipeline_hooks {
 	const volatile bool *cancel; /* may be NULL */
 };
 
-/* Take one document, which the store has as 'reading', through all its states. 0: it has ended, as done, failed or ignored: its row says which.
+/* Take one document, which the store has as 'reading', through all its states. 0: it has ended, as done, failed
+ * or ignored: its row says which.
  * -ECANCELED: told to stop, it is queued again with what was done kept. Others: the store itself failed. */
 int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      const struct pipeline_hooks *hooks, struct err *err);

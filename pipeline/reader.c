@@ -1,5 +1,6 @@
 #include "pipeline/reader.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,7 @@ static int branch_init(struct branch *branch, struct reader *reader, const struc
 		return r < 0 ? err_prefix(err, r, "quoting: ")
 		             : context_fork(document, &branch->context, err);
 	}
+	assert(task->max_tokens > 0);
 	branch->tokens = array_new(uint32_t, task->max_tokens);
 	if (branch->tokens == NULL)
 		return err_set(err, -ENOMEM, "no memory for an answer");
@@ -157,10 +159,11 @@ static int branch_init(struct branch *branch, struct reader *reader, const struc
  * that it never leaves. */
 static bool repeats(const struct branch *branch, uint32_t token)
 {
-	const uint32_t *last = branch->tokens + branch->n_tokens - (NGRAM - 1);
+	const uint32_t *last;
 
 	if (branch->n_tokens < NGRAM)
 		return false;
+	last = branch->tokens + branch->n_tokens - (NGRAM - 1);
 	for (size_t i = 0; i + NGRAM <= branch->n_tokens; i++) {
 		if (branch->tokens[i + NGRAM - 1] == token &&
 		    memcmp(branch->tokens + i, last, (NGRAM - 1) * sizeof(*last)) == 0)

@@ -1,5 +1,6 @@
 #include "store/kvfile.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -143,11 +144,10 @@ static bool is_database(const uint8_t header[HEADER_BYTES])
 
 static bool is_kv_store(const uint8_t header[HEADER_BYTES])
 {
-	const uint8_t *id = header + ID_OFFSET;
+	uint32_t id;
 
-	return is_database(header) &&
-	       ((uint32_t)id[0] << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3]) ==
-		       APPLICATION_ID;
+	memcpy(&id, header + ID_OFFSET, sizeof(id));
+	return is_database(header) && be32toh(id) == APPLICATION_ID;
 }
 
 /* Before the first statement, as even a lock could change a database that has a journal. Through SQLite's own
@@ -173,7 +173,8 @@ static int open_db(struct kvfile *file, struct err *err)
 
 	file->in_transaction = false;
 	file->n_journaled = 0;
-	if (r < 0 || (r = check_owner(file, err)) < 0 || (r = open_ours(file, err)) < 0 || (r = limit_journal(file, err)) < 0) {
+	if (r < 0 || (r = check_owner(file, err)) < 0 || (r = open_ours(file, err)) < 0 ||
+	    (r = limit_journal(file, err)) < 0) {
 		db_close(file->db);
 		file->db = NULL;
 	}
@@ -385,6 +386,7 @@ int kvfile_set_aside(struct kvfile *file, struct err *err)
 	if ((r = choose_name(file, name, err)) < 0)
 		return r;
 	for (size_t i = 0; i < sizeof(SUFFIXES) / sizeof(SUFFIXES[0]); i++) {
+		snprintf(from, sizeof(from), "%s%s", file->path, SUFFIXES[i]);
 		snprintf(to, sizeof(to), "%s%s", name, SUFFIXES[i]);
 		if (rename(from, to) == 0 || (errno == ENOENT && (unlink(to) == 0 || errno == ENOENT)))
 			continue;

@@ -142,6 +142,7 @@ static void every_key_of_this_version_is_read(void **state)
 	const struct config *config;
 
 	(void)state;
+	assert_int_equal(file_make_folders(at("models/big"), 0700, NULL), 0);
 	assert_int_equal(
 		read_text("watch:\n"
 	                  "  - {path: in, outbox: new/box, recursive: false, settle: 250ms, rescan: '2h',\n"
@@ -271,6 +272,17 @@ static void a_watched_folder_must_be_there(void **state)
 	               "2: key 'watch[0].path': '@/skimd.yaml' is not a folder");
 	assert_refused("watch:\n  - path: in\n    outbox: skimd.yaml\n",
 	               "3: key 'watch[0].outbox': '@/skimd.yaml' is not a folder");
+}
+
+static void a_model_is_the_word_nano_or_a_folder_that_is_there(void **state)
+{
+	(void)state;
+	assert_refused(WATCH "model: {path: none}\n",
+	               "4: key 'model.path': cannot use '@/none': No such file or directory");
+	assert_refused(WATCH "model:\n  path: ./skimd.yaml\n",
+	               "5: key 'model.path': '@/./skimd.yaml' is not a folder");
+	assert_int_equal(read_text(WATCH "model: {path: nano}\n"), 0);
+	assert_string_equal(fixture.config->model.path, CONFIG_MODEL_NANO);
 }
 
 static void paths_are_words_and_not_expanded(void **state)
@@ -499,6 +511,25 @@ static void databases_do_not_lie_in_watched_folders(void **state)
 	               "own database");
 }
 
+static void the_databases_are_two_files(void **state)
+{
+	(void)state;
+	assert_refused(WATCH "store: {path: one.db}\nkv: {path: new/.././one.db}\n",
+	               "2: key 'watch[0].path': kv.path '@/new/.././one.db': Invalid argument");
+	assert_refused(
+		WATCH "store: {path: one.db}\nkv: {path: out/.././one.db}\n",
+		"5: key 'kv.path': '@/one.db' is both store.path and kv.path: each needs a file of its own");
+	assert_refused(
+		WATCH "kv: {path: one.db}\nstore:\n  path: one.db\n",
+		"4: key 'kv.path': '@/one.db' is both store.path and kv.path: each needs a file of its own");
+	assert_int_equal(symlink("one.db", at("link.db")), 0);
+	assert_int_equal(read_text(WATCH "store: {path: one.db}\nkv: {path: two.db}\n"), 0);
+	assert_int_equal(file_replace(at("one.db"), "", 0, 0600, NULL), 0);
+	assert_refused(
+		WATCH "store: {path: one.db}\nkv: {path: link.db}\n",
+		"5: key 'kv.path': '@/one.db' is both store.path and kv.path: each needs a file of its own");
+}
+
 static void a_similar_name_is_another_folder(void **state)
 {
 	(void)state;
@@ -642,6 +673,7 @@ int main(void)
 		TEST(values_of_parts_to_come_are_refused_as_not_built),
 		TEST(a_watch_needs_both_folders),
 		TEST(a_watched_folder_must_be_there),
+		TEST(a_model_is_the_word_nano_or_a_folder_that_is_there),
 		TEST(paths_are_words_and_not_expanded),
 		TEST(wrong_types_and_bad_values_are_refused),
 		TEST(numbers_have_limits),
@@ -655,6 +687,7 @@ int main(void)
 		TEST(no_two_outputs_can_have_one_name),
 		TEST(skimd_never_reads_what_it_wrote),
 		TEST(databases_do_not_lie_in_watched_folders),
+		TEST(the_databases_are_two_files),
 		TEST(a_similar_name_is_another_folder),
 		TEST(the_example_is_read),
 		TEST(what_the_example_has_in_comments_are_the_defaults),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "base/file.h"
 
 #define N_BYTES 300000
 #define TOKENS "0123456789abcdef"
@@ -47,13 +50,15 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const SUFFIXES[] = { "", "-journal", ".damaged", ".damaged-journal" };
 	struct fixture *f = *state;
-	char name[96];
+	char pattern[96];
+	glob_t names;
 
-	for (size_t i = 0; i < sizeof(SUFFIXES) / sizeof(SUFFIXES[0]); i++) {
-		snprintf(name, sizeof(name), "%s%s", f->path, SUFFIXES[i]);
-		unlink(name);
+	snprintf(pattern, sizeof(pattern), "%s*", f->path);
+	if (glob(pattern, 0, NULL, &names) == 0) {
+		for (size_t i = 0; i < names.gl_pathc; i++)
+			unlink(names.gl_pathv[i]);
+		globfree(&names);
 	}
 	free(f->bytes);
 	free(f->back);
@@ -583,7 +588,7 @@ static void a_process_killed_in_a_batch_leaves_what_was_flushed(void **state)
 		query(f, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
 }
 
-static void expect_set_aside(struct fixture *f, const char *reason)
+static void expect_set_aside_as(struct fixture *f, const char *suffix, const char *reason)
 {
 	struct kvstore *store = NULL;
 	struct err replaced = { "" };
@@ -592,13 +597,26 @@ static void expect_set_aside(struct fixture *f, const char *reason)
 	assert_int_equal(kvstore_open(f->path, LARGE, &store, &replaced, NULL), 0);
 	if (strstr(replaced.text, reason) == NULL)
 		fail_msg("'%s' does not say '%s'", replaced.text, reason);
-	snprintf(damaged, sizeof(damaged), "%s.damaged", f->path);
+	snprintf(damaged, sizeof(damaged), "%s%s", f->path, suffix);
 	assert_int_equal(access(damaged, F_OK), 0);
 	assert_int_equal(put(f, store, 1), 0);
 	kvstore_close(store);
 	store = open_store(f, LARGE);
 	expect_hit(f, store, 1);
 	kvstore_close(store);
+}
+
+static void expect_set_aside(struct fixture *f, const char *reason)
+{
+	expect_set_aside_as(f, ".damaged", reason);
+}
+
+static void read_file(struct fixture *f, const char *suffix, struct buf *ret)
+{
+	char name[96];
+
+	snprintf(name, sizeof(name), "%s%s", f->path, suffix);
+	assert_int_equal(file_read(name, 1 << 20, ret, NULL), 0);
 }
 
 static void random_bytes_are_set_aside(void **state)
@@ -622,13 +640,67 @@ static void a_truncated_file_is_set_aside(void **state)
 	expect_set_aside(f, "database disk image is malformed");
 }
 
-static void the_file_of_another_application_is_set_aside(void **state)
+static void what_is_no_database_is_kept_and_never_replaced(void **state)
+{
+	static const char LETTER[] = "Dear reader, this is no cache.\n";
+	struct fixture *f = *state;
+	struct buf kept = { 0 };
+
+	overwrite(f->path, 0, LETTER, sizeof(LETTER));
+	expect_set_aside_as(f, ".damaged", "file is not a database");
+	overwrite(f->path, 0, "and neither is this", 20);
+	expect_set_aside_as(f, ".damaged.1", "file is not a database");
+	read_file(f, ".damaged", &kept);
+	assert_string_equal(kept.data, LETTER);
+	buf_done(&kept);
+}
+
+static void a_kv_store_that_was_set_aside_before_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	char second[96];
+
+	for (int i = 0; i < 2; i++) {
+		kvstore_close(open_store(f, LARGE));
+		query(f, "PRAGMA user_version = 2");
+		expect_set_aside(f, "made by a newer skimd");
+	}
+	snprintf(second, sizeof(second), "%s.damaged.1", f->path);
+	assert_int_equal(access(second, F_OK), -1);
+}
+
+static void expect_left_alone(struct fixture *f)
+{
+	struct buf before = { 0 }, after = { 0 };
+	struct kvstore *store = NULL;
+	struct err replaced = { "?" }, err = { "" };
+	char name[96], words[128];
+
+	read_file(f, "", &before);
+	assert_int_equal(kvstore_open(f->path, LARGE, &store, &replaced, &err), -EBADMSG);
+	assert_null(store);
+	assert_string_equal(replaced.text, "");
+	snprintf(words, sizeof(words), "%s: not a kv store: left alone", f->path);
+	assert_string_equal(err.text, words);
+	read_file(f, "", &after);
+	assert_int_equal(after.n, before.n);
+	assert_memory_equal(after.data, before.data, before.n);
+	snprintf(name, sizeof(name), "%s.damaged", f->path);
+	assert_int_equal(access(name, F_OK), -1);
+	buf_done(&before);
+	buf_done(&after);
+}
+
+static void the_database_of_another_application_is_left_alone(void **state)
 {
 	struct fixture *f = *state;
 
 	query(f, "CREATE TABLE theirs(x)");
+	expect_left_alone(f);
 	query(f, "PRAGMA application_id = 305419896");
-	expect_set_aside(f, "kv.db: not a kv store (its application id is 0x12345678)");
+	expect_left_alone(f);
+	query(f, "PRAGMA journal_mode = WAL");
+	expect_left_alone(f);
 }
 
 static void a_file_of_another_version_is_set_aside(void **state)
@@ -702,7 +774,9 @@ int main(void)
 		TEST(a_process_killed_in_a_batch_leaves_what_was_flushed),
 		TEST(random_bytes_are_set_aside),
 		TEST(a_truncated_file_is_set_aside),
-		TEST(the_file_of_another_application_is_set_aside),
+		TEST(what_is_no_database_is_kept_and_never_replaced),
+		TEST(a_kv_store_that_was_set_aside_before_is_replaced),
+		TEST(the_database_of_another_application_is_left_alone),
 		TEST(a_file_of_another_version_is_set_aside),
 		TEST(a_second_process_is_told_that_the_file_is_in_use),
 		TEST(a_missing_folder_is_an_error),

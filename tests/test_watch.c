@@ -39,6 +39,7 @@ struct fixture {
 	struct buf told;
 	size_t n_ready, n_gone;
 	size_t stop_at; /* end the loop when so many were ready */
+	size_t n_refused; /* that many calls fail before anything is told */
 	bool quiet; /* count only */
 };
 
@@ -67,29 +68,47 @@ static void told(const char *what, const char *path)
 	free(root);
 }
 
-static void on_ready(void *user, const char *path, const struct stat *st)
+/* Whether to fail as a store does that is locked or full. */
+static bool refuse(void)
+{
+	if (fixture.n_refused == 0)
+		return false;
+	fixture.n_refused--;
+	return true;
+}
+
+static int on_ready(void *user, const char *path, const struct stat *st)
 {
 	struct stat now;
 
 	(void)user;
+	if (refuse())
+		return -EBUSY;
 	if (lstat(path, &now) < 0 || now.st_ino != st->st_ino || !S_ISREG(st->st_mode))
 		told("not what is there:", path);
 	told("ready", path);
 	if (++fixture.n_ready == fixture.stop_at)
 		loop_stop(fixture.loop);
+	return 0;
 }
 
-static void on_unreadable(void *user, const char *path, int error)
+static int on_unreadable(void *user, const char *path, int error)
 {
 	(void)user;
+	if (refuse())
+		return -ENOSPC;
 	told(error == EACCES ? "no access to" : "cannot read", path);
+	return 0;
 }
 
-static void on_ignored(void *user, const char *path, const struct stat *st, const char *reason)
+static int on_ignored(void *user, const char *path, const struct stat *st, const char *reason)
 {
 	(void)user;
 	(void)st;
+	if (refuse())
+		return -ENOSPC;
 	told(reason, path);
+	return 0;
 }
 
 static void on_gone(void *user, const char *path)
@@ -410,6 +429,72 @@ static void old_files_are_ready_at_open_and_young_ones_settle(void **state)
 	assert_told("ready young.txt");
 }
 
+static void a_file_that_could_not_be_noted_is_offered_again(void **state)
+{
+	(void)state;
+	write_old_file("in/a.txt");
+	fixture.n_refused = 2;
+	open_watch();
+	tick(9 * S);
+	assert_int_equal(fixture.n_refused, 1);
+	tick(10 * S);
+	assert_int_equal(fixture.n_refused, 0);
+	assert_int_equal(watch_count(fixture.watch).n_unsettled, 1);
+	assert_int_equal(unlink(at("in/a.txt")), 0);
+	write_old_file("in/a.txt");
+	tick(11 * S);
+	tick(30 * S);
+	assert_told("ready a.txt");
+	tick(60 * S);
+	assert_told("");
+}
+
+static void a_refusal_leaves_the_others_for_the_next_round(void **state)
+{
+	(void)state;
+	write_old_file("in/a.txt");
+	write_old_file("in/b.txt");
+	fixture.n_refused = 1;
+	open_watch();
+	assert_told("");
+	tick(0);
+	assert_int_equal(fixture.n_ready, 1);
+	tick(10 * S);
+	assert_told("ready a.txt, ready b.txt");
+}
+
+static void what_is_ignored_and_could_not_be_noted_is_told_later(void **state)
+{
+	(void)state;
+	assert_int_equal(mkfifo(at("in/fifo"), 0600), 0);
+	fixture.n_refused = 1;
+	open_watch();
+	tick(9 * S);
+	assert_told("");
+	tick(10 * S);
+	assert_told("not a regular file fifo");
+	tick(400 * S);
+	assert_told("");
+}
+
+static void a_burst_is_told_in_parts(void **state)
+{
+	(void)state;
+	fixture.quiet = true;
+	for (int i = 0; i < 150; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "in/%d.txt", i);
+		write_old_file(name);
+	}
+	open_watch();
+	assert_int_equal(fixture.n_ready, 64);
+	tick(0);
+	assert_int_equal(fixture.n_ready, 128);
+	tick(0);
+	assert_int_equal(fixture.n_ready, 150);
+}
+
 static void a_deep_tree_made_at_once_is_found(void **state)
 {
 	(void)state;
@@ -670,7 +755,8 @@ static void when_events_are_lost_nothing_else_is(void **state)
 	assert_int_equal(unlink(at("in/many/removed.txt")), 0);
 	tick(1 * S);
 	assert_int_equal(fixture.n_gone, 1);
-	tick(1 * S + SETTLE);
+	for (int i = 0; i < N_FILES && watch_count(fixture.watch).n_unsettled > 0; i++)
+		tick(1 * S + SETTLE);
 	assert_int_equal(fixture.n_ready, 1 + N_FILES + 1);
 	assert_int_equal(watch_count(fixture.watch).n_unsettled, 0);
 	/* 40,000 events and a queue of 16,384, unless the machine's was made longer. */
@@ -838,6 +924,23 @@ static void what_cannot_be_read_is_told_once_and_ready_when_it_can(void **state)
 	assert_true(strstr(output, "ready closed.txt") > strstr(output, "then\n"));
 }
 
+static void a_loop_comes_back_for_the_rest_of_a_burst(void **state)
+{
+	(void)state;
+	fixture.quiet = true;
+	for (int i = 0; i < 150; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "in/%d.txt", i);
+		write_old_file(name);
+	}
+	fixture.stop_at = 150;
+	assert_int_equal(loop_new(&fixture.loop, NULL), 0);
+	open_watch();
+	assert_int_equal(loop_run(fixture.loop, NULL), 0);
+	assert_int_equal(watch_count(fixture.watch).n_unsettled, 0);
+}
+
 static void a_loop_does_it_all_by_itself(void **state)
 {
 	(void)state;
@@ -869,6 +972,10 @@ int main(void)
 		TEST(a_change_without_an_event_is_noticed_at_the_second_look),
 		TEST(with_no_settle_time_a_busy_file_is_still_not_asked_for_all_the_time),
 		TEST(old_files_are_ready_at_open_and_young_ones_settle),
+		TEST(a_file_that_could_not_be_noted_is_offered_again),
+		TEST(a_refusal_leaves_the_others_for_the_next_round),
+		TEST(what_is_ignored_and_could_not_be_noted_is_told_later),
+		TEST(a_burst_is_told_in_parts),
 		TEST(a_deep_tree_made_at_once_is_found),
 		TEST(a_tree_moved_in_is_read_and_moved_out_is_gone),
 		TEST(a_tree_moved_within_has_new_names),
@@ -892,6 +999,7 @@ int main(void)
 		TEST(opening_what_is_no_folder_fails_with_its_name),
 		TEST(unsettled_files_can_be_listed),
 		TEST(what_cannot_be_read_is_told_once_and_ready_when_it_can),
+		TEST(a_loop_comes_back_for_the_rest_of_a_burst),
 		TEST(a_loop_does_it_all_by_itself),
 	};
 

@@ -1,0 +1,19 @@
+#include "daemon/document_file.h"
+
+#include "daemon/units.h"
+
+static int64_t nanoseconds(struct timespec time)
+{
+	return (int64_t)time.tv_sec * (int64_t)NS_PER_S + time.tv_nsec;
+}
+
+struct document_file document_file_of(const char *path, const char *output, const struct stat *st)
+{
+	return (struct document_file){ .path = path,
+		                       .output = output,
+		                       .device = (int64_t)st->st_dev,
+		                       .inode = (int64_t)st->st_ino,
+		                       .size = st->st_size,
+		                       .mtime_ns = nanoseconds(st->st_mtim),
+		                       .ctime_ns = nanoseconds(st->st_ctim) };
+}
