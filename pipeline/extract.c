@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <nettle/sha2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/hex.h"
 #include "base/file.h"
 #include "pipeline/charset.h"
+#include "pipeline/digest.h"
 #include "pipeline/gunzip.h"
 #include "pipeline/magic.h"
 #include "pipeline/markdown.h"
@@ -70,17 +69,6 @@ static int read_file(int fd, uint64_t max_bytes, struct buf *ret, struct err *er
 	if (fstat(fd, &after) < 0 || !is_same(&before, &after) || r < 0 || ret->n != (size_t)after.st_size)
 		return err_set(err, -EAGAIN, "changed while being read");
 	return ret->n > 0 ? 0 : err_set(err, -ENODATA, "the file is empty");
-}
-
-static void hash(const struct buf *bytes, char hex[65])
-{
-	struct sha256_ctx context;
-	uint8_t digest[SHA256_DIGEST_SIZE];
-
-	sha256_init(&context);
-	sha256_update(&context, bytes->n, (const uint8_t *)bytes->data);
-	sha256_digest(&context, sizeof(digest), digest);
-	hex_encode(digest, sizeof(digest), hex);
 }
 
 static int unpack(struct buf *bytes, uint64_t max_bytes, struct err *err)
@@ -149,7 +137,7 @@ int extract_file(int fd, const char *path, const struct extract_limits *limits, 
 	if ((r = read_file(fd, most.max_file_bytes, &bytes, err)) < 0)
 		goto done;
 	extracted.bytes = bytes.n;
-	hash(&bytes, extracted.sha256);
+	digest_hex(bytes.data, bytes.n, extracted.sha256);
 	if ((r = unpack(&bytes, most.max_text_bytes, err)) < 0 || (r = check_format(&bytes, err)) < 0 ||
 	    (r = charset_decode(&bytes, most.max_text_bytes, &charset, err)) < 0 ||
 	    (r = check_words(&bytes, err)) < 0)

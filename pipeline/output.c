@@ -14,8 +14,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "pipeline/digest.h"
 
 #define OUTPUT_MODE 0640
+#define MAX_OUTPUT_BYTES ((size_t)1 << 30)
 #define MAX_OPEN_FOLDERS 16
 #define GENERATED_MARK " °"
 
@@ -257,15 +259,39 @@ int output_json(const struct reading *reading, struct buf *ret)
 	return buf_status(ret);
 }
 
+/* Whether what stands at path, if anything, is a file as we wrote it. */
 static int check_ours(struct docstore *store, const char *path, struct err *err)
 {
+	char sha256[DIGEST_HEX];
+	struct buf bytes = { 0 };
+	bool ours = false;
 	struct stat st;
-	bool ours;
-	int r = docstore_output_is_ours(store, path, &ours, err);
+	int r = 0;
 
-	if (r < 0 || ours || lstat(path, &st) < 0)
+	if (lstat(path, &st) < 0)
+		return 0;
+	if (S_ISREG(st.st_mode) && (r = file_read(path, MAX_OUTPUT_BYTES, &bytes, err)) == 0) {
+		digest_hex(bytes.data, bytes.n, sha256);
+		r = docstore_output_is_ours(store, path, sha256, &ours, err);
+	}
+	buf_done(&bytes);
+	if (r < 0 || ours)
 		return r;
 	return err_set(err, -EEXIST, "output '%s': is there and was not written by skimd: left alone", path);
+}
+
+/* Noted as ours first: a crash in between leaves a note without a file, never a file that nobody knows. */
+static int replace_output(struct docstore *store, int64_t id, const char *path, const struct buf *text,
+                          struct err *err)
+{
+	char sha256[DIGEST_HEX];
+	int r;
+
+	digest_hex(text->data, text->n, sha256);
+	if ((r = docstore_output_add(store, id, path, sha256, err)) < 0 ||
+	    (r = file_replace(path, text->data, text->n, OUTPUT_MODE, err)) < 0)
+		return r;
+	return docstore_output_keep(store, path, sha256, err);
 }
 
 static int write_one(struct docstore *store, const struct reading *reading, const char *suffix,
@@ -280,11 +306,8 @@ static int write_one(struct docstore *store, const struct reading *reading, cons
 		               reading->document.output);
 	if ((r = check_ours(store, path, err)) < 0 || (r = file_make_folder_of(path, 0750, err)) < 0)
 		return r;
-	/* Noted as ours first: a crash in between leaves a note without a file, never a file that nobody knows. */
-	if ((r = docstore_output_add(store, reading->document.id, path, err)) < 0)
-		return r;
 	r = make(reading, &text) < 0 ? err_set(err, -ENOMEM, "output '%s': no memory", path)
-	                             : file_replace(path, text.data, text.n, OUTPUT_MODE, err);
+	                             : replace_output(store, reading->document.id, path, &text, err);
 	buf_done(&text);
 	return r;
 }

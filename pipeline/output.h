@@ -17,8 +17,8 @@
 int output_markdown(const struct reading *reading, struct buf *ret);
 int output_json(const struct reading *reading, struct buf *ret);
 
-/* Write the files that are asked for beside the document's row: its output path and a suffix. A file there that skimd did
- * not write is never overwritten: -EEXIST. A document without an output path has none to write. */
+/* Write the files that are asked for beside the document's row: its output path and a suffix. A file there that is not
+ * as skimd wrote it is never overwritten: -EEXIST. A document without an output path has none to write. */
 int output_write(struct docstore *store, int64_t id, bool markdown, bool json, struct err *err);
 
 /* Remove the temporary files that a program which was killed left in an outbox; while nobody else writes there. */

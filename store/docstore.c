@@ -420,18 +420,28 @@ int docstore_count(struct docstore *store, enum document_state state, int64_t *r
 	return r;
 }
 
-int docstore_output_add(struct docstore *store, int64_t id, const char *path, struct err *err)
+int docstore_output_add(struct docstore *store, int64_t id, const char *path, const char *sha256,
+                        struct err *err)
 {
 	struct txn txn = docstore_begin(store, err);
 
-	txn_run(&txn, PUT_OUTPUT, db_text(path), db_int_or_null(id));
+	txn_run(&txn, PUT_OUTPUT, db_text(path), db_text(sha256), db_int_or_null(id));
 	return docstore_end(store, &txn);
 }
 
-int docstore_output_is_ours(struct docstore *store, const char *path, bool *ret, struct err *err)
+int docstore_output_keep(struct docstore *store, const char *path, const char *sha256, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, KEEP_OUTPUT, db_text(path), db_text(sha256));
+	return docstore_end(store, &txn);
+}
+
+int docstore_output_is_ours(struct docstore *store, const char *path, const char *sha256, bool *ret,
+                            struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	sqlite3_stmt *row = txn_rows(&txn, HAS_OUTPUT, db_text(path));
+	sqlite3_stmt *row = txn_rows(&txn, HAS_OUTPUT, db_text(path), db_text(sha256));
 	int r;
 
 	row_done(row);

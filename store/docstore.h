@@ -218,9 +218,13 @@ int docstore_load(struct docstore *store, int64_t id, struct reading *ret, struc
 /* Documents in a state. */
 int docstore_count(struct docstore *store, enum document_state state, int64_t *ret_n, struct err *err);
 
-/* Outputs that skimd wrote: only these may be replaced. */
-int docstore_output_add(struct docstore *store, int64_t id, const char *path, struct err *err);
-int docstore_output_is_ours(struct docstore *store, const char *path, bool *ret, struct err *err);
+/* Outputs that skimd writes, by path and SHA-256 of their bytes: only a file that is as skimd wrote it may be
+ * replaced. A file is added before it is written, and kept, as the only one of its path, when it is. */
+int docstore_output_add(struct docstore *store, int64_t id, const char *path, const char *sha256,
+                        struct err *err);
+int docstore_output_keep(struct docstore *store, const char *path, const char *sha256, struct err *err);
+int docstore_output_is_ours(struct docstore *store, const char *path, const char *sha256, bool *ret,
+                            struct err *err);
 
 /* A line of the event log. level: "info", "warning", "error"; id 0: of no document. */
 int docstore_event(struct docstore *store, const char *level, int64_t id, const char *message,

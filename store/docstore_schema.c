@@ -95,8 +95,10 @@ static const char VERSION_1[] =
 	"CREATE INDEX evidence_summary ON evidence(summary_id);"
 
 	"CREATE TABLE output("
-	" path TEXT PRIMARY KEY,"
-	" document_id INTEGER REFERENCES document(id) ON DELETE SET NULL"
+	" path TEXT NOT NULL,"
+	" sha256 TEXT NOT NULL,"
+	" document_id INTEGER REFERENCES document(id) ON DELETE SET NULL,"
+	" PRIMARY KEY (path, sha256)"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX output_document ON output(document_id);"
 
@@ -145,14 +147,14 @@ const struct db_schema DOCSTORE_SCHEMA = {
 const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	/* ?1 path, ?2 output, ?3 device, ?4 inode, ?5 size, ?6 mtime_ns, ?7 ctime_ns */
 	[FIND_FILE] = "SELECT id, state <> 'gone' AND output IS coalesce(?2, output) AND device = ?3 AND "
-	              "inode = ?4 AND size = ?5"
+		      "inode = ?4 AND size = ?5"
 		      " AND mtime_ns = ?6 AND ctime_ns = ?7 FROM document WHERE path = ?1",
 	[ADD_FILE] =
 		"INSERT INTO document(path, output, device, inode, size, mtime_ns, ctime_ns, name, state)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued')",
 	/* What is being read is read to its end, and queued again then (STATE_AFTER_READING). */
 	[CHANGE_FILE] = "UPDATE document SET output = coalesce(?2, output), device = ?3, inode = ?4, size = "
-	                "?5, mtime_ns = ?6,"
+			"?5, mtime_ns = ?6,"
 			" ctime_ns = ?7, error = NULL, changed = (state = 'reading'),"
 			" stage = iif(state = 'reading', stage, NULL), progress = iif(state = 'reading', "
 			"progress, 0),"
@@ -202,10 +204,10 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"'done'") ", tokens = ?2, model = ?3,"
 			  " fingerprint = ?4, prompt_tokens = ?5, computed_tokens = ?6, reused_tokens = ?7,"
 			  " generated_tokens = ?8, seconds = ?9, published = 0, duplicate_of = NULL, error = "
-	                  "NULL, stage = "
+			  "NULL, stage = "
 			  "NULL,"
 			  " progress = iif(changed OR state <> 'reading', 0, 1), changed = 0, finished_at "
-	                  "= " NOW " WHERE id = ?1",
+			  "= " NOW " WHERE id = ?1",
 	[MARK_COPIED] = "UPDATE document SET state = " STATE_AFTER_READING(
 		"'done'") ", (sha256, media_type, charset,"
 			  " language, bytes, pages, tokens, model, fingerprint) = (SELECT sha256, "
@@ -214,7 +216,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
-	                  "coalesce(duplicate_of, id))"
+			  "coalesce(duplicate_of, id))"
 			  " FROM document WHERE id = ?1), published = 0, error = NULL, stage = NULL,"
 			  " progress = iif(changed OR state <> 'reading', 0, 1), "
 			  "changed = 0,"
@@ -269,7 +271,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[GET_EVIDENCE] =
 		"SELECT quote, byte_start, byte_end, page, section, score FROM evidence WHERE summary_id = ?1"
 		" ORDER BY id",
-	[PUT_OUTPUT] = "INSERT OR REPLACE INTO output(path, document_id) VALUES (?1, ?2)",
-	[HAS_OUTPUT] = "SELECT 1 FROM output WHERE path = ?1",
+	[PUT_OUTPUT] = "INSERT OR REPLACE INTO output(path, sha256, document_id) VALUES (?1, ?2, ?3)",
+	[HAS_OUTPUT] = "SELECT 1 FROM output WHERE path = ?1 AND sha256 = ?2",
+	[KEEP_OUTPUT] = "DELETE FROM output WHERE path = ?1 AND sha256 <> ?2",
 	[PUT_EVENT] = "INSERT INTO event(level, document_id, message) VALUES (?1, ?2, ?3)",
 };

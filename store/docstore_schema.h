@@ -55,6 +55,7 @@ enum docstore_statement {
 	GET_EVIDENCE,
 	PUT_OUTPUT,
 	HAS_OUTPUT,
+	KEEP_OUTPUT,
 	PUT_EVENT,
 	N_DOCSTORE_STATEMENTS
 };

@@ -565,7 +565,8 @@ static void a_copy_has_the_results_and_keeps_its_own_file(void **state)
 	struct reading reading;
 
 	read_document(f, from);
-	assert_int_equal(docstore_find_done(f->store, to, KEY_A, "f1", &found, NULL), -ENOENT); /* no media type yet */
+	assert_int_equal(docstore_find_done(f->store, to, KEY_A, "f1", &found, NULL),
+	                 -ENOENT); /* no media type yet */
 	assert_int_equal(docstore_start(f->store, to, NULL), 0);
 	put_text(f, to, TEXT);
 	assert_int_equal(docstore_find_done(f->store, from, KEY_A, "f1", &found, NULL), -ENOENT);
@@ -655,11 +656,16 @@ static void only_outputs_that_were_written_are_ours(void **state)
 	bool ours = true;
 
 	add(f, "/in/a");
-	assert_int_equal(docstore_output_is_ours(f->store, "/out/a.json", &ours, NULL), 0);
+	assert_int_equal(docstore_output_is_ours(f->store, "/out/a.json", KEY_A, &ours, NULL), 0);
 	assert_false(ours);
-	assert_int_equal(docstore_output_add(f->store, 1, "/out/a.json", NULL), 0);
-	assert_int_equal(docstore_output_add(f->store, 1, "/out/a.json", NULL), 0);
-	assert_int_equal(docstore_output_is_ours(f->store, "/out/a.json", &ours, NULL), 0);
+	assert_int_equal(docstore_output_add(f->store, 1, "/out/a.json", KEY_A, NULL), 0);
+	assert_int_equal(docstore_output_add(f->store, 1, "/out/a.json", KEY_B, NULL), 0);
+	assert_int_equal(docstore_output_is_ours(f->store, "/out/a.json", KEY_A, &ours, NULL), 0);
+	assert_true(ours);
+	assert_int_equal(docstore_output_keep(f->store, "/out/a.json", KEY_B, NULL), 0);
+	assert_int_equal(docstore_output_is_ours(f->store, "/out/a.json", KEY_A, &ours, NULL), 0);
+	assert_false(ours);
+	assert_int_equal(docstore_output_is_ours(f->store, "/out/a.json", KEY_B, &ours, NULL), 0);
 	assert_true(ours);
 }
 

@@ -421,11 +421,14 @@ static void only_what_is_asked_for_is_written(void **state)
 static void an_output_of_ours_is_replaced(void **state)
 {
 	struct fixture *f = *state;
+	struct stat before, after;
 	struct buf text;
 
 	assert_int_equal(output_write(f->store, f->id, true, false, NULL), 0);
-	folder_write(&f->outbox, "flood.txt.summary.md", "edited", 6);
+	assert_int_equal(stat(path_of(&f->outbox, "flood.txt.summary.md").text, &before), 0);
 	assert_int_equal(output_write(f->store, f->id, true, false, NULL), 0);
+	assert_int_equal(stat(path_of(&f->outbox, "flood.txt.summary.md").text, &after), 0);
+	assert_int_not_equal(before.st_ino, after.st_ino);
 	text = folder_read(&f->outbox, "flood.txt.summary.md");
 	assert_int_equal(strncmp(text.data, "# A title", 9), 0);
 	assert_int_equal(count_files(&f->outbox), 1);
@@ -445,6 +448,20 @@ static void a_file_that_is_not_ours_is_left_alone(void **state)
 	text = folder_read(&f->outbox, "flood.txt.summary.md");
 	assert_int_equal(text.n, 4);
 	assert_memory_equal(text.data, "mine", 4);
+	buf_done(&text);
+}
+
+static void a_file_of_ours_that_somebody_changed_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct buf text;
+
+	assert_int_equal(output_write(f->store, f->id, true, false, NULL), 0);
+	assert_int_equal(output_write(f->store, f->id, true, false, NULL), 0);
+	folder_write(&f->outbox, "flood.txt.summary.md", "my notes", 8);
+	assert_int_equal(output_write(f->store, f->id, true, false, NULL), -EEXIST);
+	text = folder_read(&f->outbox, "flood.txt.summary.md");
+	assert_memory_equal(text.data, "my notes", 8);
 	buf_done(&text);
 }
 
@@ -517,6 +534,7 @@ int main(void)
 		TEST(only_what_is_asked_for_is_written),
 		TEST(an_output_of_ours_is_replaced),
 		TEST(a_file_that_is_not_ours_is_left_alone),
+		TEST(a_file_of_ours_that_somebody_changed_is_left_alone),
 		TEST(a_link_that_is_not_ours_is_left_alone_even_if_it_leads_nowhere),
 		TEST(a_document_without_an_output_path_has_none_to_write),
 		TEST(temporary_files_are_swept_out_and_no_others),
