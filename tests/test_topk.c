@@ -182,7 +182,8 @@ static void nan_is_below_everything(void **state)
 
 static void odd_scores_sort_like_the_rest(void **state)
 {
-	static const float ODD[] = { 0.0F, -0.0F, NAN, -NAN, INFINITY, -INFINITY, 1e-45F, -1e-45F, 3e38F, -3e38F };
+	static const float ODD[] = { 0.0F,      -0.0F,  NAN,     -NAN,  INFINITY,
+		                     -INFINITY, 1e-45F, -1e-45F, 3e38F, -3e38F };
 	static float scores[MAX_N];
 	uint64_t seed = 3;
 
