@@ -125,8 +125,34 @@ static int add_tensor(struct checkpoint *checkpoint, const struct mapped_file *f
 	return 0;
 }
 
+static int compare_places(const void *a, const void *b)
+{
+	const struct tensor *x = a, *y = b;
+
+	if (x->data != y->data)
+		return x->data < y->data ? -1 : 1;
+	return x->n_bytes < y->n_bytes ? -1 : x->n_bytes > y->n_bytes;
+}
+
+/* The tensors of one file, from `first` on: no byte belongs to two of them. */
+static int check_overlaps(struct checkpoint *checkpoint, size_t first, struct err *err)
+{
+	struct tensor *tensors = checkpoint->tensors + first;
+	size_t n = checkpoint->n_tensors - first;
+
+	if (n > 1)
+		qsort(tensors, n, sizeof(*tensors), compare_places);
+	for (size_t i = 1; i < n; i++) {
+		if (tensors[i].data < tensors[i - 1].data + tensors[i - 1].n_bytes)
+			return err_set(err, -EBADMSG, "%s: tensor '%s': it overlaps '%s'", tensors[i].file,
+			               tensors[i].name, tensors[i - 1].name);
+	}
+	return 0;
+}
+
 static int read_header(struct checkpoint *checkpoint, struct mapped_file *file, struct err *err)
 {
+	size_t first_tensor = checkpoint->n_tensors;
 	uint64_t n = 0;
 	const char *name;
 	json_t *entry;
@@ -149,7 +175,7 @@ static int read_header(struct checkpoint *checkpoint, struct mapped_file *file, 
 		if ((r = add_tensor(checkpoint, file, name, entry, LENGTH_BYTES + n, err)) < 0)
 			return r;
 	}
-	return 0;
+	return check_overlaps(checkpoint, first_tensor, err);
 }
 
 static int map_file(struct mapped_file *file, struct err *err)

@@ -14,7 +14,7 @@
 #define MAX_LAYERS 1024
 #define MAX_WIDTH (1u << 20)
 #define MAX_POSITIONS (1u << 24)
-#define MAX_TOPK (1u << 18)
+#define MAX_TOPK (1u << 16)
 
 /* One config.json being read: the first failure sticks, later calls do nothing. */
 struct config {

@@ -171,6 +171,7 @@ static void entries_that_make_no_sense_are_refused_with_their_tensor(void **stat
 		  "tensor '" Q_A "': ends at byte 9007199254753280 of 1018368: the file is cut short" },
 		{ Q_A, "data_offsets", "[1018360,1030648]",
 		  "tensor '" Q_A "': ends at byte 1030648 of 1018368: the file is cut short" },
+		{ Q_A, "data_offsets", "[24572,36860]", "tensor '" Q_A "': it overlaps 'model.embed_tokens.weight'" },
 		{ Q_A, NULL, NULL, "tensor '" Q_A "' is missing" },
 		{ "model.norm.weight", NULL, NULL, "tensor 'model.norm.weight' is missing" },
 		{ "lm_head.weight", NULL, NULL, "tensor 'lm_head.weight' is missing" },

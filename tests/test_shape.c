@@ -347,7 +347,7 @@ static void impossible_sizes_are_refused(void **state)
 		  "key 'qk_rope_head_dim' is 16: it must be even and at most 'index_head_dim' (8)" },
 		{ "\"qk_head_dim\":47", -EBADMSG,
 		  "key 'qk_head_dim' is not 'qk_nope_head_dim' + 'qk_rope_head_dim' (48)" },
-		{ "\"index_topk\":0", -EBADMSG, "key 'index_topk' is 0, expected 1 to 262144" },
+		{ "\"index_topk\":0", -EBADMSG, "key 'index_topk' is 0, expected 1 to 65536" },
 		{ "\"num_experts_per_tok\":17", -EBADMSG,
 		  "key 'num_experts_per_tok' is 17, expected 1 to 16" },
 		{ "\"n_group\":3,\"topk_group\":1", -EBADMSG,
