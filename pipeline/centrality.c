@@ -32,13 +32,6 @@ struct scored {
 	double score;
 };
 
-static int compare_stems(const void *a, const void *b)
-{
-	const uint64_t *left = a, *right = b;
-
-	return *left < *right ? -1 : *left > *right;
-}
-
 static int compare_scores(const void *a, const void *b)
 {
 	const struct scored *left = a, *right = b;
@@ -126,7 +119,7 @@ static int corpus_init(struct corpus *corpus, const struct grounded_span *senten
 		for (size_t j = 0; j < corpus->sentences[i].n; j++)
 			corpus->all[at++] = corpus->sentences[i].stems[j];
 	}
-	qsort(corpus->all, corpus->n_all, sizeof(*corpus->all), compare_stems);
+	qsort(corpus->all, corpus->n_all, sizeof(*corpus->all), words_compare);
 	for (size_t i = 0; i < n; i++)
 		set_norm(corpus, &corpus->sentences[i]);
 	return 0;

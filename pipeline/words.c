@@ -74,7 +74,7 @@ bool word_next(const char *text, size_t n, size_t *at, struct word *ret)
 	return true;
 }
 
-static int compare_stems(const void *a, const void *b)
+int words_compare(const void *a, const void *b)
 {
 	const uint64_t *left = a, *right = b;
 
@@ -104,7 +104,7 @@ static void sort_stems(struct stems *stems)
 	size_t n = 0;
 
 	if (stems->n > 0)
-		qsort(stems->items, stems->n, sizeof(*stems->items), compare_stems);
+		qsort(stems->items, stems->n, sizeof(*stems->items), words_compare);
 	for (size_t i = 0; i < stems->n; i++) {
 		if (i == 0 || stems->items[i] != stems->items[i - 1])
 			stems->items[n++] = stems->items[i];
@@ -137,5 +137,5 @@ int words_of(const char *text, size_t n, bool pairs, uint64_t **ret, size_t *ret
 
 bool words_have(const uint64_t *stems, size_t n, uint64_t stem)
 {
-	return n > 0 && bsearch(&stem, stems, n, sizeof(stem), compare_stems) != NULL;
+	return n > 0 && bsearch(&stem, stems, n, sizeof(stem), words_compare) != NULL;
 }

@@ -24,6 +24,9 @@ int words_of(const char *text, size_t n, bool pairs, uint64_t **ret, size_t *ret
 /* Two content words with none between them, as a stem of its own. */
 uint64_t word_pair(uint64_t first, uint64_t second);
 
+/* Order of two stems, for qsort(). */
+int words_compare(const void *a, const void *b);
+
 /* Whether a rising list of stems holds one. */
 bool words_have(const uint64_t *stems, size_t n, uint64_t stem);
 
