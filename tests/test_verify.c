@@ -160,11 +160,9 @@ static void so_it_does_in_production_numerics(void **state)
 /* Beyond index_topk (512) only with the prompt of 711 tokens. */
 static void so_it_does_with_either_form_and_family(void **state)
 {
-	const size_t max_prompt = 1000;
+	const size_t max_prompt = tests_are_short() ? SHORT_PROMPT : 1000;
 
 	(void)state;
-	if (tests_are_short())
-		skip();
 	check_nano(NUMERICS_STRICT, MLA_NAIVE, best_kernels(), max_prompt);
 	check_nano(NUMERICS_STRICT, MLA_ABSORBED, best_kernels(), max_prompt);
 	check_nano(NUMERICS_PRODUCTION, MLA_ABSORBED, "plain", max_prompt);
