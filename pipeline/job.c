@@ -98,7 +98,8 @@ static int open_document(const char *path)
 		                      .resolve = RESOLVE_NO_SYMLINKS };
 	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 
-	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* an old kernel, or a filter that does not know it */
+	if (fd < 0 &&
+	    (errno == ENOSYS || errno == EPERM)) /* an old kernel, or a filter that does not know it */
 		fd = open(path, (int)how.flags | O_NOFOLLOW);
 	return fd < 0 ? -errno : fd;
 }
@@ -162,16 +163,18 @@ static void hash_headings(struct sha256_ctx *hash, const struct view *view, cons
 {
 	for (size_t i = 0; i < view->n_headings; i++) {
 		const struct heading *heading = &view->headings[i];
-		const uint64_t place[] = { heading->start - chunk->start, heading->title - chunk->start,
-			                   heading->end - chunk->start };
+		if (heading->start >= chunk->start && heading->start < chunk->end) {
+			const uint64_t place[] = { heading->start - chunk->start,
+				                   heading->title - chunk->start,
+				                   heading->end - chunk->start };
 
-		if (heading->start >= chunk->start && heading->start < chunk->end)
 			hash_part(hash, place, sizeof(place));
+		}
 	}
 }
 
-/* All that a chunk's results depend on: model, tasks, its stored text, how the model sees it, and the section it
- * starts in. Where it stands is not part of it. */
+/* All that a chunk's results depend on: model, tasks, its stored text, how the model sees it, the section it starts in,
+ * and whether it begins the document, which it then gives its name. Where else it stands is not part of it. */
 static int set_key(struct job *job, const struct chunk *chunk, struct document_chunk *result)
 {
 	uint8_t digest[SHA256_DIGEST_SIZE];
@@ -190,6 +193,7 @@ static int set_key(struct job *job, const struct chunk *chunk, struct document_c
 	          (size_t)(result->byte_end - result->byte_start));
 	hash_part(&hash, job->view.text + chunk->start, chunk->end - chunk->start);
 	hash_headings(&hash, &job->view, chunk);
+	hash_part(&hash, chunk->start == 0 ? "first" : "later", strlen("first"));
 	hash_part(&hash, result->section == NULL ? "" : result->section,
 	          result->section == NULL ? 0 : strlen(result->section));
 	sha256_digest(&hash, sizeof(digest), digest);
@@ -209,7 +213,7 @@ static int describe_chunk(struct job *job, size_t number, struct document_chunk 
 	result->byte_end = (int64_t)end;
 	result->section = summary_section(&job->view, chunk->start);
 	r = reader_count(job->reader, job->view.text + chunk->start, chunk->end - chunk->start, &n_tokens,
-	                 job->err);
+	                 why);
 	if (r < 0)
 		return r;
 	result->tokens = (int64_t)n_tokens;
@@ -320,7 +324,7 @@ static const struct job_state *reduce(struct job *job)
 	job->document.model = strdup(job->model);
 	job->document.fingerprint = strdup(job->fingerprint);
 	if (job->document.model == NULL || job->document.fingerprint == NULL)
-		return stop(job, err_set(job->err, -ENOMEM, "no memory for a document"));
+		return fail_reading(job, err_set(&why, -ENOMEM, "no memory for a document"), &why);
 	r = docstore_finish(job->store, job->id, &job->document, &job->passages, job->n_chunks, job->err);
 	return r < 0 ? stop(job, r) : &PUBLISH;
 }
