@@ -141,7 +141,7 @@ struct support_bar {
 };
 
 /* A small model that has nothing to say speaks of the document in fluent pairs that the text does not have. */
-static const struct support_bar SENTENCE_BAR = { 0.75, 0.4, 4 };
+static const struct support_bar SENTENCE_BAR = { 0.75, 0.4, 6 };
 static const struct support_bar TITLE_BAR = { 0.75, 0, 1 };
 
 /* -ENOMEM, or whether it is supported. */

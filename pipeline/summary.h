@@ -31,7 +31,7 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
                    struct usage *usage, const struct reader_hooks *hooks, struct err *err);
 
 /* Named in a chunk's key: changes when the tasks or what is made of their answers change. */
-#define SUMMARY_VERSION "summary 3"
+#define SUMMARY_VERSION "summary 4"
 
 /* The words of the nearest heading at or before an offset of the view; the caller's, for free(). NULL: none, or no
  * memory. */
