@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "pipeline/digest.h"
 
 #define OUTPUT_MODE 0640
@@ -30,22 +31,12 @@ static const struct passage *first_of(const struct passages *passages, enum pass
 	return NULL;
 }
 
-/* Bytes of a control character at the text's start, 0 if there is none. C1 controls have two in UTF-8. */
-static size_t control_length(const char *text)
-{
-	unsigned char first = (unsigned char)text[0];
-
-	if (first < ' ' || first == 0x7f)
-		return 1;
-	return first == 0xc2 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
-}
-
 /* Text inside Markdown: what would be taken for marks is escaped; line breaks, and controls that a terminal would obey,
  * become blanks. */
 static void put_escaped(struct buf *buf, const char *text)
 {
 	while (*text != '\0') {
-		size_t n_control = control_length(text);
+		size_t n_control = text_control_length(text);
 
 		if (n_control == 0 && strchr("\\`*_[]<>#|&~", *text) != NULL)
 			buf_append(buf, "\\", 1);

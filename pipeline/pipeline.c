@@ -13,6 +13,7 @@
 #include "pipeline/job.h"
 #include "pipeline/output.h"
 #include "pipeline/reader.h"
+#include "store/kvstore.h"
 
 struct pipeline {
 	struct docstore *store;
@@ -100,13 +101,6 @@ const char *pipeline_model_name(const struct pipeline *pipeline)
 const char *pipeline_fingerprint(const struct pipeline *pipeline)
 {
 	return pipeline->fingerprint;
-}
-
-void pipeline_kv_stats(struct pipeline *pipeline, struct kv_stats *ret)
-{
-	*ret = (struct kv_stats){ 0 };
-	if (pipeline->kv != NULL)
-		kvstore_stats(pipeline->kv, ret);
 }
 
 int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,

@@ -8,7 +8,6 @@
 #include "base/err.h"
 #include "model/engine.h"
 #include "store/docstore.h"
-#include "store/kvstore.h"
 
 struct pipeline;
 
@@ -29,7 +28,6 @@ void pipeline_close(struct pipeline *pipeline); /* NULL is allowed */
 struct docstore *pipeline_docstore(struct pipeline *pipeline); /* any thread may use it */
 const char *pipeline_model_name(const struct pipeline *pipeline);
 const char *pipeline_fingerprint(const struct pipeline *pipeline); /* 64 hex digits */
-void pipeline_kv_stats(struct pipeline *pipeline, struct kv_stats *ret);
 
 /* Which files a document gets beside its rows; where, its row says. */
 struct pipeline_outputs {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/text.h"
 #include "pipeline/charset.h"
 #include "pipeline/material.h"
 #include "pipeline/sentence.h"
@@ -26,16 +27,6 @@ char *summary_section(const struct view *view, size_t offset)
 	return heading == NULL ? NULL : strndup(view->text + heading->title, heading->end - heading->title);
 }
 
-/* A control character other than a line feed, of n bytes: a terminal would obey it. */
-static bool is_control(const char *character, size_t n)
-{
-	unsigned char first = (unsigned char)character[0];
-
-	if (n == 1)
-		return (first < ' ' && first != '\n') || first == 0x7f;
-	return n == 2 && first == 0xc2 && (unsigned char)character[1] < 0xa0;
-}
-
 /* Bytes that are no whole characters become question marks, control characters become blanks. */
 static void make_printable(char *text)
 {
@@ -48,7 +39,7 @@ static void make_printable(char *text)
 			text[i] = '?';
 			length = 1;
 		}
-		if (is_control(text + i, length))
+		if (text[i] != '\n' && text_control_length(text + i) > 0) /* a terminal would obey it */
 			memset(text + i, ' ', length);
 		i += length;
 	}

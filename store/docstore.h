@@ -113,7 +113,6 @@ int passage_copy_evidence(struct passage *passage, const struct evidence *eviden
 int passages_append(struct passages *passages, const struct passages *more);
 
 const char *document_state_name(enum document_state state);
-const char *passage_kind_name(enum passage_kind kind);
 
 enum docstore_mode {
 	DOCSTORE_WRITE, /* takes the lock; -EBUSY, with the holder's pid in the words, if another has it */

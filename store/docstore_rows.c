@@ -27,11 +27,6 @@ const char *document_state_name(enum document_state state)
 	return STATE_NAMES[state];
 }
 
-const char *passage_kind_name(enum passage_kind kind)
-{
-	return KIND_NAMES[kind];
-}
-
 void document_done(struct document *document)
 {
 	free(document->path);
