@@ -251,6 +251,12 @@ static int generate(struct engine *engine, struct context *context, struct model
 	return r;
 }
 
+/* With --dense, the form of it that is the faster one for what comes. */
+static void set_attention(struct context *context, const struct model_options *options, enum attention dense)
+{
+	context_set_attention(context, options->dense ? dense : ATTENTION_SPARSE);
+}
+
 static int run_prompt(struct engine *engine, struct model_options *options, const char *text, struct err *err)
 {
 	struct context *context = NULL;
@@ -263,8 +269,9 @@ static int run_prompt(struct engine *engine, struct model_options *options, cons
 	if (n == 0)
 		r = err_set(err, -EINVAL, "the prompt is empty");
 	if (r == 0 && (r = context_new(engine, &context, err)) == 0) {
-		context_set_dense(context, options->dense);
+		set_attention(context, options, ATTENTION_DENSE_EXPANDED);
 		r = context_forward(&(struct append){ context, ids, n, true }, 1, NULL, err);
+		set_attention(context, options, ATTENTION_DENSE);
 	}
 	if (r == 0)
 		r = generate(engine, context, options, err);
@@ -370,10 +377,11 @@ static int bench_one(struct engine *engine, const struct model_options *options,
 
 	if (r < 0)
 		return r;
-	context_set_dense(context, options->dense);
-	if ((depth == 0 || (r = timed_append(engine, context, depth, depth, &filling, err)) == 0) &&
-	    (r = timed_append(engine, context, prompt, prompt, &prefill, err)) == 0 &&
-	    (r = timed_append(engine, context, options->n_decode, 1, &decode, err)) == 0) {
+	set_attention(context, options, ATTENTION_DENSE_EXPANDED);
+	if (depth == 0 || (r = timed_append(engine, context, depth, depth, &filling, err)) == 0)
+		r = timed_append(engine, context, prompt, prompt, &prefill, err);
+	set_attention(context, options, ATTENTION_DENSE);
+	if (r == 0 && (r = timed_append(engine, context, options->n_decode, 1, &decode, err)) == 0) {
 		engine_info(engine, &info);
 		print_bench(options, info.n_threads, prompt, depth, prefill, decode);
 	}

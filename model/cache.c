@@ -33,6 +33,23 @@ static void page_release(uint8_t *page)
 		free(head_of(page));
 }
 
+static struct matrix index_keys_at(const struct cache_layout *layout, void *panels)
+{
+	return (struct matrix){
+		.n_out = CACHE_PAGE_TOKENS,
+		.n_in = layout->index_width,
+		.bf16 = layout->bf16,
+		.panels = panels,
+	};
+}
+
+static size_t index_key_bytes(const struct cache_layout *layout)
+{
+	struct matrix keys = index_keys_at(layout, NULL);
+
+	return matrix_panel_bytes(&keys) / PANEL;
+}
+
 int cache_layout_init(struct cache_layout *layout, const struct model_shape *shape, bool bf16)
 {
 	size_t element = bf16 ? 2 : 4, offset = 0;
@@ -58,7 +75,7 @@ int cache_layout_init(struct cache_layout *layout, const struct model_shape *sha
 		if (!shape->full_indexer[i])
 			continue;
 		layout->index_offset[i] = offset;
-		offset += CACHE_PAGE_TOKENS * element * layout->index_width;
+		offset += CACHE_PAGE_TOKENS * index_key_bytes(layout);
 	}
 	layout->page_bytes = offset;
 	return 0;
@@ -128,18 +145,6 @@ int cache_reserve(struct cache *cache, size_t n)
 	return 0;
 }
 
-/* An indexer key goes into its lane of its group. */
-static void put_index_key(const struct cache_layout *layout, uint8_t *keys, size_t in_page, const float *key)
-{
-	size_t element = layout->bf16 ? 2 : 4;
-	uint8_t *lane =
-		keys +
-		(in_page / INDEX_GROUP * layout->index_width * INDEX_GROUP + in_page % INDEX_GROUP) * element;
-
-	for (uint32_t d = 0; d < layout->index_width; d++)
-		store_row(lane + (size_t)d * INDEX_GROUP * element, key + d, 1, layout->bf16);
-}
-
 void cache_put(struct cache *cache, uint32_t layer, size_t pos, const float *latent, const float *rope_key,
                const float *index_key)
 {
@@ -151,8 +156,11 @@ void cache_put(struct cache *cache, uint32_t layer, size_t pos, const float *lat
 	          layout->rank, layout->bf16);
 	store_row(page + layout->rope_offset[layer] + in_page * layout->rope * element, rope_key,
 	          layout->rope, layout->bf16);
-	if (index_key != NULL)
-		put_index_key(layout, page + layout->index_offset[layer], in_page, index_key);
+	if (index_key != NULL) {
+		struct matrix keys = index_keys_at(layout, page + layout->index_offset[layer]);
+
+		matrix_put_row(&keys, (uint32_t)in_page, index_key);
+	}
 }
 
 struct kv_view cache_view(const struct cache *cache, uint32_t layer)
@@ -168,8 +176,7 @@ struct kv_view cache_view(const struct cache *cache, uint32_t layer)
 	};
 }
 
-void cache_index_keys(const struct cache *cache, uint32_t layer, size_t page, float *ret)
+struct matrix cache_index_keys(const struct cache *cache, uint32_t layer, size_t page)
 {
-	load_row(ret, cache->pages[page] + cache->layout->index_offset[layer],
-	         (size_t)CACHE_PAGE_TOKENS * cache->layout->index_width, cache->layout->bf16);
+	return index_keys_at(cache->layout, cache->pages[page] + cache->layout->index_offset[layer]);
 }

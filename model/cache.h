@@ -3,8 +3,8 @@
  * a stored block, so that what is restored is what was there.
  *
  * A page, by layer: latents [CACHE_PAGE_TOKENS][kv_lora_rank], rope keys [CACHE_PAGE_TOKENS][qk_rope_head_dim], indexer
- * keys [CACHE_PAGE_TOKENS / INDEX_GROUP][index_head_dim][INDEX_GROUP] (as the scan streams them). Elements are bf16, or
- * float32 in strict numerics. */
+ * keys as the panels of a matrix (see weights.h) that the scan multiplies by. Elements are bf16, or float32 in strict
+ * numerics. */
 #ifndef SKIMD_MODEL_CACHE_H
 #define SKIMD_MODEL_CACHE_H
 
@@ -56,7 +56,7 @@ void cache_put(struct cache *cache, uint32_t layer, size_t pos, const float *lat
 /* The rows of one layer for the attention kernel. */
 struct kv_view cache_view(const struct cache *cache, uint32_t layer);
 
-/* One page's indexer keys as float32: ret [CACHE_PAGE_TOKENS / INDEX_GROUP][index_head_dim][INDEX_GROUP]. */
-void cache_index_keys(const struct cache *cache, uint32_t layer, size_t page, float *ret);
+/* One page's indexer keys as a matrix [CACHE_PAGE_TOKENS, index_head_dim], to be read only. */
+struct matrix cache_index_keys(const struct cache *cache, uint32_t layer, size_t page);
 
 #endif

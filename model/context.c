@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "model/dense.h"
 #include "model/engine_internal.h"
 
 struct context {
@@ -13,7 +14,8 @@ struct context {
 	struct cache cache;
 	uint32_t *tokens; /* [cache.n_tokens], room for cap_tokens */
 	size_t cap_tokens;
-	bool dense;
+	enum attention attention;
+	bool has_dense_tokens; /* deeper layers hold what no sparse sequence may take over */
 	struct context_observer observer;
 	float *logits; /* [vocab_size], or NULL until wanted */
 };
@@ -40,9 +42,9 @@ void context_free(struct context *context)
 	free(context);
 }
 
-void context_set_dense(struct context *context, bool dense)
+void context_set_attention(struct context *context, enum attention attention)
 {
-	context->dense = dense;
+	context->attention = attention;
 }
 
 void context_set_observer(struct context *context, const struct context_observer *observer)
@@ -72,7 +74,8 @@ int context_fork(const struct context *parent, struct context **ret, struct err 
 
 	if (r < 0)
 		return r;
-	context->dense = parent->dense;
+	context->attention = parent->attention;
+	context->has_dense_tokens = parent->has_dense_tokens;
 	if (reserve_tokens(context, parent->cache.n_tokens) < 0 ||
 	    cache_share(&context->cache, &parent->cache) < 0) {
 		context_free(context);
@@ -130,6 +133,7 @@ static bool wants_any_logits(const struct append *append)
 static int reserve(const struct append *appends, size_t n, struct engine *engine, struct err *err)
 {
 	size_t n_attended = 0;
+	bool needs_dense = false;
 
 	for (size_t i = 0; i < n; i++) {
 		struct context *context = appends[i].context;
@@ -143,11 +147,16 @@ static int reserve(const struct append *appends, size_t n, struct engine *engine
 		    cache_reserve(&context->cache, appends[i].n) < 0 ||
 		    (wants_any_logits(&appends[i]) && context->logits == NULL))
 			return err_set(err, -ENOMEM, "no memory for a sequence of %zu tokens", n_tokens);
-		if (!context->dense && most > engine->shape.index_topk)
+		if (context->attention == ATTENTION_DENSE_EXPANDED) {
+			most = 0;
+			needs_dense = true;
+		} else if (context->attention == ATTENTION_SPARSE && most > engine->shape.index_topk) {
 			most = engine->shape.index_topk;
+		}
 		n_attended = most > n_attended ? most : n_attended;
 	}
-	if (pass_reserve_scores(&engine->pass, n_attended) < 0)
+	if (pass_reserve_scores(&engine->pass, n_attended) < 0 ||
+	    (needs_dense && dense_reserve(&engine->pass) < 0))
 		return err_set(err, -ENOMEM, "no memory for attention over %zu tokens", n_attended);
 	return 0;
 }
@@ -175,8 +184,11 @@ static void take_rows(struct pass *pass, struct progress *progress)
 			.observer = &context->observer,
 			.token = append->tokens[progress->offset],
 			.pos = (uint32_t)context->cache.n_tokens,
-			.dense = context->dense,
+			.dense = context->attention != ATTENTION_SPARSE,
+			.expanded = context->attention == ATTENTION_DENSE_EXPANDED,
 		};
+		if (context->attention != ATTENTION_SPARSE)
+			context->has_dense_tokens = true;
 		context->tokens[context->cache.n_tokens++] = append->tokens[progress->offset++];
 	}
 }
@@ -292,8 +304,6 @@ int context_restore(struct context *context, const uint32_t *tokens, size_t n, c
 	struct cache *cache = &context->cache;
 	int r = 0;
 
-	if (context->dense)
-		return err_set(err, -EINVAL, "a dense context has no stored blocks");
 	if (reserve_tokens(context, n) < 0)
 		return err_set(err, -ENOMEM, "no memory for %zu tokens", n);
 	while (r == 0 && cache->n_tokens < n) {
@@ -319,8 +329,8 @@ int context_save(const struct context *context, size_t from, bool tail, const st
 	const struct cache *cache = &context->cache;
 	int r = 0;
 
-	if (context->dense)
-		return err_set(err, -EINVAL, "a dense context has no stored blocks");
+	if (context->has_dense_tokens)
+		return err_set(err, -EINVAL, "a context with dense tokens has no blocks to be stored");
 	for (size_t first = from / CACHE_PAGE_TOKENS * CACHE_PAGE_TOKENS; r == 0 && first < cache->n_tokens;
 	     first += CACHE_PAGE_TOKENS) {
 		size_t end = first + CACHE_PAGE_TOKENS;

@@ -27,8 +27,13 @@ struct context_observer {
 int context_new(struct engine *engine, struct context **ret, struct err *err);
 void context_free(struct context *context); /* NULL is allowed */
 
-/* Dense attention on the same weights, for comparison; before the first token. */
-void context_set_dense(struct context *context, bool dense);
+/* What the tokens to come attend to. Dense attention is for comparison, on the same weights. Its two forms are equal in
+ * exact arithmetic, and each gives the same bits for any size of passes and any number of threads; expanded is the faster
+ * one where many tokens are appended at a time, and by far the slower one where few are. May be called at any time, as
+ * what a token keeps is of one kind; but the deeper layers of a token that came densely hold other values, so that from
+ * then on neither the context nor its branches can be saved. */
+enum attention { ATTENTION_SPARSE, ATTENTION_DENSE, ATTENTION_DENSE_EXPANDED };
+void context_set_attention(struct context *context, enum attention attention);
 void context_set_observer(struct context *context, const struct context_observer *observer);
 
 /* A branch: the same tokens so far, sharing all pages; only a last page that is not full is copied, when one of the two
@@ -59,7 +64,8 @@ const float *context_logits(const struct context *context);
 int context_restore(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io,
                     size_t *ret_n, struct err *err);
 
-/* Give io the whole blocks that end behind `from` tokens, and with `tail` the part behind the last one. */
+/* Give io the whole blocks that end behind `from` tokens, and with `tail` the part behind the last one. -EINVAL: some of
+ * its tokens came with dense attention. */
 int context_save(const struct context *context, size_t from, bool tail, const struct block_io *io,
                  struct err *err);
 

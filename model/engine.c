@@ -17,7 +17,7 @@
 #define MAX_HASHED_FILE ((size_t)1 << 28)
 
 /* Named in every fingerprint: changes when the arithmetic does, so that no stored block outlives its meaning. */
-#define NUMERICS_VERSION "skimd numerics 2"
+#define NUMERICS_VERSION "skimd numerics 3"
 
 static const char *numerics_name(enum numerics numerics)
 {
@@ -171,6 +171,8 @@ static int open_parts(struct engine *engine, const struct engine_settings *setti
 	if ((r = ops_select(settings->kernels, &engine->ops, err)) < 0 ||
 	    (r = shape_read(settings->dir, &engine->shape, err)) < 0)
 		return r;
+	if (engine->numerics == NUMERICS_STRICT)
+		engine->ops = ops_without_rounding(engine->ops);
 	engine->naive = settings->mla_form == MLA_NAIVE;
 	if ((r = checkpoint_open(settings->dir, &engine->checkpoint, err)) < 0 ||
 	    (r = pool_new(settings->n_threads, &engine->pool, err)) < 0)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MANY_ROWS 64 /* from here on rows go in blocks of SELECT_ROWS; fewer are shared out one by one */
+#define MIN_PART_PAGES 8 /* pages that are worth a thread's while */
 #define K_NORM_EPS 1e-6f /* not in config.json; the same in both families */
 
 int indexer_load(struct indexer_weights *indexer, const struct checkpoint *checkpoint,
@@ -71,11 +71,12 @@ void indexer_finish_row(struct pass *pass, const struct indexer_weights *indexer
 	}
 }
 
-/* A layer's selection, for the threads: each takes block_rows rows at a time. */
+/* A layer's selection, for the threads: each takes a block of rows over a part of their pages. Where a block's pages
+ * are in several parts, the best of each are merged behind. */
 struct selection {
 	struct pass *pass;
 	uint32_t layer;
-	size_t block_rows;
+	size_t n_blocks, n_parts;
 };
 
 static bool needs_scores(const struct pass *pass, const struct pass_row *row)
@@ -83,80 +84,160 @@ static bool needs_scores(const struct pass *pass, const struct pass_row *row)
 	return !row->dense && row->pos >= pass->shape->index_topk;
 }
 
-/* The scores of one query for a page's keys up to its own position. */
-static void score_page(struct pass *pass, size_t i, size_t page, struct pass_scratch *scratch,
-                       struct topk *topk)
+static size_t end_of_block(const struct pass *pass, size_t block)
+{
+	size_t end = (block + 1) * SELECT_ROWS;
+
+	return end < pass->n_rows ? end : pass->n_rows;
+}
+
+/* Whether a row is to be scored against the keys of this page. */
+static bool reaches(const struct pass *pass, size_t row, size_t page)
+{
+	return needs_scores(pass, &pass->rows[row]) && pass->rows[row].pos >= page * CACHE_PAGE_TOKENS;
+}
+
+/* How many rows from `first` on see the same page, and have their queries side by side: one product serves them. */
+static size_t rows_of_page(const struct pass *pass, size_t first, size_t end, size_t page)
+{
+	const uint8_t *keys = pass->rows[first].cache->pages[page];
+	size_t n = 1;
+
+	if (pass->index_q_stride != (size_t)pass->shape->index_n_heads * pass->shape->index_head_dim)
+		return 1;
+	while (first + n < end && reaches(pass, first + n, page) &&
+	       pass->rows[first + n].cache->pages[page] == keys)
+		n++;
+	return n;
+}
+
+/* Rows [first, first + n), which see the same page, against its keys up to their own positions. */
+static void score_page(struct pass *pass, uint32_t layer, size_t page, size_t first, size_t n,
+                       struct pass_scratch *scratch, struct topk *topk)
 {
 	const struct model_shape *shape = pass->shape;
-	size_t first = page * CACHE_PAGE_TOKENS, n = pass->rows[i].pos + 1 - first;
+	struct matrix keys = cache_index_keys(pass->rows[first].cache, layer, page);
+	size_t start = page * CACHE_PAGE_TOKENS;
 
-	if (n > CACHE_PAGE_TOKENS)
-		n = CACHE_PAGE_TOKENS;
-	pass->ops->index_scores(scratch->index_scores, pass->index_q + i * pass->index_q_stride,
-	                        pass->index_w + i * pass->index_w_stride, scratch->index_keys,
-	                        (n + INDEX_GROUP - 1) / INDEX_GROUP, shape->index_n_heads,
-	                        shape->index_head_dim);
-	topk_push(topk, scratch->index_scores, n, (uint32_t)first);
+	pass->ops->matmul(scratch->dots, CACHE_PAGE_TOKENS, pass->index_q + first * pass->index_q_stride,
+	                  shape->index_head_dim, n * shape->index_n_heads, &keys, 0, matrix_n_panels(&keys));
+	for (size_t i = 0; i < n; i++) {
+		size_t n_keys = pass->rows[first + i].pos + 1 - start;
+
+		pass->ops->weigh_scores(scratch->index_scores,
+		                        scratch->dots + i * shape->index_n_heads * CACHE_PAGE_TOKENS,
+		                        CACHE_PAGE_TOKENS, pass->index_w + (first + i) * pass->index_w_stride,
+		                        shape->index_n_heads, CACHE_PAGE_TOKENS);
+		topk_push(&topk[i], scratch->index_scores,
+		          n_keys < CACHE_PAGE_TOKENS ? n_keys : CACHE_PAGE_TOKENS, (uint32_t)start);
+	}
 }
 
-/* Rows [first, end) of one sequence, rising, over the pages up to the last one's position: a page's keys are
- * widened once for all of them. */
-static void scan_rows(struct pass *pass, uint32_t layer, size_t first, size_t end,
-                      struct pass_scratch *scratch)
+/* A block of rows over pages [page, end_page), into one topk for each row. */
+static void scan(const struct selection *selection, size_t block, size_t page, size_t end_page,
+                 struct pass_scratch *scratch, struct topk *topk)
 {
+	struct pass *pass = selection->pass;
+	size_t first = block * SELECT_ROWS, end = end_of_block(pass, block), n;
+
 	for (size_t i = first; i < end; i++)
-		topk_start(&scratch->topk[i - first]);
-	for (size_t page = 0; page * CACHE_PAGE_TOKENS <= pass->rows[end - 1].pos; page++) {
-		cache_index_keys(pass->rows[first].cache, layer, page, scratch->index_keys);
-		for (size_t i = first; i < end; i++) {
-			if (page * CACHE_PAGE_TOKENS <= pass->rows[i].pos)
-				score_page(pass, i, page, scratch, &scratch->topk[i - first]);
+		topk_start(&topk[i - first]);
+	for (; page < end_page; page++) {
+		for (size_t i = first; i < end; i += n) {
+			n = 1;
+			if (!reaches(pass, i, page))
+				continue;
+			n = rows_of_page(pass, i, end, page);
+			score_page(pass, selection->layer, page, i, n, scratch, &topk[i - first]);
 		}
 	}
-	for (size_t i = first; i < end; i++)
-		pass->rows[i].n_selected = (uint32_t)topk_finish(
-			&scratch->topk[i - first], pass->selected + i * pass->shape->index_topk);
 }
 
-static void tell_observer(const struct pass *pass, uint32_t layer, size_t i)
+static void finish_row(struct pass *pass, uint32_t layer, size_t i, struct topk *topk)
 {
-	const struct pass_row *row = &pass->rows[i];
+	struct pass_row *row = &pass->rows[i];
 
+	row->all = !needs_scores(pass, row);
+	row->n_selected = row->pos + 1;
+	if (!row->all)
+		row->n_selected = (uint32_t)topk_finish(topk, pass->selected + i * pass->shape->index_topk);
 	if (row->observer->selected != NULL)
 		row->observer->selected(row->observer->user, layer, row->pos,
 		                        row->all ? NULL : pass->selected + i * pass->shape->index_topk,
 		                        row->n_selected);
 }
 
+static size_t n_pages_of_block(const struct pass *pass, size_t block)
+{
+	size_t n = 0;
+
+	for (size_t i = block * SELECT_ROWS; i < end_of_block(pass, block); i++) {
+		size_t n_own = pass->rows[i].pos / CACHE_PAGE_TOKENS + 1;
+
+		if (needs_scores(pass, &pass->rows[i]) && n_own > n)
+			n = n_own;
+	}
+	return n;
+}
+
 static void select_block(void *user, size_t item, unsigned thread)
 {
 	const struct selection *selection = user;
 	struct pass *pass = selection->pass;
-	size_t first = item * selection->block_rows, end = first + selection->block_rows, n;
+	struct pass_scratch *scratch = &pass->scratch[thread];
 
-	if (end > pass->n_rows)
-		end = pass->n_rows;
-	for (size_t i = first; i < end; i += n) {
-		struct pass_row *row = &pass->rows[i];
+	scan(selection, item, 0, n_pages_of_block(pass, item), scratch, scratch->topk);
+	for (size_t i = item * SELECT_ROWS; i < end_of_block(pass, item); i++)
+		finish_row(pass, selection->layer, i, &scratch->topk[i % SELECT_ROWS]);
+}
 
-		n = 1;
-		row->all = !needs_scores(pass, row);
-		row->n_selected = row->pos + 1;
-		if (row->all)
-			continue;
-		while (i + n < end && pass->rows[i + n].cache == row->cache)
-			pass->rows[i + n++].all = false;
-		scan_rows(pass, selection->layer, i, i + n, &pass->scratch[thread]);
-	}
-	for (size_t i = first; i < end; i++)
-		tell_observer(pass, selection->layer, i);
+static void scan_part(void *user, size_t item, unsigned thread)
+{
+	const struct selection *selection = user;
+	struct pass *pass = selection->pass;
+	size_t part = item % selection->n_parts, block = item / selection->n_parts;
+	size_t n_pages = n_pages_of_block(pass, block);
+
+	scan(selection, block, n_pages * part / selection->n_parts, n_pages * (part + 1) / selection->n_parts,
+	     &pass->scratch[thread], pass->part_topk + item * SELECT_ROWS);
+}
+
+static void merge_parts(void *user, size_t item, unsigned thread)
+{
+	const struct selection *selection = user;
+	struct pass *pass = selection->pass;
+	struct topk *whole = &pass->scratch[thread].topk[0];
+
+	topk_start(whole);
+	for (size_t part = 0; part < selection->n_parts; part++)
+		topk_merge(whole,
+		           &pass->part_topk[(item / SELECT_ROWS * selection->n_parts + part) * SELECT_ROWS +
+		                            item % SELECT_ROWS]);
+	finish_row(pass, selection->layer, item, whole);
+}
+
+/* Few rows are not enough blocks for the threads: their pages are shared out as well, if they are many. */
+static size_t choose_n_parts(const struct pass *pass, size_t n_blocks)
+{
+	size_t n_threads = pool_n_threads(pass->pool), n_pages = 0, n_parts;
+
+	for (size_t i = 0; i < n_blocks; i++)
+		n_pages += n_pages_of_block(pass, i);
+	n_parts = n_pages / n_blocks / MIN_PART_PAGES;
+	if (n_threads == 1 || n_blocks >= n_threads || n_parts < 2)
+		return 1;
+	return n_parts < PASS_PARTS(n_threads) / n_blocks ? n_parts : PASS_PARTS(n_threads) / n_blocks;
 }
 
 void indexer_select(struct pass *pass, uint32_t layer)
 {
-	bool many = pass->n_rows >= MANY_ROWS;
-	struct selection selection = { pass, layer, many ? SELECT_ROWS : 1 };
+	struct selection selection = { pass, layer, (pass->n_rows + SELECT_ROWS - 1) / SELECT_ROWS, 1 };
 
-	pool_run(pass->pool, (pass->n_rows + selection.block_rows - 1) / selection.block_rows, select_block,
-	         &selection);
+	selection.n_parts = choose_n_parts(pass, selection.n_blocks);
+	if (selection.n_parts == 1) {
+		pool_run(pass->pool, selection.n_blocks, select_block, &selection);
+		return;
+	}
+	pool_run(pass->pool, selection.n_blocks * selection.n_parts, scan_part, &selection);
+	pool_run(pass->pool, pass->n_rows, merge_parts, &selection);
 }

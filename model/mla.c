@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "model/dense.h"
 
-/* The rows of one head's part of kv_b, transposed or not, as a matrix of their own. */
-static int pack_head(const float *kv_b, const struct model_shape *shape, uint32_t head, struct matrix *ret_uk,
-                     struct matrix *ret_uv)
+/* The rows of one head's part of kv_b: as they are, transposed, and as a matrix of their own. */
+static int pack_head(const float *kv_b, const struct model_shape *shape, uint32_t head,
+                     struct mla_weights *mla)
 {
 	uint32_t rank = shape->kv_lora_rank, nope = shape->qk_nope_head_dim, v = shape->v_head_dim;
 	const float *uk = kv_b + (size_t)head * (nope + v) * rank, *uv = uk + (size_t)nope * rank;
@@ -19,13 +20,14 @@ static int pack_head(const float *kv_b, const struct model_shape *shape, uint32_
 
 	if (transposed == NULL)
 		return -ENOMEM;
+	memcpy(mla->uk + (size_t)head * nope * rank, uk, (size_t)nope * rank * sizeof(*uk));
 	for (uint32_t i = 0; i < nope; i++) {
 		for (uint32_t j = 0; j < rank; j++)
 			transposed[(size_t)j * nope + i] = uk[(size_t)i * rank + j];
 	}
-	r = matrix_pack(transposed, rank, nope, ret_uk);
+	r = matrix_pack(transposed, rank, nope, &mla->uk_transposed[head]);
 	free(transposed);
-	return r < 0 ? r : matrix_pack(uv, v, rank, ret_uv);
+	return r < 0 ? r : matrix_pack(uv, v, rank, &mla->uv[head]);
 }
 
 static int load_kv_b(struct mla_weights *mla, const struct checkpoint *checkpoint,
@@ -36,17 +38,19 @@ static int load_kv_b(struct mla_weights *mla, const struct checkpoint *checkpoin
 	float *rows;
 	int r;
 
-	if (naive)
-		return weights_pack(checkpoint, shape, name, n_out, shape->kv_lora_rank, &mla->kv_b, err);
+	if (naive &&
+	    (r = weights_pack(checkpoint, shape, name, n_out, shape->kv_lora_rank, &mla->kv_b, err)) < 0)
+		return r;
 	r = weights_read(checkpoint, shape, name, n_out, shape->kv_lora_rank, &rows, err);
 	if (r < 0)
 		return r;
 	mla->uk_transposed = array_new(struct matrix, n_heads);
 	mla->uv = array_new(struct matrix, n_heads);
-	if (mla->uk_transposed == NULL || mla->uv == NULL)
+	mla->uk = array_new(float, n_heads, (size_t)shape->qk_nope_head_dim * shape->kv_lora_rank);
+	if (mla->uk_transposed == NULL || mla->uv == NULL || mla->uk == NULL)
 		r = -ENOMEM;
 	for (uint32_t h = 0; r == 0 && h < n_heads; h++)
-		r = pack_head(rows, shape, h, &mla->uk_transposed[h], &mla->uv[h]);
+		r = pack_head(rows, shape, h, mla);
 	free(rows);
 	return r < 0 ? err_set(err, r, "tensor '%s': no memory", name) : 0;
 }
@@ -58,8 +62,11 @@ static int load_o(struct mla_weights *mla, const struct checkpoint *checkpoint,
 	uint32_t n_heads = shape->num_attention_heads, v = shape->v_head_dim;
 	size_t stride = round_up(v, PANEL);
 	float *rows, *padded;
-	int r = weights_read(checkpoint, shape, name, shape->hidden_size, n_heads * v, &rows, err);
+	int r;
 
+	if (stride == v)
+		return weights_pack(checkpoint, shape, name, shape->hidden_size, n_heads * v, &mla->o, err);
+	r = weights_read(checkpoint, shape, name, shape->hidden_size, n_heads * v, &rows, err);
 	if (r < 0)
 		return r;
 	padded = array_new(float, shape->hidden_size, n_heads *stride);
@@ -107,6 +114,7 @@ void mla_done(struct mla_weights *mla, const struct model_shape *shape)
 	}
 	free(mla->uk_transposed);
 	free(mla->uv);
+	free(mla->uk);
 	matrix_done(&mla->kv_b);
 	matrix_done(&mla->q_a);
 	matrix_done(&mla->q_b);
@@ -117,7 +125,7 @@ void mla_done(struct mla_weights *mla, const struct model_shape *shape)
 }
 
 /* A layer on its way through the pass, for the threads. */
-struct attention {
+struct layer_attention {
 	struct pass *pass;
 	const struct mla_weights *mla;
 	const struct indexer_weights *indexer;
@@ -126,7 +134,7 @@ struct attention {
 
 static void norm_query_item(void *user, size_t item, unsigned thread)
 {
-	const struct attention *attention = user;
+	const struct layer_attention *attention = user;
 	struct pass *pass = attention->pass;
 	float *q_latent = pass->q_latent + item * pass->q_rank_stride;
 
@@ -138,7 +146,7 @@ static void norm_query_item(void *user, size_t item, unsigned thread)
 /* Latent, rope key and indexer key of one row into the cache; its queries rotated. */
 static void keep_row_item(void *user, size_t item, unsigned thread)
 {
-	const struct attention *attention = user;
+	const struct layer_attention *attention = user;
 	struct pass *pass = attention->pass;
 	const struct model_shape *shape = pass->shape;
 	uint32_t rope = shape->qk_rope_head_dim, head = shape_qk_head_dim(shape);
@@ -162,40 +170,152 @@ static const uint32_t *selected_rows(const struct pass *pass, size_t row)
 	return pass->rows[row].all ? NULL : pass->selected + row * pass->shape->index_topk;
 }
 
-/* The query as the kernel takes it: [rank_stride + rope][heads_padded]. */
+/* The query as the kernel takes it: [rank + rope][heads_padded]. */
 static void lay_out_query(const struct pass *pass, size_t row, float *ret)
 {
 	const struct model_shape *shape = pass->shape;
 	uint32_t rope = shape->qk_rope_head_dim, head = shape_qk_head_dim(shape),
-		 n_heads = shape->num_attention_heads;
+		 n_heads = shape->num_attention_heads, rank = shape->kv_lora_rank;
 
 	for (uint32_t h = 0; h < n_heads; h++) {
 		const float *latent = pass->q_absorbed + (row * n_heads + h) * pass->rank_stride;
 		const float *rotated =
 			pass->q + row * pass->q_stride + (size_t)h * head + shape->qk_nope_head_dim;
 
-		for (size_t k = 0; k < pass->rank_stride; k++)
+		for (size_t k = 0; k < rank; k++)
 			ret[k * pass->heads_padded + h] = latent[k];
 		for (size_t k = 0; k < rope; k++)
-			ret[(pass->rank_stride + k) * pass->heads_padded + h] = rotated[k];
+			ret[(rank + k) * pass->heads_padded + h] = rotated[k];
 	}
+}
+
+/* One row's attention, in a thread's scratch. */
+static struct attend attend_of(const struct pass *pass, size_t row, struct pass_scratch *scratch,
+                               const struct kv_view *view)
+{
+	return (struct attend){
+		.view = view,
+		.q = scratch->query,
+		.rows = selected_rows(pass, row),
+		.n_rows = pass->rows[row].n_selected,
+		.n_heads = pass->heads_padded,
+		.rank_stride = (uint32_t)pass->rank_stride,
+		.scale = pass->shape->softmax_scale,
+		.scores = scratch->scores,
+	};
+}
+
+static void keep_mixed(struct pass *pass, size_t row, const struct pass_scratch *scratch)
+{
+	size_t n = pass->shape->num_attention_heads * pass->rank_stride;
+
+	memcpy(pass->mixed + row * n, scratch->mixed, n * sizeof(*scratch->mixed));
+}
+
+/* Neighbours attend to much the same rows: one thread takes a few of them, while these are in its cache. */
+static size_t attend_rows(const struct pass *pass)
+{
+	size_t n = pass->n_rows / (4 * (size_t)pool_n_threads(pass->pool));
+
+	return n == 0 ? 1 : n < 8 ? n : 8;
 }
 
 static void attend_absorbed_item(void *user, size_t item, unsigned thread)
 {
-	const struct attention *attention = user;
+	const struct layer_attention *attention = user;
 	struct pass *pass = attention->pass;
 	struct pass_scratch *scratch = &pass->scratch[thread];
-	const struct model_shape *shape = pass->shape;
-	const struct attend_shape attend = { pass->heads_padded, (uint32_t)pass->rank_stride,
-		                             shape->qk_rope_head_dim, shape->softmax_scale };
-	struct kv_view view = cache_view(pass->rows[item].cache, attention->layer);
+	size_t n = attend_rows(pass);
 
-	lay_out_query(pass, item, scratch->query);
-	pass->ops->attend(scratch->mixed, scratch->query, &view, selected_rows(pass, item),
-	                  pass->rows[item].n_selected, scratch->scores, scratch->tile, &attend);
-	memcpy(pass->mixed + item * shape->num_attention_heads * pass->rank_stride, scratch->mixed,
-	       shape->num_attention_heads * pass->rank_stride * sizeof(float));
+	for (size_t i = item * n; i < (item + 1) * n && i < pass->n_rows; i++) {
+		struct kv_view view = cache_view(pass->rows[i].cache, attention->layer);
+		struct attend attend = attend_of(pass, i, scratch, &view);
+
+		if (pass->rows[i].expanded)
+			continue;
+		lay_out_query(pass, i, scratch->query);
+		pass->ops->attend_score(&attend, 0, attend.n_rows, scratch->tile);
+		pass->ops->attend_softmax(&attend);
+		pass->ops->attend_mix(&attend, scratch->mixed, 0, pass->rank_stride);
+		keep_mixed(pass, i, scratch);
+	}
+}
+
+/* Fewer rows than threads: the threads share each one's attention, which stays in the scratch of that number. */
+#define MIN_PART_ROWS 64 /* cached rows that are worth a thread's while */
+
+struct shared_attention {
+	struct pass *pass;
+	struct kv_view *views; /* [n_rows] */
+	struct attend *attends;
+	size_t n_parts;
+};
+
+static void score_part(void *user, size_t item, unsigned thread)
+{
+	const struct shared_attention *shared = user;
+	size_t row = item / shared->n_parts, part = item % shared->n_parts;
+	const struct attend *attend = &shared->attends[row];
+	size_t n_tiles = (attend->n_rows + ATTEND_TILE - 1) / ATTEND_TILE;
+	size_t first = n_tiles * part / shared->n_parts * ATTEND_TILE;
+	size_t end = n_tiles * (part + 1) / shared->n_parts * ATTEND_TILE;
+
+	shared->pass->ops->attend_score(attend, first, end < attend->n_rows ? end : attend->n_rows,
+	                                shared->pass->scratch[thread].tile);
+}
+
+static void mix_part(void *user, size_t item, unsigned thread)
+{
+	const struct shared_attention *shared = user;
+	size_t row = item / shared->n_parts, part = item % shared->n_parts;
+	size_t n_blocks = shared->pass->rank_stride / RANK_PAD;
+
+	(void)thread;
+	shared->pass->ops->attend_mix(&shared->attends[row], shared->pass->scratch[row].mixed,
+	                              n_blocks * part / shared->n_parts * RANK_PAD,
+	                              n_blocks * (part + 1) / shared->n_parts * RANK_PAD);
+}
+
+static void attend_shared(const struct layer_attention *attention)
+{
+	struct pass *pass = attention->pass;
+	struct kv_view views[PASS_FEW_ROWS];
+	struct attend attends[PASS_FEW_ROWS];
+	struct shared_attention shared = { pass, views, attends, PASS_PARTS(pool_n_threads(pass->pool)) };
+
+	shared.n_parts /= pass->n_rows;
+	for (size_t i = 0; i < pass->n_rows; i++) {
+		views[i] = cache_view(pass->rows[i].cache, attention->layer);
+		attends[i] = attend_of(pass, i, &pass->scratch[i], &views[i]);
+		lay_out_query(pass, i, pass->scratch[i].query);
+	}
+	pool_run(pass->pool, pass->n_rows * shared.n_parts, score_part, &shared);
+	for (size_t i = 0; i < pass->n_rows; i++)
+		pass->ops->attend_softmax(&attends[i]);
+	pool_run(pass->pool, pass->n_rows * shared.n_parts, mix_part, &shared);
+	for (size_t i = 0; i < pass->n_rows; i++)
+		keep_mixed(pass, i, &pass->scratch[i]);
+}
+
+static size_t count_expanded(const struct pass *pass)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pass->n_rows; i++)
+		n += pass->rows[i].expanded;
+	return n;
+}
+
+static void attend_absorbed(struct layer_attention *attention)
+{
+	struct pass *pass = attention->pass;
+
+	if (count_expanded(pass) == 0 && pass->n_rows < pool_n_threads(pass->pool) &&
+	    pass->n_rows <= PASS_FEW_ROWS && pass->rows[0].n_selected >= MIN_PART_ROWS)
+		attend_shared(attention);
+	else
+		pool_run(pass->pool, (pass->n_rows + attend_rows(pass) - 1) / attend_rows(pass),
+		         attend_absorbed_item, attention);
 }
 
 static void absorb(struct pass *pass, const struct mla_weights *mla, struct product *products)
@@ -226,15 +346,14 @@ static void expand_mixed(struct pass *pass, const struct mla_weights *mla, struc
 }
 
 /* Naive form: keys and values of a tile of rows, expanded into scratch; rope keys stay in the tile. Returns how many. */
-static size_t expand_tile(const struct attention *attention, size_t row, size_t first,
+static size_t expand_tile(const struct layer_attention *attention, size_t row, size_t first,
                           struct pass_scratch *scratch)
 {
 	struct pass *pass = attention->pass;
-	const struct model_shape *shape = pass->shape;
 	const struct matrix *kv_b = &attention->mla->kv_b;
 	struct kv_view view = cache_view(pass->rows[row].cache, attention->layer);
 	const uint32_t *rows = selected_rows(pass, row);
-	size_t stride = pass->rank_stride + shape->qk_rope_head_dim, element = view.bf16 ? 2 : 4;
+	size_t stride = attend_tile_width(&view), element = view.bf16 ? 2 : 4;
 	size_t n = pass->rows[row].n_selected - first;
 
 	if (n > ATTEND_TILE)
@@ -245,7 +364,7 @@ static size_t expand_tile(const struct attention *attention, size_t row, size_t 
 
 		load_row(scratch->tile + i * stride,
 		         page + view.latent_offset + in_page * view.rank * element, view.rank, view.bf16);
-		load_row(scratch->tile + i * stride + pass->rank_stride,
+		load_row(scratch->tile + i * stride + view.rank,
 		         page + view.rope_offset + in_page * view.rope * element, view.rope, view.bf16);
 	}
 	pass->ops->matmul(scratch->expanded, round_up(kv_b->n_out, PANEL), scratch->tile, stride, n, kv_b, 0,
@@ -260,7 +379,7 @@ static float dot(const float *a, const float *b, size_t n, float sum)
 	return sum;
 }
 
-static void score_naive(const struct attention *attention, size_t row, struct pass_scratch *scratch)
+static void score_naive(const struct layer_attention *attention, size_t row, struct pass_scratch *scratch)
 {
 	struct pass *pass = attention->pass;
 	const struct model_shape *shape = pass->shape;
@@ -272,7 +391,7 @@ static void score_naive(const struct attention *attention, size_t row, struct pa
 		n = expand_tile(attention, row, first, scratch);
 		for (size_t i = 0; i < n; i++) {
 			const float *rope_key =
-				scratch->tile + i * (pass->rank_stride + rope) + pass->rank_stride;
+				scratch->tile + i * (shape->kv_lora_rank + rope) + shape->kv_lora_rank;
 
 			for (uint32_t h = 0; h < shape->num_attention_heads; h++) {
 				const float *q =
@@ -287,7 +406,7 @@ static void score_naive(const struct attention *attention, size_t row, struct pa
 	}
 }
 
-static void mix_naive(const struct attention *attention, size_t row, struct pass_scratch *scratch)
+static void mix_naive(const struct layer_attention *attention, size_t row, struct pass_scratch *scratch)
 {
 	struct pass *pass = attention->pass;
 	const struct model_shape *shape = pass->shape;
@@ -313,17 +432,19 @@ static void mix_naive(const struct attention *attention, size_t row, struct pass
 
 static void attend_naive_item(void *user, size_t item, unsigned thread)
 {
-	const struct attention *attention = user;
+	const struct layer_attention *attention = user;
 	struct pass *pass = attention->pass;
 	struct pass_scratch *scratch = &pass->scratch[thread];
 
+	if (pass->rows[item].expanded)
+		return;
 	score_naive(attention, item, scratch);
 	for (uint32_t h = 0; h < pass->shape->num_attention_heads; h++)
 		softmax(scratch->scores + h, pass->rows[item].n_selected, pass->heads_padded);
 	mix_naive(attention, item, scratch);
 }
 
-static void project_inputs(const struct attention *attention, struct product *products)
+static void project_inputs(const struct layer_attention *attention, struct product *products)
 {
 	struct pass *pass = attention->pass;
 	const struct mla_weights *mla = attention->mla;
@@ -341,7 +462,7 @@ static void project_inputs(const struct attention *attention, struct product *pr
 	pass_products(pass, products, n);
 }
 
-static void project_queries(const struct attention *attention, struct product *products)
+static void project_queries(const struct layer_attention *attention, struct product *products)
 {
 	struct pass *pass = attention->pass;
 	size_t n = 1;
@@ -353,10 +474,29 @@ static void project_queries(const struct attention *attention, struct product *p
 	pass_products(pass, products, n);
 }
 
+/* Rows that want it expanded are passed over by the other forms, and come last: a product that serves them all has
+ * written theirs too. */
+static void attend(struct layer_attention *attention, struct product *products)
+{
+	struct pass *pass = attention->pass;
+
+	if (count_expanded(pass) < pass->n_rows) {
+		if (pass->naive) {
+			pool_run(pass->pool, pass->n_rows, attend_naive_item, attention);
+		} else {
+			absorb(pass, attention->mla, products);
+			attend_absorbed(attention);
+			expand_mixed(pass, attention->mla, products);
+		}
+	}
+	if (count_expanded(pass) > 0)
+		dense_attend(pass, attention->mla, attention->layer);
+}
+
 void mla_forward(struct pass *pass, const struct mla_weights *mla, const struct indexer_weights *indexer,
                  uint32_t layer, struct product *products)
 {
-	struct attention attention = { pass, mla, indexer, layer };
+	struct layer_attention attention = { pass, mla, indexer, layer };
 
 	project_inputs(&attention, products);
 	pool_run(pass->pool, pass->n_rows, norm_query_item, &attention);
@@ -364,13 +504,7 @@ void mla_forward(struct pass *pass, const struct mla_weights *mla, const struct 
 	pool_run(pass->pool, pass->n_rows, keep_row_item, &attention);
 	if (indexer != NULL)
 		indexer_select(pass, layer);
-	if (pass->naive) {
-		pool_run(pass->pool, pass->n_rows, attend_naive_item, &attention);
-	} else {
-		absorb(pass, mla, products);
-		pool_run(pass->pool, pass->n_rows, attend_absorbed_item, &attention);
-		expand_mixed(pass, mla, products);
-	}
+	attend(&attention, products);
 	products[0] = (struct product){ pass->u,
 		                        pass->heads,
 		                        &mla->o,

@@ -14,7 +14,8 @@ struct mla_weights {
 	struct matrix q_a, q_b, kv_a, o;
 	float *q_a_norm, *kv_a_norm; /* [q_lora_rank], [kv_lora_rank] */
 	struct matrix *uk_transposed; /* [heads] of [rank, nope]; absorbed form */
-	struct matrix *uv; /* [heads] of [v, rank]; absorbed form */
+	struct matrix *uv; /* [heads] of [v, rank]; absorbed form, dense.h */
+	float *uk; /* [heads][nope][rank]; dense.h */
 	struct matrix kv_b; /* [heads * (nope + v), rank]; naive form */
 };
 

@@ -9,29 +9,54 @@
 
 #define N_PARTS 16 /* partial sums of a reduction: a fixed number, so that no family's width shows */
 
+#ifdef SKIMD_X86_64
 static bool has_avx2(void)
 {
-#ifdef SKIMD_X86_64
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-	return false;
-#endif
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+	       __builtin_cpu_supports("f16c");
 }
+
+static bool has_avx512(void)
+{
+	return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+	       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+}
+
+static bool has_avx512bf16(void)
+{
+	return has_avx512() && __builtin_cpu_supports("avx512bf16");
+}
+
+/* Intel's cores sum bf16 pairs at no higher rate than float32. */
+static bool has_fast_bf16(void)
+{
+	return has_avx512bf16() && __builtin_cpu_is("amd");
+}
+#endif
 
 static bool always(void)
 {
 	return true;
 }
 
+static bool never(void)
+{
+	return false;
+}
+
 static const struct {
 	const struct ops *ops;
 	bool (*runs_here)(void);
+	bool (*is_chosen)(void); /* without being named */
 } FAMILIES[] = {
 /* best first */
 #ifdef SKIMD_X86_64
-	{ &ops_avx2, has_avx2 },
+	{ &ops_avx512bf16, has_avx512bf16, has_fast_bf16 },
+	{ &ops_avx512, has_avx512, has_avx512 },
+	{ &ops_avx2, has_avx2, has_avx2 },
+	{ &ops_avx2bf16, has_avx2, never },
 #endif
-	{ &ops_plain, always },
+	{ &ops_plain, always, always },
 };
 
 int ops_select(const char *name, const struct ops **ret, struct err *err)
@@ -39,13 +64,22 @@ int ops_select(const char *name, const struct ops **ret, struct err *err)
 	if (name == NULL)
 		name = getenv("SKIMD_KERNELS");
 	for (size_t i = 0; i < sizeof(FAMILIES) / sizeof(FAMILIES[0]); i++) {
-		if ((name == NULL || strcmp(name, FAMILIES[i].ops->name) == 0) && FAMILIES[i].runs_here()) {
+		if (name == NULL ? FAMILIES[i].is_chosen()
+		                 : strcmp(name, FAMILIES[i].ops->name) == 0 && FAMILIES[i].runs_here()) {
 			*ret = FAMILIES[i].ops;
 			return 0;
 		}
 	}
-	(void)has_avx2;
 	return err_set(err, -ENOTSUP, "kernels '%s': unknown, or not for this CPU", name);
+}
+
+const struct ops *ops_without_rounding(const struct ops *ops)
+{
+	for (size_t i = 0; ops->rounds_inputs && i < sizeof(FAMILIES) / sizeof(FAMILIES[0]); i++) {
+		if (!FAMILIES[i].ops->rounds_inputs && FAMILIES[i].is_chosen())
+			return FAMILIES[i].ops;
+	}
+	return ops;
 }
 
 static float sum_parts(const float *parts)
@@ -126,7 +160,7 @@ void rope_rotate(float *x, const float *cosines, const float *sines, size_t n, b
 	}
 }
 
-static uint16_t bf16_bits(float value)
+uint16_t bf16_bits(float value)
 {
 	uint32_t bits;
 
@@ -143,11 +177,6 @@ static float bf16_value(uint16_t half)
 
 	memcpy(&value, &bits, sizeof(value));
 	return value;
-}
-
-float round_bf16(float value)
-{
-	return bf16_value(bf16_bits(value));
 }
 
 void store_row(void *row, const float *values, size_t n, bool bf16)

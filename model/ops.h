@@ -3,8 +3,9 @@
  *
  * The rule that makes results bit-identical: every output element of a kernel is one accumulator over K in rising
  * order; SIMD lanes are outputs, never parts of K. A token's result then depends on the tokens before it and on
- * nothing else: not on how many rows a call has, nor on how threads share the panels. Families differ from one
- * another by the fused multiply-add alone, so a family's name is part of the numerics fingerprint. */
+ * nothing else: not on how many rows a call has, nor on how threads share the panels. Of K, families that round their
+ * inputs take two at a time, the second first. Families differ from one another by this and by the fused multiply-add,
+ * so a family's name is part of the numerics fingerprint. */
 #ifndef SKIMD_MODEL_OPS_H
 #define SKIMD_MODEL_OPS_H
 
@@ -15,9 +16,10 @@
 #include "base/err.h"
 #include "model/weights.h"
 
-#define INDEX_GROUP 16 /* indexer keys that lie side by side */
+#define INDEX_GROUP PANEL /* indexer keys that lie side by side: a panel of the matrix that the scan multiplies by */
 #define HEAD_PAD 8 /* heads are padded to a multiple of it */
-#define RANK_PAD 16 /* latents are padded to a multiple of it */
+#define RANK_PAD 32 /* mixed latents are padded to a multiple of it */
+#define ATTEND_TILE 32 /* cached rows that are widened together */
 
 static inline size_t round_up(size_t n, size_t multiple)
 {
@@ -32,44 +34,78 @@ struct kv_view {
 	bool bf16; /* else float32 */
 };
 
-/* Shapes of one query's attention in the absorbed form; see mla.h. */
-struct attend_shape {
+/* One query's attention over cached rows in the absorbed form, all heads; see mla.h. In three steps, so that threads may
+ * share a step: scores of some rows, softmax, mixtures of some channels. */
+struct attend {
+	const struct kv_view *view;
+	const float *q; /* [rank + rope][n_heads] */
+	const uint32_t *rows; /* positions [n_rows], rising; NULL: 0 to n_rows - 1 */
+	size_t n_rows;
 	uint32_t n_heads; /* padded to HEAD_PAD */
-	uint32_t rank; /* padded to RANK_PAD */
-	uint32_t rope;
+	uint32_t rank_stride; /* of a head's mixture; padded to RANK_PAD */
 	float scale;
+	float *scores; /* [n_rows][n_heads]; after the softmax, each row's share of the attention */
+};
+
+static inline size_t attend_tile_width(const struct kv_view *view)
+{
+	return view->rank + view->rope;
+}
+
+/* Floats of scratch that attend_score() needs, for rows that it widens or a query that it rounds. */
+static inline size_t attend_tile_floats(uint32_t rank, uint32_t rope, uint32_t n_heads)
+{
+	return ((size_t)rank + rope) * (n_heads / 2 > ATTEND_TILE ? n_heads / 2 : ATTEND_TILE);
+}
+
+/* One query's softmax over scores that come in tiles, for one head. */
+struct softmax_row {
+	float most, sum; /* the largest score so far; the sum of exp(score - most). At first -inf and 0 */
+	float factor; /* what the last tile made of all before it: exp(the most before it - most) */
 };
 
 struct ops {
-	const char *name; /* of the family: "plain", "avx2" */
+	const char *name; /* of the family: "plain", "avx2", "avx512", "avx512bf16" */
+	bool rounds_inputs; /* what meets a bf16 matrix or a bf16 cache is rounded to bf16 first; not for strict numerics */
 
 	/* y[n_rows][ldy] = x[n_rows][ldx] W^T, for the outputs of panels [first, end); ldy has room for whole
 	 * panels. */
 	void (*matmul)(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
 	               const struct matrix *matrix, size_t first, size_t end);
 
-	/* Index scores of one query against n_groups of INDEX_GROUP keys:
-	 *   q [n_heads][width]   weights [n_heads]   keys [n_groups][width][INDEX_GROUP]   ret [n_groups * INDEX_GROUP]
-	 * ret[s] = sum_j weights[j] * max(0, q[j] . k[s]), over j in order. */
-	void (*index_scores)(float *ret, const float *q, const float *weights, const float *keys,
-	                     size_t n_groups, uint32_t n_heads, uint32_t width);
+	/* Index scores of one query for n keys, a multiple of INDEX_GROUP, from its heads' products with them:
+	 * ret[s] = sum_j weights[j] * max(0, dots[j][s]), over j in order; dots [n_heads][ldd]. */
+	void (*weigh_scores)(float *ret, const float *dots, size_t ldd, const float *weights,
+	                     uint32_t n_heads, size_t n);
 
-	/* One query, all heads, over n_rows cached rows (positions in `rows`, rising; NULL: 0 to n_rows - 1):
-	 *   q [rank + rope][n_heads]   out [n_heads][rank]   sums and weights are by head over the rows in order
-	 *   scores: scratch [n_rows][n_heads]   tile: scratch [ATTEND_TILE][rank + rope], zeroed once
-	 * The scores array holds each row's weight (its share of the attention) afterwards. */
-	void (*attend)(float *out, const float *q, const struct kv_view *view, const uint32_t *rows,
-	               size_t n_rows, float *scores, float *tile, const struct attend_shape *shape);
+	/* scores = scale * q . row, for rows [first, end) of the list; tile: scratch of attend_tile_floats(). */
+	void (*attend_score)(const struct attend *attend, size_t first, size_t end, float *tile);
+
+	/* scores = exp(score - max) / sum, by head over the rows in order. */
+	void (*attend_softmax)(const struct attend *attend);
+
+	/* out[n_heads][rank_stride] = sum of share * latent over the rows in order, for the channels [first, end),
+	 * multiples of RANK_PAD. Padding receives anything. */
+	void (*attend_mix)(const struct attend *attend, float *out, size_t first, size_t end);
+
+	/* The next tile of n_rows queries: scores[n_rows][ld] = exp(score - most) of n keys, a multiple of
+	 * PANEL, of which the first is not -inf. */
+	void (*softmax_tile)(struct softmax_row *rows, size_t n_rows, float *scores, size_t ld, size_t n);
+
+	/* sums[n_rows][n] = sums * factor of the row + tile[n_rows][n]; n is a multiple of HEAD_PAD. */
+	void (*add_tile)(float *sums, const float *tile, const struct softmax_row *rows, size_t n_rows,
+	                 size_t n);
 
 	/* gate[i] = silu(gate[i]) * up[i] */
 	void (*silu_mul)(float *gate, const float *up, size_t n);
 };
 
-#define ATTEND_TILE 32
-
 /* The family named (NULL: what SKIMD_KERNELS names, else the best for this CPU). -ENOTSUP: unknown, or not for this
  * CPU. */
 int ops_select(const char *name, const struct ops **ret, struct err *err);
+
+/* The best family here that computes in float32 throughout, if this one does not. */
+const struct ops *ops_without_rounding(const struct ops *ops);
 
 /* out = weight * x / sqrt(mean(x^2) + eps); out may be x. */
 void rms_norm(float *out, const float *x, const float *weight, size_t n, float eps);
@@ -87,7 +123,7 @@ void rope_rotate(float *x, const float *cosines, const float *sines, size_t n, b
 void store_row(void *row, const float *values, size_t n, bool bf16);
 void load_row(float *values, const void *row, size_t n, bool bf16);
 
-/* The nearest bf16, ties to even, as float32. */
-float round_bf16(float value);
+/* The bits of the nearest bf16, ties to even. */
+uint16_t bf16_bits(float value);
 
 #endif

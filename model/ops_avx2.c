@@ -6,17 +6,35 @@
 #include <immintrin.h>
 
 #define VEC_BYTES 32
-#define MATMUL_ROWS 6
-#define INDEX_HEADS 4
+#define MATMUL_ROWS 4
+#define MATMUL_PANELS 1
+#define WIDE_PANELS 4
+#define SCORE_ROWS 8
+#define MIX_HEADS 4
 #define MULADD(a, b, c) ((vec)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define MULADD8(a, b, c) MULADD(a, b, c)
+
+/* 16 e4m3 with their sign and value bits where those of a float32 are. */
+#define SPREAD_E4M3(to, bytes) ((to)[0] = (vec)spread_e4m3(bytes), (to)[1] = (vec)spread_e4m3((bytes) + 8))
+
+static inline __attribute__((always_inline)) __m256 spread_e4m3(const uint8_t *bytes)
+{
+	__m256i words = _mm256_cvtepi8_epi32(_mm_loadu_si64(bytes));
+
+	return (__m256)_mm256_and_si256(_mm256_slli_epi32(words, 20), _mm256_set1_epi32((int)0x87f00000));
+}
 
 #include "model/ops_kernels.h"
 
 const struct ops ops_avx2 = {
 	.name = "avx2",
 	.matmul = matmul,
-	.index_scores = index_scores,
-	.attend = attend,
+	.weigh_scores = weigh_scores,
+	.attend_score = attend_score,
+	.attend_softmax = attend_softmax,
+	.attend_mix = attend_mix,
+	.softmax_tile = softmax_tile,
+	.add_tile = add_tile,
 	.silu_mul = silu_mul,
 };
 

@@ -6,7 +6,7 @@
 
 #ifdef __x86_64__
 #define SKIMD_X86_64
-extern const struct ops ops_avx2;
+extern const struct ops ops_avx2, ops_avx2bf16, ops_avx512, ops_avx512bf16;
 #endif
 extern const struct ops ops_plain;
 

@@ -1,11 +1,15 @@
 /* The kernels of one family, written in vectors of VEC_BYTES. Included once by each ops_<family>.c, which defines
- * VEC_BYTES, MULADD(a, b, c), and how many accumulators fit its registers: MATMUL_ROWS rows of x by one panel, and
- * INDEX_HEADS heads by one group of keys. */
+ * VEC_BYTES, MULADD(a, b, c), and what fits its registers: MATMUL_ROWS rows of x by MATMUL_PANELS panels, one row by
+ * WIDE_PANELS, SCORE_ROWS cached rows by one vector of heads, and MIX_HEADS heads by two vectors of channels.
+ *
+ * bf16 comes in words of two neighbours: shifted left a word is the first of them as float32, masked it is the second.
+ * So a vector of words is widened by two operations into the even and the odd elements. */
+#include <math.h>
 #include <string.h>
+
 
 #define LANES (VEC_BYTES / 4)
 #define PANEL_VECS (PANEL / LANES)
-#define GROUP_VECS (INDEX_GROUP / LANES)
 #define INLINE static inline __attribute__((always_inline))
 
 typedef float vec __attribute__((vector_size(VEC_BYTES)));
@@ -13,6 +17,11 @@ typedef float vec_unaligned __attribute__((vector_size(VEC_BYTES), aligned(4)));
 typedef int32_t ivec __attribute__((vector_size(VEC_BYTES)));
 typedef uint32_t uvec __attribute__((vector_size(VEC_BYTES)));
 typedef uint32_t uvec_unaligned __attribute__((vector_size(VEC_BYTES), aligned(4)));
+
+/* Heads come in eights, whatever the width of the family's vectors. */
+typedef float vec8 __attribute__((vector_size(32)));
+typedef float vec8_unaligned __attribute__((vector_size(32), aligned(4)));
+typedef int32_t ivec8 __attribute__((vector_size(32)));
 
 INLINE vec load(const float *from)
 {
@@ -29,55 +38,120 @@ INLINE vec splat(float value)
 	return value - (vec){ 0 };
 }
 
-INLINE vec select_greater(vec a, vec b, vec if_greater, vec otherwise)
+INLINE vec vec_max(vec a, vec b)
 {
 	ivec mask = a > b;
 
-	return (vec)((mask & (ivec)if_greater) | (~mask & (ivec)otherwise));
+	return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
 }
 
-INLINE vec vec_max(vec a, vec b)
+INLINE vec8 load8(const float *from)
 {
-	return select_greater(a, b, a, b);
+	return *(const vec8_unaligned *)from;
 }
 
-/* e^x for x in [-87, 88], 0 below; relative error under 2e-7. Cody and Waite's reduction by ln 2 in two parts, a
- * polynomial on [-ln2/2, ln2/2], and the exponent put together by integers. */
-INLINE vec vec_exp(vec x)
+INLINE void store8(float *to, vec8 value)
 {
-	const vec round = splat(12582912.0f); /* 1.5 * 2^23: adding it leaves the nearest integer */
-	vec bounded = select_greater(x, splat(88), splat(88), vec_max(x, splat(-87)));
-	vec n = MULADD(bounded, splat(1.44269504f), round) - round;
-	vec r = MULADD(n, splat(-0.693145752f), bounded);
-	vec p = splat(1.0f / 5040);
-	ivec exponent = (__builtin_convertvector(n, ivec) + 127) << 23;
-
-	r = MULADD(n, splat(-1.42860677e-6f), r);
-	p = MULADD(p, r, splat(1.0f / 720));
-	p = MULADD(p, r, splat(1.0f / 120));
-	p = MULADD(p, r, splat(1.0f / 24));
-	p = MULADD(p, r, splat(1.0f / 6));
-	p = MULADD(p, r, splat(0.5f));
-	p = MULADD(p, r, splat(1));
-	p = MULADD(p, r, splat(1));
-	p = select_greater(splat(-87), x, splat(0), p * (vec)exponent);
-	return (vec)((ivec)p | (ivec)(x != x)); /* NaN stays NaN */
+	*(vec8_unaligned *)to = value;
 }
 
-/* One panel's weights for one input, widened. */
-INLINE void load_weights(vec *ret, const void *panel, size_t k, bool bf16)
+INLINE vec8 splat8(float value)
 {
-	if (!bf16) {
+	return value - (vec8){ 0 };
+}
+
+INLINE vec8 select_greater(vec8 a, vec8 b, vec8 if_greater, vec8 otherwise)
+{
+	ivec8 mask = a > b;
+
+	return (vec8)((mask & (ivec8)if_greater) | (~mask & (ivec8)otherwise));
+}
+
+/* e^x for x in [-87, 88], 0 below; relative error under 2e-7; NaN stays NaN. Cody and Waite's reduction by ln 2 in two
+ * parts, a polynomial on [-ln2/2, ln2/2], and the exponent added by integers: it is in the low bits of a number of
+ * the size of `round`. */
+INLINE vec8 exp8_bounded(vec8 x)
+{
+	const vec8 round = splat8(12582912.0f); /* 1.5 * 2^23: adding it leaves the nearest integer */
+	vec8 bounded = select_greater(splat8(-87), x, splat8(-87), x);
+	vec8 shifted = MULADD8(bounded, splat8(1.44269504f), round), n = shifted - round;
+	vec8 r = MULADD8(n, splat8(-0.693145752f), bounded);
+	vec8 p = splat8(1.0f / 5040);
+
+	r = MULADD8(n, splat8(-1.42860677e-6f), r);
+	p = MULADD8(p, r, splat8(1.0f / 720));
+	p = MULADD8(p, r, splat8(1.0f / 120));
+	p = MULADD8(p, r, splat8(1.0f / 24));
+	p = MULADD8(p, r, splat8(1.0f / 6));
+	p = MULADD8(p, r, splat8(0.5f));
+	p = MULADD8(p, r, splat8(1));
+	p = MULADD8(p, r, splat8(1));
+	p = (vec8)((ivec8)p + ((ivec8)shifted << 23));
+	return (vec8)(((ivec8)p & ~(splat8(-87) > x)) | (x != x));
+}
+
+/* The same for any x: e^88 above 88. */
+INLINE vec8 exp8(vec8 x)
+{
+	return exp8_bounded(select_greater(x, splat8(88), splat8(88), x));
+}
+
+/* The first and the second bf16 of each word, as float32. */
+INLINE vec low_halves(uvec words)
+{
+	return (vec)(words << 16);
+}
+
+INLINE vec high_halves(uvec words)
+{
+	return (vec)(words & 0xffff0000u);
+}
+
+INLINE uvec load_words(const void *from)
+{
+	return *(const uvec_unaligned *)from;
+}
+
+/* acc += x[.][k] * w, for n_rows by n_panels. */
+INLINE void matmul_step(vec acc[MATMUL_ROWS][WIDE_PANELS][PANEL_VECS], const float *x, size_t ldx,
+                        vec w[WIDE_PANELS][PANEL_VECS], const int n_rows, const int n_panels)
+{
+#pragma GCC unroll 16
+	for (int m = 0; m < n_rows; m++) {
+		vec xk = splat(x[(size_t)m * ldx]);
+
+#pragma GCC unroll 8
+		for (int p = 0; p < n_panels; p++) {
+#pragma GCC unroll 4
+			for (int v = 0; v < PANEL_VECS; v++)
+				acc[m][p][v] = MULADD(xk, w[p][v], acc[m][p][v]);
+		}
+	}
+}
+
+/* Inputs k and, unless it is the last of an odd number, k + 1 of bf16 panels. */
+INLINE void matmul_pair(vec acc[MATMUL_ROWS][WIDE_PANELS][PANEL_VECS], const float *x, size_t ldx,
+                        const uint8_t *words, size_t panel_bytes, bool both, const int n_rows,
+                        const int n_panels)
+{
+	vec w[WIDE_PANELS][PANEL_VECS];
+
+#pragma GCC unroll 8
+	for (int p = 0; p < n_panels; p++) {
+#pragma GCC unroll 4
 		for (int v = 0; v < PANEL_VECS; v++)
-			ret[v] = load((const float *)panel + k * PANEL + v * LANES);
+			w[p][v] = low_halves(load_words(words + (size_t)p * panel_bytes + v * VEC_BYTES));
+	}
+	matmul_step(acc, x, ldx, w, n_rows, n_panels);
+	if (!both)
 		return;
+#pragma GCC unroll 8
+	for (int p = 0; p < n_panels; p++) {
+#pragma GCC unroll 4
+		for (int v = 0; v < PANEL_VECS; v++)
+			w[p][v] = high_halves(load_words(words + (size_t)p * panel_bytes + v * VEC_BYTES));
 	}
-	for (int v = 0; v < PANEL_VECS / 2; v++) {
-		uvec words = *(const uvec_unaligned *)((const uint32_t *)panel + k * PANEL / 2 + v * LANES);
-
-		ret[v] = (vec)(words << 16);
-		ret[v + PANEL_VECS / 2] = (vec)(words & 0xffff0000u);
-	}
+	matmul_step(acc, x + 1, ldx, w, n_rows, n_panels);
 }
 
 /* n_rows by n_panels, both known when compiled: every accumulator is a register. */
@@ -85,29 +159,34 @@ INLINE void matmul_tile(float *y, size_t ldy, const float *x, size_t ldx, const 
                         size_t panel_bytes, size_t n_in, const int n_rows, const int n_panels,
                         const bool bf16)
 {
-	vec acc[MATMUL_ROWS][4][PANEL_VECS] = { 0 };
+	vec acc[MATMUL_ROWS][WIDE_PANELS][PANEL_VECS] = { 0 };
 
-	for (size_t k = 0; k < n_in; k++) {
+	if (bf16) {
+		for (size_t k = 0; k + 2 <= n_in; k += 2)
+			matmul_pair(acc, x + k, ldx, panels + k / 2 * PANEL * 4, panel_bytes, true, n_rows,
+			            n_panels);
+		if (n_in % 2 != 0)
+			matmul_pair(acc, x + n_in - 1, ldx, panels + n_in / 2 * PANEL * 4, panel_bytes, false,
+			            n_rows, n_panels);
+	} else {
+		for (size_t k = 0; k < n_in; k++) {
+			vec w[WIDE_PANELS][PANEL_VECS];
+
+#pragma GCC unroll 8
+			for (int p = 0; p < n_panels; p++) {
 #pragma GCC unroll 4
-		for (int p = 0; p < n_panels; p++) {
-			vec w[PANEL_VECS];
-
-			load_weights(w, panels + (size_t)p * panel_bytes, k, bf16);
-#pragma GCC unroll 8
-			for (int m = 0; m < n_rows; m++) {
-				vec xk = splat(x[(size_t)m * ldx + k]);
-
-#pragma GCC unroll 8
 				for (int v = 0; v < PANEL_VECS; v++)
-					acc[m][p][v] = MULADD(xk, w[v], acc[m][p][v]);
+					w[p][v] = (vec)load_words(panels + (size_t)p * panel_bytes +
+					                          (k * PANEL + (size_t)v * LANES) * 4);
 			}
+			matmul_step(acc, x + k, ldx, w, n_rows, n_panels);
 		}
 	}
-#pragma GCC unroll 8
+#pragma GCC unroll 16
 	for (int m = 0; m < n_rows; m++) {
-#pragma GCC unroll 4
-		for (int p = 0; p < n_panels; p++) {
 #pragma GCC unroll 8
+		for (int p = 0; p < n_panels; p++) {
+#pragma GCC unroll 4
 			for (int v = 0; v < PANEL_VECS; v++)
 				store(y + (size_t)m * ldy + (size_t)p * PANEL + (size_t)v * LANES,
 				      acc[m][p][v]);
@@ -115,267 +194,505 @@ INLINE void matmul_tile(float *y, size_t ldy, const float *x, size_t ldx, const 
 	}
 }
 
-/* A few rows: the panels side by side fill the registers that rows leave free. */
-INLINE size_t matmul_few(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
-                         const uint8_t *panels, size_t panel_bytes, size_t n_in, size_t n_panels,
-                         const bool bf16)
-{
-	const int wide = MATMUL_ROWS >= 4 ? 4 : 2;
-	size_t p = 0;
+#ifdef SPREAD_E4M3
+#define E4M3_ROWS 2 /* at most as many rows have more to gain from fewer bytes than to lose by widening */
 
-	if (n_rows == 1) {
-		for (; p + (size_t)wide <= n_panels; p += (size_t)wide)
-			matmul_tile(y + p * PANEL, ldy, x, ldx, panels + p * panel_bytes, panel_bytes, n_in,
-			            1, wide, bf16);
-	} else if (n_rows == 2 && MATMUL_ROWS >= 4) {
-		for (; p + 2 <= n_panels; p += 2)
-			matmul_tile(y + p * PANEL, ldy, x, ldx, panels + p * panel_bytes, panel_bytes, n_in,
-			            2, 2, bf16);
+/* As matmul_tile(), from e4m3 panels: the same products in the same order. Spread out, the bits of e4m3 are those of a
+ * float32 that is 2^120 times too small, subnormals and all; x makes up for that and for the block's scale, exactly. */
+INLINE void e4m3_tile(float *y, size_t ldy, const float *x, size_t ldx, const struct matrix *matrix, size_t first,
+                      const int n_rows, const int n_panels)
+{
+	size_t n_in = matrix->n_in, bytes = n_in * PANEL;
+	const uint8_t *panels = matrix->e4m3 + first * bytes;
+	const float *scales = matrix->scales + first * matrix_n_scales(matrix);
+	vec acc[MATMUL_ROWS][WIDE_PANELS][PANEL_VECS] = { 0 };
+
+	for (size_t k = 0; k < n_in; scales++) {
+		size_t end = k + matrix->scale_inputs < n_in ? k + matrix->scale_inputs : n_in;
+		float factor = *scales * 0x1p120f;
+
+		for (; k < end; k++) {
+			float scaled[MATMUL_ROWS];
+			vec w[WIDE_PANELS][PANEL_VECS];
+
+#pragma GCC unroll 16
+			for (int m = 0; m < n_rows; m++)
+				scaled[m] = x[(size_t)m * ldx + k] * factor;
+#pragma GCC unroll 8
+			for (int p = 0; p < n_panels; p++)
+				SPREAD_E4M3(w[p], panels + (size_t)p * bytes + k * PANEL);
+			matmul_step(acc, scaled, 1, w, n_rows, n_panels);
+		}
 	}
-	return p;
+#pragma GCC unroll 16
+	for (int m = 0; m < n_rows; m++) {
+#pragma GCC unroll 8
+		for (int p = 0; p < n_panels; p++) {
+#pragma GCC unroll 4
+			for (int v = 0; v < PANEL_VECS; v++)
+				store(y + (size_t)m * ldy + (first + (size_t)p) * PANEL + (size_t)v * LANES,
+				      acc[m][p][v]);
+		}
+	}
 }
 
-INLINE void matmul_panel(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
-                         const uint8_t *panel, size_t n_in, const bool bf16)
+/* Whether panels first and last share the scales of one block. */
+INLINE bool share_scales(const struct matrix *matrix, size_t first, size_t last)
+{
+	size_t n = matrix_n_scales(matrix);
+
+	return memcmp(matrix->scales + first * n, matrix->scales + last * n, n * sizeof(*matrix->scales)) == 0;
+}
+
+/* Whether x times any scale of these panels is far from overflow in e4m3_tile(). */
+INLINE bool is_small(const float *x, size_t n, const struct matrix *matrix, size_t first, size_t end)
+{
+	size_t n_scales = matrix_n_scales(matrix);
+	float most_x = 0, most_scale = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most_x = fabsf(x[i]) > most_x ? fabsf(x[i]) : most_x;
+	for (size_t i = first * n_scales; i < end * n_scales; i++)
+		most_scale = matrix->scales[i] > most_scale ? matrix->scales[i] : most_scale;
+	return most_x * most_scale < 1 && most_scale < 1;
+}
+
+/* Whether the product was made. */
+INLINE bool matmul_e4m3(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
+                        const struct matrix *matrix, size_t first, size_t end)
+{
+	size_t p = first;
+
+	for (size_t m = 0; m < n_rows; m++) {
+		if (!is_small(x + m * ldx, matrix->n_in, matrix, first, end))
+			return false;
+	}
+	for (; p + WIDE_PANELS <= end && share_scales(matrix, p, p + WIDE_PANELS - 1); p += WIDE_PANELS) {
+		if (n_rows == 1)
+			e4m3_tile(y, ldy, x, ldx, matrix, p, 1, WIDE_PANELS);
+		else
+			e4m3_tile(y, ldy, x, ldx, matrix, p, 2, WIDE_PANELS);
+	}
+	for (; p < end; p++) {
+		if (n_rows == 1)
+			e4m3_tile(y, ldy, x, ldx, matrix, p, 1, 1);
+		else
+			e4m3_tile(y, ldy, x, ldx, matrix, p, 2, 1);
+	}
+	return true;
+}
+#endif
+
+/* All rows by n_panels panels: the panels stay in the first-level cache meanwhile. */
+INLINE void matmul_rows(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const uint8_t *panels,
+                        size_t panel_bytes, size_t n_in, const int n_panels, const bool bf16)
 {
 	size_t m = 0;
 
 	for (; m + MATMUL_ROWS <= n_rows; m += MATMUL_ROWS)
-		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panel, 0, n_in, MATMUL_ROWS, 1, bf16);
-	switch (n_rows - m) {
-#if MATMUL_ROWS > 2
-	case 5:
-		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panel, 0, n_in, 5, 1, bf16);
-		break;
-	case 4:
-		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panel, 0, n_in, 4, 1, bf16);
-		break;
-	case 3:
-		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panel, 0, n_in, 3, 1, bf16);
-		break;
-	case 2:
-		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panel, 0, n_in, 2, 1, bf16);
-		break;
+		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panels, panel_bytes, n_in, MATMUL_ROWS,
+		            n_panels, bf16);
+#if MATMUL_ROWS > 8
+	for (; m + 8 <= n_rows; m += 8)
+		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panels, panel_bytes, n_in, 8, n_panels, bf16);
 #endif
-	case 1:
-		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panel, 0, n_in, 1, 1, bf16);
-		break;
-	}
+#if MATMUL_ROWS > 4
+	for (; m + 4 <= n_rows; m += 4)
+		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panels, panel_bytes, n_in, 4, n_panels, bf16);
+#endif
+#if MATMUL_ROWS > 2
+	for (; m + 2 <= n_rows; m += 2)
+		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panels, panel_bytes, n_in, 2, n_panels, bf16);
+#endif
+	for (; m < n_rows; m++)
+		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panels, panel_bytes, n_in, 1, n_panels, bf16);
 }
 
 INLINE void matmul_form(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
                         const struct matrix *matrix, size_t first, size_t end, const bool bf16)
 {
-	size_t panel_bytes = matrix_panel_bytes(matrix);
-	const uint8_t *panels = (const uint8_t *)matrix->panels + first * panel_bytes;
-	size_t p = matmul_few(y, ldy, x, ldx, n_rows, panels, panel_bytes, matrix->n_in, end - first, bf16);
+	size_t bytes = matrix_panel_bytes(matrix), p = first;
+	const uint8_t *panels = matrix->panels;
 
-	for (; p < end - first; p++)
-		matmul_panel(y + p * PANEL, ldy, x, ldx, n_rows, panels + p * panel_bytes, matrix->n_in,
-		             bf16);
+	if (n_rows == 1) {
+		for (; p + WIDE_PANELS <= end; p += WIDE_PANELS)
+			matmul_tile(y + p * PANEL, ldy, x, ldx, panels + p * bytes, bytes, matrix->n_in, 1,
+			            WIDE_PANELS, bf16);
+	}
+#if MATMUL_PANELS > 1
+	for (; p + MATMUL_PANELS <= end; p += MATMUL_PANELS)
+		matmul_rows(y + p * PANEL, ldy, x, ldx, n_rows, panels + p * bytes, bytes, matrix->n_in,
+		            MATMUL_PANELS, bf16);
+#endif
+	for (; p < end; p++)
+		matmul_rows(y + p * PANEL, ldy, x, ldx, n_rows, panels + p * bytes, bytes, matrix->n_in, 1,
+		            bf16);
 }
 
-static void matmul(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
-                   const struct matrix *matrix, size_t first, size_t end)
+static void weigh_scores(float *ret, const float *dots, size_t ldd, const float *weights, uint32_t n_heads,
+                         size_t n)
 {
-	if (matrix->bf16)
-		matmul_form(y + first * PANEL, ldy, x, ldx, n_rows, matrix, first, end, true);
-	else
-		matmul_form(y + first * PANEL, ldy, x, ldx, n_rows, matrix, first, end, false);
-}
+	for (size_t i = 0; i < n; i += INDEX_GROUP) {
+		vec scores[PANEL_VECS] = { 0 };
 
-/* n_heads dot products with one group of keys, each passed through the ReLU and added to the scores in order. */
-INLINE void index_heads(vec *scores, const float *q, const float *weights, const float *keys, uint32_t width,
-                        const int n_heads)
-{
-	vec acc[INDEX_HEADS][GROUP_VECS] = { 0 };
-
-	for (size_t d = 0; d < width; d++) {
+		for (uint32_t j = 0; j < n_heads; j++) {
 #pragma GCC unroll 4
-		for (int j = 0; j < n_heads; j++) {
-			vec qd = splat(q[(size_t)j * width + d]);
-
-#pragma GCC unroll 8
-			for (int v = 0; v < GROUP_VECS; v++)
-				acc[j][v] = MULADD(qd, load(keys + d * INDEX_GROUP + (size_t)v * LANES),
-				                   acc[j][v]);
+			for (int v = 0; v < PANEL_VECS; v++)
+				scores[v] = MULADD(splat(weights[j]),
+				                   vec_max(load(dots + j * ldd + i + (size_t)v * LANES),
+				                           splat(0)),
+				                   scores[v]);
 		}
-	}
 #pragma GCC unroll 4
-	for (int j = 0; j < n_heads; j++) {
-#pragma GCC unroll 8
-		for (int v = 0; v < GROUP_VECS; v++)
-			scores[v] = MULADD(splat(weights[j]), vec_max(acc[j][v], splat(0)), scores[v]);
+		for (int v = 0; v < PANEL_VECS; v++)
+			store(ret + i + (size_t)v * LANES, scores[v]);
 	}
 }
 
-static void index_scores(float *ret, const float *q, const float *weights, const float *keys, size_t n_groups,
-                         uint32_t n_heads, uint32_t width)
-{
-	for (size_t g = 0; g < n_groups; g++) {
-		const float *group = keys + g * width * INDEX_GROUP;
-		vec scores[GROUP_VECS] = { 0 };
-		uint32_t j = 0;
+/* Where a cached row's latent lies, and its rope key. */
+struct row_place {
+	const uint8_t *latent, *rope;
+};
 
-		for (; j + INDEX_HEADS <= n_heads; j += INDEX_HEADS)
-			index_heads(scores, q + (size_t)j * width, weights + j, group, width, INDEX_HEADS);
-		for (; j < n_heads; j++)
-			index_heads(scores, q + (size_t)j * width, weights + j, group, width, 1);
-		for (int v = 0; v < GROUP_VECS; v++)
-			store(ret + g * INDEX_GROUP + (size_t)v * LANES, scores[v]);
+/* The places of rows [first, first + n) of the list, on their way into the cache. */
+INLINE void find_rows(struct row_place *ret, const struct attend *attend, size_t first, size_t n)
+{
+	const struct kv_view *view = attend->view;
+	size_t element = view->bf16 ? 2 : 4;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t pos = attend->rows == NULL ? first + i : attend->rows[first + i];
+		size_t in_page = pos % view->page_tokens;
+		const uint8_t *page = view->pages[pos / view->page_tokens];
+
+		ret[i].latent = page + view->latent_offset + in_page * view->rank * element;
+		ret[i].rope = page + view->rope_offset + in_page * view->rope * element;
+		for (size_t byte = 0; byte < view->rank * element; byte += 64)
+			__builtin_prefetch(ret[i].latent + byte);
+		__builtin_prefetch(ret[i].rope);
 	}
 }
 
-INLINE void widen(float *to, const void *from, size_t n, bool bf16)
+/* n elements as float32. Of bf16, a block of 2 * LANES has its even elements before its odd ones. */
+INLINE void widen(float *to, const uint8_t *from, size_t n, bool bf16)
 {
-	const uint16_t *halves = from;
+	size_t i = 0;
 
 	if (!bf16) {
 		memcpy(to, from, n * sizeof(*to));
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		uint32_t bits = (uint32_t)halves[i] << 16;
+	for (; i + (size_t)2 * LANES <= n; i += (size_t)2 * LANES) {
+		uvec words = load_words(from + i * 2);
+
+		store(to + i, low_halves(words));
+		store(to + i + LANES, high_halves(words));
+	}
+	for (; i < n; i++) {
+		uint32_t bits = (uint32_t)(from[i * 2] | from[i * 2 + 1] << 8) << 16;
 
 		memcpy(&to[i], &bits, sizeof(bits));
 	}
 }
 
-/* Rows [first, first + n) of the list into the tile, float32, latent then rope key. */
-INLINE void load_tile(float *tile, const struct kv_view *view, const uint32_t *rows, size_t first, size_t n,
-                      const struct attend_shape *shape)
+/* acc[m] += tile[m][place] * q[0], for SCORE_ROWS rows and eight heads. */
+INLINE void score_step(vec8 *acc, const float *q, const float *tile, size_t width)
 {
-	size_t element = view->bf16 ? 2 : 4;
+	vec8 heads = load8(q);
 
-	for (size_t i = 0; i < n; i++) {
-		size_t pos = rows == NULL ? first + i : rows[first + i], in_page = pos % view->page_tokens;
-		const uint8_t *page = view->pages[pos / view->page_tokens];
-		float *row = tile + i * (shape->rank + shape->rope);
-
-		widen(row, page + view->latent_offset + in_page * view->rank * element, view->rank,
-		      view->bf16);
-		widen(row + shape->rank, page + view->rope_offset + in_page * view->rope * element,
-		      view->rope, view->bf16);
-	}
+#pragma GCC unroll 16
+	for (size_t m = 0; m < SCORE_ROWS; m++)
+		acc[m] = MULADD8(splat8(tile[m * width]), heads, acc[m]);
 }
 
-#define SCORE_ROWS 8
+/* The same over n places of a tile that widen() wrote, in the order of the elements. */
+INLINE void score_part(vec8 *acc, const float *q, size_t n_heads, const float *tile, size_t width, size_t n,
+                       bool bf16)
+{
+	size_t k = 0;
+
+	for (; bf16 && k + (size_t)2 * LANES <= n; k += (size_t)2 * LANES) {
+		for (size_t j = 0; j < LANES; j++) {
+			score_step(acc, q + (k + 2 * j) * n_heads, tile + k + j, width);
+			score_step(acc, q + (k + 2 * j + 1) * n_heads, tile + k + LANES + j, width);
+		}
+	}
+	for (; k < n; k++)
+		score_step(acc, q + k * n_heads, tile + k, width);
+}
 
 /* scores[n][n_heads] = scale * q . row, for the rows of one tile. */
-INLINE void score_tile(float *scores, const float *q, const float *tile, size_t n,
-                       const struct attend_shape *shape)
+INLINE void score_tile(float *scores, const float *q, const float *tile, size_t n, const struct attend *attend)
 {
-	size_t width = shape->rank + shape->rope;
+	size_t width = attend_tile_width(attend->view), n_heads = attend->n_heads;
+	const struct kv_view *view = attend->view;
 
 	for (size_t i = 0; i < n; i += SCORE_ROWS) {
-		for (size_t h = 0; h < shape->n_heads; h += LANES) {
-			vec acc[SCORE_ROWS] = { 0 };
+		for (size_t h = 0; h < n_heads; h += HEAD_PAD) {
+			vec8 acc[SCORE_ROWS] = { 0 };
 
-			for (size_t k = 0; k < width; k++) {
-				vec qk = load(q + k * shape->n_heads + h);
-
-#pragma GCC unroll 8
-				for (size_t m = 0; m < SCORE_ROWS; m++)
-					acc[m] = MULADD(splat(tile[(i + m) * width + k]), qk, acc[m]);
-			}
+			score_part(acc, q + h, n_heads, tile + i * width, width, view->rank, view->bf16);
+			score_part(acc, q + view->rank * n_heads + h, n_heads,
+			           tile + i * width + view->rank, width, view->rope, view->bf16);
 			for (size_t m = 0; m < SCORE_ROWS && i + m < n; m++)
-				store(scores + (i + m) * shape->n_heads + h, acc[m] * splat(shape->scale));
+				store8(scores + (i + m) * n_heads + h,
+				            acc[m] * splat8(attend->scale));
 		}
 	}
 }
 
-/* Scores to weights, by head over all rows: exp(s - max) / sum. */
-INLINE void softmax_rows(float *scores, size_t n_rows, const struct attend_shape *shape)
+INLINE void score_rows(const struct attend *attend, size_t first, size_t end, float *tile)
 {
-	for (size_t h = 0; h < shape->n_heads; h += LANES) {
-		vec most = load(scores + h), sum = splat(0), factor;
+	const struct kv_view *view = attend->view;
+	size_t width = attend_tile_width(view);
+	struct row_place places[2][ATTEND_TILE];
+	unsigned now = 0;
 
-		for (size_t i = 1; i < n_rows; i++)
-			most = vec_max(load(scores + i * shape->n_heads + h), most);
-		for (size_t i = 0; i < n_rows; i++) {
-			vec weight = vec_exp(load(scores + i * shape->n_heads + h) - most);
+	find_rows(places[now], attend, first, end - first < ATTEND_TILE ? end - first : ATTEND_TILE);
+	for (size_t i = first, n; i < end; i += n, now ^= 1) {
+		n = end - i < ATTEND_TILE ? end - i : ATTEND_TILE;
+		if (i + n < end)
+			find_rows(places[now ^ 1], attend, i + n,
+			          end - i - n < ATTEND_TILE ? end - i - n : ATTEND_TILE);
+		for (size_t m = 0; m < n; m++) {
+			widen(tile + m * width, places[now][m].latent, view->rank, view->bf16);
+			widen(tile + m * width + view->rank, places[now][m].rope, view->rope, view->bf16);
+		}
+		score_tile(attend->scores + i * attend->n_heads, attend->q, tile, n, attend);
+	}
+}
 
-			store(scores + i * shape->n_heads + h, weight);
+/* By head over all rows: exp(s - max) / sum. */
+static void attend_softmax(const struct attend *attend)
+{
+	float *scores = attend->scores;
+	size_t n_heads = attend->n_heads, n = attend->n_rows * n_heads;
+
+	for (size_t h = 0; h < n_heads; h += HEAD_PAD) {
+		vec8 most = load8(scores + h), sum = splat8(0), factor;
+
+		for (size_t i = h + n_heads; i < n; i += n_heads) {
+			vec8 score = load8(scores + i);
+
+			most = select_greater(score, most, score, most);
+		}
+		for (size_t i = h; i < n; i += n_heads) {
+			vec8 weight = exp8(load8(scores + i) - most);
+
+			store8(scores + i, weight);
 			sum += weight;
 		}
-		factor = splat(1) / sum;
-		for (size_t i = 0; i < n_rows; i++)
-			store(scores + i * shape->n_heads + h,
-			      load(scores + i * shape->n_heads + h) * factor);
+		factor = splat8(1) / sum;
+		for (size_t i = h; i < n; i += n_heads)
+			store8(scores + i, load8(scores + i) * factor);
 	}
 }
 
-#define MIX_HEADS 4
-
-/* out[n_heads][rank] += weight * row, for the rows of one tile in order. */
-INLINE void mix_tile(float *out, const float *weights, const float *tile, size_t n,
-                     const struct attend_shape *shape)
+INLINE float max_of_row(const float *x, size_t n)
 {
-	size_t width = shape->rank + shape->rope;
+	vec8 most[2] = { load8(x), load8(x + 8) };
+	float lanes[8];
 
-	for (size_t h = 0; h < shape->n_heads; h += MIX_HEADS) {
-		for (size_t c = 0; c < shape->rank; c += (size_t)2 * LANES) {
-			vec acc[MIX_HEADS][2];
+	for (size_t j = PANEL; j < n; j += PANEL) {
+#pragma GCC unroll 2
+		for (size_t i = 0; i < 2; i++) {
+			vec8 next = load8(x + j + i * 8);
 
-#pragma GCC unroll 4
-			for (size_t m = 0; m < MIX_HEADS; m++) {
-				acc[m][0] = load(out + (h + m) * shape->rank + c);
-				acc[m][1] = load(out + (h + m) * shape->rank + c + LANES);
-			}
-			for (size_t i = 0; i < n; i++) {
-				vec low = load(tile + i * width + c),
-				    high = load(tile + i * width + c + LANES);
-
-#pragma GCC unroll 4
-				for (size_t m = 0; m < MIX_HEADS; m++) {
-					vec weight = splat(weights[i * shape->n_heads + h + m]);
-
-					acc[m][0] = MULADD(weight, low, acc[m][0]);
-					acc[m][1] = MULADD(weight, high, acc[m][1]);
-				}
-			}
-#pragma GCC unroll 4
-			for (size_t m = 0; m < MIX_HEADS; m++) {
-				store(out + (h + m) * shape->rank + c, acc[m][0]);
-				store(out + (h + m) * shape->rank + c + LANES, acc[m][1]);
-			}
+			most[i] = select_greater(next, most[i], next, most[i]);
 		}
 	}
+	store8(lanes, select_greater(most[0], most[1], most[0], most[1]));
+	for (int i = 4; i > 0; i /= 2) {
+		for (int j = 0; j < i; j++)
+			lanes[j] = lanes[j + i] > lanes[j] ? lanes[j + i] : lanes[j];
+	}
+	return lanes[0];
 }
 
-static void attend(float *out, const float *q, const struct kv_view *view, const uint32_t *rows,
-                   size_t n_rows, float *scores, float *tile, const struct attend_shape *shape)
+INLINE float sum_of_lanes(vec8 x)
 {
-	for (size_t i = 0; i < n_rows; i += ATTEND_TILE) {
-		size_t n = n_rows - i < ATTEND_TILE ? n_rows - i : ATTEND_TILE;
+	float lanes[8];
 
-		load_tile(tile, view, rows, i, n, shape);
-		score_tile(scores + i * shape->n_heads, q, tile, n, shape);
+	store8(lanes, x);
+	for (int n = 4; n > 0; n /= 2) {
+		for (int i = 0; i < n; i++)
+			lanes[i] += lanes[i + n];
 	}
-	softmax_rows(scores, n_rows, shape);
-	memset(out, 0, (size_t)shape->n_heads * shape->rank * sizeof(*out));
-	for (size_t i = 0; i < n_rows; i += ATTEND_TILE) {
-		size_t n = n_rows - i < ATTEND_TILE ? n_rows - i : ATTEND_TILE;
+	return lanes[0];
+}
 
-		load_tile(tile, view, rows, i, n, shape);
-		mix_tile(out, scores + i * shape->n_heads, tile, n, shape);
+static void softmax_tile(struct softmax_row *rows, size_t n_rows, float *scores, size_t ld, size_t n)
+{
+	for (size_t i = 0; i < n_rows; i++) {
+		float most = max_of_row(scores + i * ld, n);
+
+		most = rows[i].most > most ? rows[i].most : most;
+		rows[i].factor = exp8_bounded(splat8(rows[i].most - most))[0];
+		rows[i].most = most;
+	}
+	for (size_t i = 0; i < n_rows; i++, scores += ld) {
+		vec8 most = splat8(rows[i].most), sum = splat8(0);
+
+		for (size_t j = 0; j < n; j += 8) {
+			vec8 share = exp8_bounded(load8(scores + j) - most);
+
+			store8(scores + j, share);
+			sum += share;
+		}
+		rows[i].sum = rows[i].sum * rows[i].factor + sum_of_lanes(sum);
 	}
 }
 
-INLINE vec silu_mul_vec(vec gate, vec up)
+static void add_tile(float *sums, const float *tile, const struct softmax_row *rows, size_t n_rows, size_t n)
 {
-	return gate / (splat(1) + vec_exp(-gate)) * up;
+	for (size_t i = 0; i < n_rows; i++) {
+		for (size_t j = 0; j < n; j += 8, sums += 8, tile += 8)
+			store8(sums, MULADD8(load8(sums), splat8(rows[i].factor), load8(tile)));
+	}
+}
+
+/* Channels c to c + 2 * LANES of a row: the even and the odd ones of bf16, else the first and the second half. */
+INLINE void load_channels(vec *low, vec *high, const uint8_t *latent, size_t c, const bool bf16)
+{
+	if (bf16) {
+		uvec words = load_words(latent + c * 2);
+
+		*low = low_halves(words);
+		*high = high_halves(words);
+	} else {
+		*low = (vec)load_words(latent + c * 4);
+		*high = (vec)load_words(latent + (c + LANES) * 4);
+	}
+}
+
+/* out[h .. h + MIX_HEADS][c .. c + 2 * LANES] += weight * row, for the rows of one tile in order. */
+INLINE void mix_block(float *out, const float *weights, const struct row_place *places, size_t n, size_t c,
+                      const struct attend *attend, const bool bf16)
+{
+	vec acc[MIX_HEADS][2];
+
+#pragma GCC unroll 8
+	for (size_t m = 0; m < MIX_HEADS; m++) {
+		acc[m][0] = load(out + m * attend->rank_stride);
+		acc[m][1] = load(out + m * attend->rank_stride + LANES);
+	}
+	for (size_t i = 0; i < n; i++) {
+		vec low, high;
+
+		load_channels(&low, &high, places[i].latent, c, bf16);
+#pragma GCC unroll 8
+		for (size_t m = 0; m < MIX_HEADS; m++) {
+			vec weight = splat(weights[i * attend->n_heads + m]);
+
+			acc[m][0] = MULADD(weight, low, acc[m][0]);
+			acc[m][1] = MULADD(weight, high, acc[m][1]);
+		}
+	}
+#pragma GCC unroll 8
+	for (size_t m = 0; m < MIX_HEADS; m++) {
+		store(out + m * attend->rank_stride, acc[m][0]);
+		store(out + m * attend->rank_stride + LANES, acc[m][1]);
+	}
+}
+
+/* The blocks of mix_block() back to the order of channels. */
+INLINE void order_channels(float *out)
+{
+	float even[LANES], odd[LANES];
+
+	memcpy(even, out, sizeof(even));
+	memcpy(odd, out + LANES, sizeof(odd));
+	for (size_t j = 0; j < LANES; j++) {
+		out[2 * j] = even[j];
+		out[2 * j + 1] = odd[j];
+	}
+}
+
+INLINE void mix_form(const struct attend *attend, float *out, size_t first, size_t end, const bool bf16)
+{
+	struct row_place places[ATTEND_TILE];
+
+	for (size_t h = 0; h < attend->n_heads; h++)
+		memset(out + h * attend->rank_stride + first, 0, (end - first) * sizeof(*out));
+	for (size_t i = 0; i < attend->n_rows; i += ATTEND_TILE) {
+		size_t n = attend->n_rows - i < ATTEND_TILE ? attend->n_rows - i : ATTEND_TILE;
+
+		find_rows(places, attend, i, n);
+		for (size_t c = first; c < end; c += (size_t)2 * LANES) {
+			for (size_t h = 0; h < attend->n_heads; h += MIX_HEADS)
+				mix_block(out + h * attend->rank_stride + c,
+				          attend->scores + i * attend->n_heads + h, places, n, c, attend,
+				          bf16);
+		}
+	}
+	for (size_t h = 0; bf16 && h < attend->n_heads; h++) {
+		for (size_t c = first; c < end; c += (size_t)2 * LANES)
+			order_channels(out + h * attend->rank_stride + c);
+	}
+}
+
+INLINE vec8 silu_mul8(vec8 gate, vec8 up)
+{
+	return gate / (splat8(1) + exp8(-gate)) * up;
 }
 
 static void silu_mul(float *gate, const float *up, size_t n)
 {
-	float part[2][LANES] = { 0 };
+	float part[2][8] = { 0 };
 	size_t i = 0;
 
-	for (; i + LANES <= n; i += LANES)
-		store(gate + i, silu_mul_vec(load(gate + i), load(up + i)));
+	for (; i + 8 <= n; i += 8)
+		store8(gate + i, silu_mul8(load8(gate + i), load8(up + i)));
 	memcpy(part[0], gate + i, (n - i) * sizeof(*gate));
 	memcpy(part[1], up + i, (n - i) * sizeof(*up));
-	store(part[0], silu_mul_vec(load(part[0]), load(part[1])));
+	store8(part[0], silu_mul8(load8(part[0]), load8(part[1])));
 	memcpy(gate + i, part[0], (n - i) * sizeof(*gate));
+}
+
+#ifdef DOT_PAIRS
+#include "model/ops_pairs.h"
+#endif
+
+static void matmul(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
+                   const struct matrix *matrix, size_t first, size_t end)
+{
+	if (!matrix->bf16) {
+		matmul_form(y, ldy, x, ldx, n_rows, matrix, first, end, false);
+		return;
+	}
+#ifdef DOT_PAIRS
+	matmul_pairs(y, ldy, x, ldx, n_rows, matrix, first, end);
+#else
+#ifdef SPREAD_E4M3
+	if (matrix->e4m3 != NULL && n_rows <= E4M3_ROWS &&
+	    matmul_e4m3(y, ldy, x, ldx, n_rows, matrix, first, end))
+		return;
+#endif
+	matmul_form(y, ldy, x, ldx, n_rows, matrix, first, end, true);
+#endif
+}
+
+static void attend_score(const struct attend *attend, size_t first, size_t end, float *tile)
+{
+#ifdef DOT_PAIRS
+	if (has_pairs(attend->view)) {
+		score_pairs(attend, first, end, (uint32_t *)(void *)tile);
+		return;
+	}
+#endif
+	score_rows(attend, first, end, tile);
+}
+
+static void attend_mix(const struct attend *attend, float *out, size_t first, size_t end)
+{
+#ifdef DOT_PAIRS
+	if (has_pairs(attend->view)) {
+		mix_pairs(attend, out, first, end);
+		return;
+	}
+#endif
+	if (attend->view->bf16)
+		mix_form(attend, out, first, end, true);
+	else
+		mix_form(attend, out, first, end, false);
 }

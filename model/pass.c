@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/array.h"
+#include "model/dense.h"
 
 /* Rows of x that one piece of a product takes: they stay in the second-level cache while its panels stream by. */
 #define PIECE_ROWS 72
@@ -36,19 +37,20 @@ static size_t mlp_stride(const struct model_shape *shape)
 static int init_scratch(struct pass *pass, struct pass_scratch *scratch)
 {
 	const struct model_shape *shape = pass->shape;
-	size_t row = pass->rank_stride + shape->qk_rope_head_dim;
+	size_t row = shape->kv_lora_rank + shape->qk_rope_head_dim;
+	size_t tile = attend_tile_floats(shape->kv_lora_rank, shape->qk_rope_head_dim, pass->heads_padded);
 
-	scratch->index_keys = array_new(float, CACHE_PAGE_TOKENS, shape->index_head_dim);
+	scratch->dots = array_new(float, SELECT_ROWS *shape->index_n_heads, CACHE_PAGE_TOKENS);
 	scratch->index_scores = array_new(float, CACHE_PAGE_TOKENS);
 	scratch->query = array_new(float, row, pass->heads_padded);
-	scratch->tile = array_new(float, ATTEND_TILE, row);
+	scratch->tile = array_new(float, tile);
 	scratch->mixed = array_new(float, pass->heads_padded, pass->rank_stride);
 	if (pass->naive)
 		scratch->expanded = array_new(float, ATTEND_TILE,
 		                              round_up((size_t)shape->num_attention_heads *
 		                                               (shape->qk_nope_head_dim + shape->v_head_dim),
 		                                       PANEL));
-	if (scratch->index_keys == NULL || scratch->index_scores == NULL || scratch->query == NULL ||
+	if (scratch->dots == NULL || scratch->index_scores == NULL || scratch->query == NULL ||
 	    scratch->tile == NULL || scratch->mixed == NULL || (pass->naive && scratch->expanded == NULL))
 		return -ENOMEM;
 	for (size_t i = 0; i < SELECT_ROWS; i++) {
@@ -62,7 +64,7 @@ static void done_scratch(struct pass_scratch *scratch)
 {
 	for (size_t i = 0; i < SELECT_ROWS; i++)
 		topk_done(&scratch->topk[i]);
-	free(scratch->index_keys);
+	free(scratch->dots);
 	free(scratch->index_scores);
 	free(scratch->query);
 	free(scratch->tile);
@@ -132,6 +134,25 @@ static int init_rows(struct pass *pass)
 	return 0;
 }
 
+static size_t n_part_topk(const struct pass *pass)
+{
+	unsigned n_threads = pool_n_threads(pass->pool);
+
+	return n_threads == 1 ? 0 : (size_t)PASS_PARTS(n_threads) * SELECT_ROWS;
+}
+
+static int init_parts(struct pass *pass)
+{
+	pass->part_topk = array_new(struct topk, n_part_topk(pass) + 1);
+	if (pass->part_topk == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_part_topk(pass); i++) {
+		if (topk_init(&pass->part_topk[i], pass->shape->index_topk) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int pass_init(struct pass *pass, const struct model_shape *shape, const struct ops *ops, struct pool *pool,
               bool naive, size_t max_rows)
 {
@@ -145,6 +166,8 @@ int pass_init(struct pass *pass, const struct model_shape *shape, const struct o
 	pass->scratch = array_new(struct pass_scratch, pool_n_threads(pool));
 	if (pass->scratch == NULL)
 		r = -ENOMEM;
+	if (r == 0)
+		r = init_parts(pass);
 	for (unsigned i = 0; r == 0 && i < pool_n_threads(pool); i++)
 		r = init_scratch(pass, &pass->scratch[i]);
 	if (r == 0)
@@ -165,6 +188,10 @@ void pass_done(struct pass *pass)
 	list_row_buffers(pass, buffers);
 	for (size_t i = 0; i < N_ROW_BUFFERS; i++)
 		free(*buffers[i].to);
+	for (size_t i = 0; pass->part_topk != NULL && i < n_part_topk(pass); i++)
+		topk_done(&pass->part_topk[i]);
+	free(pass->part_topk);
+	dense_free(pass->dense, pool_n_threads(pass->pool));
 	free(pass->scratch);
 	free(pass->rows);
 	free(pass->selected);

@@ -20,25 +20,29 @@ struct pass_row {
 	struct cache *cache;
 	const struct context_observer *observer; /* its calls may be NULL */
 	uint32_t token, pos;
-	bool dense;
+	bool dense, expanded; /* see enum attention */
 	bool all; /* attention looks at every position up to pos; else at n_selected of them */
 	uint32_t n_selected;
 };
 
 #define SELECT_ROWS 16 /* queries that share one look at a page of indexer keys */
+#define PASS_FEW_ROWS 8 /* so few may be shared among more threads than they are */
+#define PASS_PARTS(n_threads) (2 * (n_threads)) /* pieces that few rows' work is cut into, at the most */
 
 /* What one thread needs of its own. */
 struct pass_scratch {
 	struct topk topk[SELECT_ROWS];
-	float *index_keys; /* [CACHE_PAGE_TOKENS][index_head_dim], as cache_index_keys() gives them */
+	float *dots; /* [SELECT_ROWS][index_n_heads][CACHE_PAGE_TOKENS], of indexer queries with a page's keys */
 	float *index_scores; /* [CACHE_PAGE_TOKENS] */
-	float *query; /* [rank_stride + rope][heads_padded] */
-	float *tile; /* [ATTEND_TILE][rank_stride + rope] */
+	float *query; /* [rank + rope][heads_padded] */
+	float *tile; /* [ATTEND_TILE][rank + rope] */
 	float *expanded; /* [ATTEND_TILE][heads * (nope + v)], naive form only */
 	float *scores; /* [n_scores][heads_padded] */
 	size_t n_scores;
 	float *mixed; /* [heads_padded][rank_stride] */
 };
+
+struct dense;
 
 struct pass {
 	const struct model_shape *shape;
@@ -72,6 +76,8 @@ struct pass {
 	float *mlp_gate, *mlp_up; /* dense and shared */
 
 	struct pass_scratch *scratch; /* [threads] */
+	struct dense *dense; /* of dense_reserve(), NULL before */
+	struct topk *part_topk; /* [PASS_PARTS][SELECT_ROWS], where the threads share out the pages of few rows */
 };
 
 /* One matrix product among several that run side by side. */

@@ -12,8 +12,10 @@ struct topk {
 	size_t k, n, cap;
 	bool full; /* k scores of at least `floor` are held: an equal one that comes later loses */
 	uint32_t floor;
+	float floor_score;
 	uint32_t *keys; /* [cap] scores as integers that compare alike */
 	uint32_t *positions; /* [cap] rising */
+	uint32_t *spare; /* [cap] for the cut */
 };
 
 /* -ENOMEM. */
@@ -24,6 +26,9 @@ void topk_start(struct topk *topk); /* for the next query */
 
 /* Scores of the positions first, first + 1, ... : behind those pushed before. */
 void topk_push(struct topk *topk, const float *scores, size_t n, uint32_t first);
+
+/* All that `from` holds, whose positions are behind those pushed before: the best of both together. */
+void topk_merge(struct topk *topk, const struct topk *from);
 
 /* The chosen positions, rising, into ret (room for k); returns their count, min(k, pushed). */
 size_t topk_finish(struct topk *topk, uint32_t *ret);

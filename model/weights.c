@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "model/ops.h"
 
 static uint32_t bits_of(float value)
 {
@@ -25,33 +26,19 @@ static bool all_bf16(const float *values, size_t n)
 	return true;
 }
 
-static void pack_f32(const float *rows, const struct matrix *matrix)
+void matrix_put_row(struct matrix *matrix, uint32_t output, const float *row)
 {
-	float *panels = matrix->panels;
+	uint8_t *panel = (uint8_t *)matrix->panels + output / PANEL * matrix_panel_bytes(matrix);
+	size_t lane = output % PANEL;
 
-	for (uint32_t o = 0; o < matrix->n_out; o++) {
-		float *column = panels + (size_t)(o / PANEL) * matrix->n_in * PANEL + o % PANEL;
-
+	if (!matrix->bf16) {
 		for (uint32_t i = 0; i < matrix->n_in; i++)
-			column[(size_t)i * PANEL] = rows[(size_t)o * matrix->n_in + i];
+			((float *)(void *)panel)[(size_t)i * PANEL + lane] = row[i];
+		return;
 	}
-}
-
-static void pack_bf16(const float *rows, const struct matrix *matrix)
-{
-	uint32_t *panels = matrix->panels;
-	const uint32_t half = PANEL / 2;
-
-	for (uint32_t o = 0; o < matrix->n_out; o++) {
-		uint32_t *column = panels + (size_t)(o / PANEL) * matrix->n_in * half + o % half;
-		bool high = o % PANEL >= half;
-
-		for (uint32_t i = 0; i < matrix->n_in; i++) {
-			uint32_t bits = bits_of(rows[(size_t)o * matrix->n_in + i]);
-
-			column[(size_t)i * half] |= high ? bits : bits >> 16;
-		}
-	}
+	for (uint32_t i = 0; i < matrix->n_in; i++)
+		((uint16_t *)(void *)panel)[((size_t)(i / 2) * PANEL + lane) * 2 + i % 2] =
+			bf16_bits(row[i]);
 }
 
 int matrix_pack(const float *rows, uint32_t n_out, uint32_t n_in, struct matrix *ret)
@@ -62,10 +49,8 @@ int matrix_pack(const float *rows, uint32_t n_out, uint32_t n_in, struct matrix 
 	matrix.panels = array_alloc(matrix_panel_bytes(&matrix), matrix_n_panels(&matrix), 1);
 	if (matrix.panels == NULL)
 		return -ENOMEM;
-	if (matrix.bf16)
-		pack_bf16(rows, &matrix);
-	else
-		pack_f32(rows, &matrix);
+	for (uint32_t o = 0; o < n_out; o++)
+		matrix_put_row(&matrix, o, rows + (size_t)o * n_in);
 	*ret = matrix;
 	return 0;
 }
@@ -73,6 +58,8 @@ int matrix_pack(const float *rows, uint32_t n_out, uint32_t n_in, struct matrix 
 void matrix_done(struct matrix *matrix)
 {
 	free(matrix->panels);
+	free(matrix->e4m3);
+	free(matrix->scales);
 	*matrix = (struct matrix){ 0 };
 }
 
@@ -166,6 +153,66 @@ int weights_read(const struct checkpoint *checkpoint, const struct model_shape *
 	return r;
 }
 
+static bool is_power_of_two(float value)
+{
+	return value > 0 && (bits_of(value) & 0x7fffff) == 0;
+}
+
+/* Whether every panel has the same scale for all its outputs, and each a power of two. */
+static bool keeps_e4m3(const struct model_shape *shape, const float *scale, const struct matrix *matrix)
+{
+	uint32_t n_rows = (matrix->n_out - 1) / shape->weight_block_size[0] + 1;
+	uint32_t n_columns = (matrix->n_in - 1) / shape->weight_block_size[1] + 1;
+
+	if (!matrix->bf16 || shape->weight_block_size[0] % PANEL != 0)
+		return false;
+	for (size_t i = 0; i < (size_t)n_rows * n_columns; i++) {
+		if (!is_power_of_two(scale[i]))
+			return false;
+	}
+	return true;
+}
+
+static int keep_e4m3(struct matrix *matrix, const uint8_t *data, const float *scale, uint32_t block_outputs)
+{
+	uint32_t n_panels = matrix_n_panels(matrix), n_in = matrix->n_in, n_scales = matrix_n_scales(matrix);
+
+	matrix->e4m3 = array_alloc((size_t)n_in * PANEL, n_panels, 1);
+	matrix->scales = array_new(float, n_panels, n_scales);
+	if (matrix->e4m3 == NULL || matrix->scales == NULL)
+		return -ENOMEM;
+	for (uint32_t o = 0; o < matrix->n_out; o++) {
+		uint8_t *lane = matrix->e4m3 + (size_t)(o / PANEL) * n_in * PANEL + o % PANEL;
+
+		for (uint32_t i = 0; i < n_in; i++)
+			lane[(size_t)i * PANEL] = data[(size_t)o * n_in + i];
+	}
+	for (uint32_t p = 0; p < n_panels; p++)
+		memcpy(matrix->scales + (size_t)p * n_scales,
+		       scale + (size_t)(p * PANEL / block_outputs) * n_scales,
+		       n_scales * sizeof(*scale));
+	return 0;
+}
+
+/* Beside the panels, the tensor's own bytes, if it is e4m3. */
+static int add_e4m3(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name,
+                    struct matrix *matrix, struct err *err)
+{
+	const struct tensor *tensor = checkpoint_find(checkpoint, name);
+	float *scale = NULL;
+	int r;
+
+	if (tensor->type != TENSOR_F8_E4M3)
+		return 0;
+	r = find_scale(checkpoint, shape, tensor, matrix->n_out, matrix->n_in, &scale, err);
+	if (r == 0 && keeps_e4m3(shape, scale, matrix)) {
+		matrix->scale_inputs = shape->weight_block_size[1];
+		r = keep_e4m3(matrix, tensor->data, scale, shape->weight_block_size[0]);
+	}
+	free(scale);
+	return r;
+}
+
 int weights_pack(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name,
                  uint32_t n_out, uint32_t n_in, struct matrix *ret, struct err *err)
 {
@@ -176,5 +223,7 @@ int weights_pack(const struct checkpoint *checkpoint, const struct model_shape *
 		return r;
 	r = matrix_pack(rows, n_out, n_in, ret);
 	free(rows);
+	if (r == 0 && (r = add_e4m3(checkpoint, shape, name, ret, err)) < 0)
+		matrix_done(ret);
 	return r < 0 ? err_set(err, r, "tensor '%s': no memory", name) : 0;
 }

@@ -23,9 +23,16 @@
 struct matrix {
 	uint32_t n_out, n_in;
 	bool bf16;
-	/* float32: [panels][n_in][PANEL] floats. bf16: [panels][n_in][PANEL / 2] words, output j in the low and
-	 * output j + PANEL / 2 in the high half of word j. */
+	/* float32: [panels][n_in][PANEL] floats. bf16: [panels][n_in / 2, rounded up][PANEL] words, of output j the
+	 * even input in the low and the odd one in the high half of word j. */
 	void *panels;
+
+	/* Weights that were e4m3 with scales that are powers of two are kept as such too, for products of a few
+	 * rows, which cost what is read: [panels][n_in][PANEL], and each panel's scales, one for scale_inputs
+	 * inputs. NULL where they were anything else. */
+	uint8_t *e4m3;
+	float *scales; /* [panels][n_in / scale_inputs, rounded up] */
+	uint32_t scale_inputs;
 };
 
 static inline uint32_t matrix_n_panels(const struct matrix *matrix)
@@ -33,22 +40,30 @@ static inline uint32_t matrix_n_panels(const struct matrix *matrix)
 	return (matrix->n_out + PANEL - 1) / PANEL;
 }
 
+static inline uint32_t matrix_n_scales(const struct matrix *matrix)
+{
+	return (matrix->n_in + matrix->scale_inputs - 1) / matrix->scale_inputs;
+}
+
 /* Bytes of one panel. */
 static inline size_t matrix_panel_bytes(const struct matrix *matrix)
 {
-	return (size_t)matrix->n_in * PANEL * (matrix->bf16 ? 2 : 4);
+	return (matrix->bf16 ? ((size_t)matrix->n_in + 1) / 2 : matrix->n_in) * PANEL * 4;
 }
 
 /* Rows of float32 [n_out, n_in] into panels. -ENOMEM. */
 int matrix_pack(const float *rows, uint32_t n_out, uint32_t n_in, struct matrix *ret);
 void matrix_done(struct matrix *matrix);
 
+/* Set the weights of one output, rounded to the nearest bf16 in a matrix of bf16. */
+void matrix_put_row(struct matrix *matrix, uint32_t output, const float *row);
+
 /* The tensor `name` of exactly that shape as float32 rows, its fp8 blocks multiplied by `name`_scale_inv. *ret is the
  * caller's, for free(). -EBADMSG: missing, another shape, no scale, or a value that is not finite. */
 int weights_read(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name,
                  uint32_t n_out, uint32_t n_in, float **ret, struct err *err);
 
-/* The same, packed. */
+/* The same, packed; e4m3 as such, too, where that gives the same products. */
 int weights_pack(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name,
                  uint32_t n_out, uint32_t n_in, struct matrix *ret, struct err *err);
 

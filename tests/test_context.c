@@ -11,6 +11,7 @@
 
 #include "base/array.h"
 #include "model/context.h"
+#include "model/ops.h"
 #include "tests/fixture.h"
 
 #define N_TOKENS 170 /* two whole pages and a tail */
@@ -36,24 +37,27 @@ static struct engine *open_mode(const struct mode *mode, unsigned n_threads, siz
 	return engine;
 }
 
+/* Modes are all combinations of numerics, form and family; those of families that this CPU lacks are left out. */
+static const char *const FAMILIES[] = { "avx2", "plain", "avx512", "avx512bf16", "avx2bf16" };
+
 /* The modes of checkpoint i from the first on, `every` of them apart. */
 static void each_mode_of(size_t i, size_t first, unsigned every, void (*check)(const struct mode *mode))
 {
-	for (unsigned m = 0; m < 8; m++) {
+	for (unsigned m = 0; m < COUNT(FAMILIES) * 4; m++) {
 		struct mode mode = { .name = i < COUNT(FIXTURES) ? FIXTURES[i] : "tiny",
 			             .numerics = m & 1 ? NUMERICS_STRICT : NUMERICS_PRODUCTION,
 			             .form = m & 2 ? MLA_NAIVE : MLA_ABSORBED,
-			             .kernels = m & 4 ? "plain" : "avx2" };
+			             .kernels = FAMILIES[m / 4] };
+		const struct ops *ops;
 
-		if (m % every != first % every ||
-		    (!(m & 4) && !(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))))
+		if (m % every != first % every || ops_select(mode.kernels, &ops, NULL) < 0)
 			continue;
 		mode.dir = fixture_path(mode.name);
 		check(&mode);
 	}
 }
 
-/* With SKIMD_TEST_SHORT one mode of each checkpoint, not always the same. */
+/* With SKIMD_TEST_SHORT a few modes of each checkpoint, not always the same. */
 static void each_mode(void (*check)(const struct mode *mode))
 {
 	for (size_t i = 0; i < COUNT(FIXTURES) + 1; i++)
@@ -157,7 +161,8 @@ static void assert_equal_from(const struct mode *mode, const struct recording *a
 		if (memcmp(a->logits + pos * a->n_vocab, b->logits + pos * b->n_vocab,
 		           a->n_vocab * sizeof(*a->logits)) != 0)
 			fail_msg("%s, %s, %s, %s: the logits of position %zu differ", mode->name,
-			         mode->kernels, mode->numerics == NUMERICS_STRICT ? "strict" : "production",
+			         mode->kernels == NULL ? "best kernels" : mode->kernels,
+			         mode->numerics == NUMERICS_STRICT ? "strict" : "production",
 			         mode->form == MLA_NAIVE ? "naive" : "absorbed", pos);
 	}
 }
@@ -222,6 +227,99 @@ static void decoding_token_by_token_equals_prefill(void **state)
 {
 	(void)state;
 	some_modes(check_token_by_token);
+}
+
+/* So far in that threads share out the pages and the attention of few rows, in parts. More positions are chosen than are
+ * shared out at all, not in whole tiles; and v32-fp8 has channels for four threads. */
+#define N_FAR 2100
+#define FAR_TOPK "150"
+#define N_NEAR 100 /* all positions are attended to */
+#define N_BEHIND 12
+
+/* What follows is the same in each of these ways. */
+enum { ONE_BY_ONE, AT_ONCE, IN_COMPANY, OTHER_BRANCH, NEAR_COMPANY, N_WAYS };
+
+/* Two branches of the past and a shorter sequence, a token each in a pass. */
+static void go_on_together(struct engine *engine, const struct context *past, const uint32_t *tokens,
+                           struct recording *seen)
+{
+	struct append appends[] = {
+		{ fork_context(past, &seen[IN_COMPANY]), tokens + N_FAR, 1, false },
+		{ fork_context(past, &seen[OTHER_BRANCH]), tokens, 1, false },
+		{ new_context(engine, NULL), tokens + N_NEAR, 1, false },
+	};
+	struct err err;
+
+	forward(appends[2].context, tokens, N_NEAR);
+	watch(appends[2].context, &seen[NEAR_COMPANY]);
+	for (size_t n = 0; n < N_BEHIND; n++) {
+		assert_int_equal(context_forward(appends, COUNT(appends), NULL, &err), 0);
+		for (size_t i = 0; i < COUNT(appends); i++)
+			appends[i].tokens++;
+	}
+	for (size_t i = 0; i < COUNT(appends); i++)
+		context_free(appends[i].context);
+}
+
+static void go_on(const struct mode *mode, unsigned n_threads, const uint32_t *tokens, struct recording *seen)
+{
+	struct engine *engine = open_mode(mode, n_threads, 0);
+	struct context *past = new_context(engine, NULL), *branch;
+
+	assert_in_range(engine_shape(engine)->index_topk, N_NEAR + N_BEHIND, N_FAR);
+	for (size_t i = 0; i < N_WAYS; i++)
+		seen[i] = new_recording(engine, N_FAR + N_BEHIND);
+	forward(past, tokens, N_FAR);
+	branch = fork_context(past, &seen[ONE_BY_ONE]);
+	for (size_t i = 0; i < N_BEHIND; i++)
+		forward(branch, tokens + N_FAR + i, 1);
+	context_free(branch);
+	branch = fork_context(past, &seen[AT_ONCE]);
+	forward(branch, tokens + N_FAR, N_BEHIND);
+	context_free(branch);
+	go_on_together(engine, past, tokens, seen);
+	context_free(past);
+	engine_close(engine);
+}
+
+static void check_far(struct mode mode)
+{
+	static const unsigned N_THREADS[] = { 1, 2, 3, 5 };
+	struct recording expected[N_WAYS], seen[N_WAYS];
+	uint32_t tokens[N_FAR + N_BEHIND];
+	uint64_t seed = 59;
+
+	for (size_t i = 0; i < COUNT(tokens); i++)
+		tokens[i] = (uint32_t)(draw(&seed) % 96);
+	mode.dir = fixture_copy(mode.name);
+	change_config(&mode.dir, "index_topk", FAR_TOPK);
+	for (size_t i = 0; i < COUNT(N_THREADS); i++) {
+		go_on(&mode, N_THREADS[i], tokens, i == 0 ? expected : seen);
+		for (size_t way = 0; i > 0 && way < N_WAYS; way++) {
+			size_t first = way == NEAR_COMPANY ? N_NEAR : N_FAR;
+
+			assert_int_equal(seen[way].n, N_BEHIND);
+			assert_equal_from(&mode, &seen[way], &expected[way], first, first + N_BEHIND);
+			free(seen[way].logits);
+		}
+	}
+	assert_equal_from(&mode, &expected[AT_ONCE], &expected[ONE_BY_ONE], N_FAR, COUNT(tokens));
+	assert_equal_from(&mode, &expected[IN_COMPANY], &expected[ONE_BY_ONE], N_FAR, COUNT(tokens));
+	for (size_t way = 0; way < N_WAYS; way++)
+		free(expected[way].logits);
+	folder_remove(&mode.dir);
+}
+
+static void far_into_a_sequence_the_logits_do_not_depend_on_threads_either(void **state)
+{
+	static const struct mode MODES[] = {
+		{ "glm-dsa-shared", { "" }, NUMERICS_PRODUCTION, MLA_ABSORBED, NULL },
+		{ "v32-fp8", { "" }, NUMERICS_PRODUCTION, MLA_ABSORBED, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < (tests_are_short() ? 1 : COUNT(MODES)); i++)
+		check_far(MODES[i]);
 }
 
 #define N_SEQUENCES 4
@@ -707,7 +805,7 @@ static struct recording compute_dense(struct engine *engine, const uint32_t *tok
 	struct recording ret = new_recording(engine, n);
 	struct context *context = new_context(engine, &ret);
 
-	context_set_dense(context, true);
+	context_set_attention(context, ATTENTION_DENSE);
 	forward(context, tokens, n);
 	context_free(context);
 	return ret;
@@ -729,29 +827,6 @@ static void told_to_stop_beforehand_it_does_nothing(void **state)
 	append.n = 3;
 	assert_int_equal(context_forward(&append, 1, &stop, &err), -ECANCELED);
 	assert_int_equal(context_n_tokens(context), 0);
-	context_free(context);
-	engine_close(engine);
-}
-
-/* Its deeper layers hold what dense attention gave: no sparse sequence may take them over. */
-static void a_dense_context_has_no_blocks(void **state)
-{
-	struct mode mode = { "tiny", fixture_path("tiny"), NUMERICS_PRODUCTION, MLA_AUTO, NULL };
-	struct engine *engine = open_mode(&mode, 1, 0);
-	struct context *context = new_context(engine, NULL);
-	struct memory memory = { .n_blocks = 0 };
-	uint32_t tokens[BLOCK_TOKENS];
-	struct err err;
-	size_t n;
-
-	(void)state;
-	draw_tokens(engine, 97, tokens, BLOCK_TOKENS);
-	context_set_dense(context, true);
-	assert_int_equal(restore(context, tokens, BLOCK_TOKENS, &memory, &n, &err), -EINVAL);
-	assert_string_equal(err.text, "a dense context has no stored blocks");
-	forward(context, tokens, BLOCK_TOKENS);
-	assert_int_equal(save(context, 0, true, &memory, &err), -EINVAL);
-	assert_int_equal(memory.n_blocks, 0);
 	context_free(context);
 	engine_close(engine);
 }
@@ -891,6 +966,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logits_depend_on_neither_passes_nor_threads),
 		cmocka_unit_test(decoding_token_by_token_equals_prefill),
+		cmocka_unit_test(far_into_a_sequence_the_logits_do_not_depend_on_threads_either),
 		cmocka_unit_test(sequences_that_run_together_do_not_see_one_another),
 		cmocka_unit_test(branches_equal_sequences_that_were_never_forked),
 		cmocka_unit_test(a_parent_may_be_freed_before_its_branches),
@@ -901,7 +977,6 @@ int main(void)
 		cmocka_unit_test(a_store_that_fails_is_reported_and_leaves_the_context_usable),
 		cmocka_unit_test(a_cancelled_pass_leaves_whole_sequences),
 		cmocka_unit_test(told_to_stop_beforehand_it_does_nothing),
-		cmocka_unit_test(a_dense_context_has_no_blocks),
 		cmocka_unit_test(an_index_topk_beyond_the_sequence_is_dense_attention_and_a_small_one_is_not),
 		cmocka_unit_test(every_query_looks_at_index_topk_earlier_positions_in_order),
 		cmocka_unit_test(a_token_beyond_the_vocabulary_is_refused_before_anything_is_done),

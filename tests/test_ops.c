@@ -15,12 +15,12 @@
 #include "model/ops.h"
 #include "tests/fixture.h"
 
-static const struct ops *families[4];
+static const struct ops *families[6];
 static size_t n_families;
 
 static int find_families(void **state)
 {
-	static const char *const NAMES[] = { "plain", "avx2" };
+	static const char *const NAMES[] = { "plain", "avx2", "avx512", "avx512bf16", "avx2bf16" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(NAMES); i++)
@@ -78,6 +78,44 @@ static void the_environment_chooses_a_family_and_a_setting_overrules_it(void **s
 	free(before);
 }
 
+static float of_bits(uint32_t bits)
+{
+	float ret;
+
+	memcpy(&ret, &bits, sizeof(ret));
+	return ret;
+}
+
+static float round_bf16(float value)
+{
+	return of_bits((uint32_t)bf16_bits(value) << 16);
+}
+
+/* What the family makes of a value that meets bf16, or does not. */
+static float input_of(const struct ops *ops, bool bf16, float value)
+{
+	return ops->rounds_inputs && bf16 ? round_bf16(value) : value;
+}
+
+/* acc + a * b as the family computes it in float32. */
+static float muladd(const struct ops *ops, float a, float b, float acc)
+{
+	float product = a * b;
+
+	return strcmp(ops->name, "plain") == 0 ? acc + product : fmaf(a, b, acc);
+}
+
+/* Floats that no result may depend on. */
+static float *poisoned_array(size_t n)
+{
+	float *ret = array_new(float, n);
+
+	assert_non_null(ret);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = NAN;
+	return ret;
+}
+
 /* A product with its operands. */
 struct trial {
 	size_t n_rows, n_in, n_out, ldx, ldy;
@@ -95,7 +133,12 @@ static void trial_init(struct trial *trial, size_t n_rows, size_t n_in, size_t n
 	trial->x = draw_array(n_rows * trial->ldx, seed);
 	for (size_t i = 0; bf16 && i < n_in * n_out; i++)
 		trial->weights[i] = round_bf16(trial->weights[i]);
+	for (size_t i = 0; i < n_rows * trial->ldx; i++) {
+		if (i % trial->ldx >= n_in)
+			trial->x[i] = NAN;
+	}
 	assert_int_equal(matrix_pack(trial->weights, (uint32_t)n_out, (uint32_t)n_in, &trial->matrix), 0);
+	assert_int_equal(trial->matrix.bf16, bf16);
 }
 
 static void trial_done(struct trial *trial)
@@ -107,23 +150,24 @@ static void trial_done(struct trial *trial)
 
 static float *multiply(const struct trial *trial, const struct ops *ops)
 {
-	float *y = array_new(float, trial->n_rows, trial->ldy);
+	float *y = poisoned_array(trial->n_rows * trial->ldy);
 
-	assert_non_null(y);
 	ops->matmul(y, trial->ldy, trial->x, trial->ldx, trial->n_rows, &trial->matrix, 0,
 	            matrix_n_panels(&trial->matrix));
 	return y;
 }
 
-static void check_product(const struct trial *trial, const float *y)
+static void check_product(const struct trial *trial, const struct ops *ops)
 {
+	float *y = multiply(trial, ops);
+
 	for (size_t m = 0; m < trial->n_rows; m++) {
 		for (size_t o = 0; o < trial->n_out; o++) {
 			double sum = 0, size = 0;
 
 			for (size_t k = 0; k < trial->n_in; k++) {
-				double term = (double)trial->x[m * trial->ldx + k] *
-				              (double)trial->weights[o * trial->n_in + k];
+				float x = input_of(ops, trial->matrix.bf16, trial->x[m * trial->ldx + k]);
+				double term = (double)x * (double)trial->weights[o * trial->n_in + k];
 
 				sum += term;
 				size += fabs(term);
@@ -132,165 +176,286 @@ static void check_product(const struct trial *trial, const float *y)
 			             6e-8 * (double)(trial->n_in + 1));
 		}
 	}
+	free(y);
 }
 
-static const size_t WIDTHS_IN[] = { 1, 2, 31, 64, 130 }, WIDTHS_OUT[] = { 1, 15, 16, 17, 48, 65, 130 };
+static void check_products_of(size_t n_rows, size_t n_in, size_t n_out, uint64_t *seed)
+{
+	for (int bf16 = 0; bf16 <= 1; bf16++) {
+		struct trial trial;
+
+		trial_init(&trial, n_rows, n_in, n_out, bf16 != 0, seed);
+		for (size_t f = 0; f < n_families; f++)
+			check_product(&trial, families[f]);
+		trial_done(&trial);
+	}
+}
 
 static void products_are_the_sums_of_double_precision(void **state)
 {
-	struct trial trial;
+	static const size_t WIDTHS_IN[] = { 1, 2, 3, 31, 64, 130 },
+			    WIDTHS_OUT[] = { 1, 15, 16, 17, 48, 65, 130 };
 	uint64_t seed = 11;
 
 	(void)state;
-	for (size_t f = 0; f < n_families; f++) {
-		for (size_t i = 0; i < COUNT(WIDTHS_IN) * COUNT(WIDTHS_OUT); i++) {
-			for (size_t n_rows = 1; n_rows <= 13; n_rows += 1 + i % 4) {
-				float *y;
-
-				trial_init(&trial, n_rows, WIDTHS_IN[i % COUNT(WIDTHS_IN)],
-				           WIDTHS_OUT[i / COUNT(WIDTHS_IN)], n_rows % 2 == 0, &seed);
-				y = multiply(&trial, families[f]);
-				check_product(&trial, y);
-				free(y);
-				trial_done(&trial);
-			}
-		}
+	for (size_t i = 0; i < COUNT(WIDTHS_IN) * COUNT(WIDTHS_OUT); i++) {
+		for (size_t n_rows = 1; n_rows <= 13; n_rows += 1 + i % 4)
+			check_products_of(n_rows, WIDTHS_IN[i % COUNT(WIDTHS_IN)],
+			                  WIDTHS_OUT[i / COUNT(WIDTHS_IN)], &seed);
 	}
 }
 
-/* Every row by itself, panel by panel, into rows of their own. */
-static void check_pieces(const struct trial *trial, const struct ops *ops, const float *whole)
+/* Around the blocks of inputs that a family may round together. */
+static void products_of_wide_inputs_are_the_sums_of_double_precision(void **state)
 {
-	float *y = array_new(float, trial->ldy);
+	static const size_t WIDTHS_IN[] = { 511, 512, 513, 1027 }, ROWS[] = { 1, 3, 12, 29 };
+	uint64_t seed = 23;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(WIDTHS_IN) * COUNT(ROWS); i++)
+		check_products_of(ROWS[i % COUNT(ROWS)], WIDTHS_IN[i / COUNT(ROWS)],
+		                  (i + i / COUNT(ROWS)) % 2 == 0 ? 17 : 140, &seed);
+}
+
+/* Some panels of one row, into a row of NaN where nothing else may be written. */
+static void check_piece(const struct trial *trial, const struct ops *ops, const float *whole, size_t m,
+                        size_t first, size_t end)
+{
+	float *y = poisoned_array(trial->ldy);
+	size_t n_written = (end * PANEL < trial->n_out ? end * PANEL : trial->n_out) - first * PANEL;
+
+	ops->matmul(y, trial->ldy, trial->x + m * trial->ldx, trial->ldx, 1, &trial->matrix, first, end);
+	assert_memory_equal(y + first * PANEL, whole + m * trial->ldy + first * PANEL,
+	                    n_written * sizeof(*y));
+	for (size_t i = 0; i < trial->ldy; i++)
+		assert_true((i >= first * PANEL && i < end * PANEL) || isnan(y[i]));
+	free(y);
+}
+
+/* Every row by itself, in pieces of so many panels. */
+static void check_pieces(const struct trial *trial, const struct ops *ops)
+{
+	float *whole = multiply(trial, ops);
 	size_t n_panels = matrix_n_panels(&trial->matrix);
 
-	assert_non_null(y);
 	for (size_t step = 1; step <= n_panels; step++) {
 		for (size_t m = 0; m < trial->n_rows; m++) {
 			for (size_t first = 0; first < n_panels; first += step)
-				ops->matmul(y, trial->ldy, trial->x + m * trial->ldx, trial->ldx, 1,
-				            &trial->matrix, first,
+				check_piece(trial, ops, whole, m, first,
 				            first + step < n_panels ? first + step : n_panels);
-			assert_memory_equal(y, whole + m * trial->ldy, trial->n_out * sizeof(*y));
 		}
 	}
-	free(y);
+	free(whole);
 }
 
 static void a_product_depends_on_neither_rows_nor_panels_beside_it(void **state)
 {
-	struct trial trial;
+	static const size_t ROWS[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 24, 31 };
 	uint64_t seed = 12;
 
 	(void)state;
-	for (size_t f = 0; f < n_families; f++) {
-		for (size_t n_rows = 1; n_rows <= 13; n_rows++) {
-			float *y;
+	for (size_t i = 0; i < COUNT(ROWS) * 2; i++) {
+		size_t n_rows = ROWS[i / 2];
+		struct trial trial;
 
-			trial_init(&trial, n_rows, 70 + n_rows, 16 * 9 + n_rows, n_rows % 3 == 0, &seed);
-			y = multiply(&trial, families[f]);
-			check_pieces(&trial, families[f], y);
-			free(y);
-			trial_done(&trial);
-		}
+		trial_init(&trial, n_rows, n_rows == 31 ? 600 : 70 + n_rows, 16 * 9 + n_rows % 16, i % 2 == 0,
+		           &seed);
+		for (size_t f = 0; f < n_families; f++)
+			check_pieces(&trial, families[f]);
+		trial_done(&trial);
 	}
 }
 
 /* Each output is one accumulator over the inputs in rising order, with the family's multiply-add. */
+static void check_order(const struct trial *trial, const struct ops *ops)
+{
+	float *y = multiply(trial, ops);
+
+	for (size_t i = 0; i < trial->n_rows * trial->n_out; i++) {
+		const float *x = trial->x + i / trial->n_out * trial->ldx;
+		const float *w = trial->weights + i % trial->n_out * trial->n_in;
+		float sum = 0;
+
+		for (size_t k = 0; k < trial->n_in; k++)
+			sum = muladd(ops, x[k], w[k], sum);
+		assert_memory_equal(&y[i / trial->n_out * trial->ldy + i % trial->n_out], &sum, sizeof(sum));
+	}
+	free(y);
+}
+
 static void a_product_is_summed_in_rising_order(void **state)
 {
-	struct trial trial;
 	uint64_t seed = 13;
 
 	(void)state;
-	trial_init(&trial, 7, 333, 40, false, &seed);
-	for (size_t f = 0; f < n_families; f++) {
-		bool fused = strcmp(families[f]->name, "plain") != 0;
-		float *y = multiply(&trial, families[f]);
+	for (int bf16 = 0; bf16 <= 1; bf16++) {
+		struct trial trial;
 
-		for (size_t i = 0; i < trial.n_rows * trial.n_out; i++) {
-			const float *x = trial.x + i / trial.n_out * trial.ldx;
-			const float *w = trial.weights + i % trial.n_out * trial.n_in;
-			float sum = 0;
-
-			for (size_t k = 0; k < trial.n_in; k++) {
-				float product = x[k] * w[k];
-
-				sum = fused ? fmaf(x[k], w[k], sum) : sum + product;
-			}
-			assert_memory_equal(&y[i / trial.n_out * trial.ldy + i % trial.n_out], &sum,
-			                    sizeof(sum));
+		trial_init(&trial, 7, 333, 40, bf16 != 0, &seed);
+		for (size_t f = 0; f < n_families; f++) {
+			if (bf16 == 0 || !families[f]->rounds_inputs)
+				check_order(&trial, families[f]);
 		}
-		free(y);
+		trial_done(&trial);
 	}
-	trial_done(&trial);
+}
+
+/* A matrix of zeros. */
+static struct matrix new_matrix(uint32_t n_out, uint32_t n_in, bool bf16)
+{
+	struct matrix ret = { .n_out = n_out, .n_in = n_in, .bf16 = bf16 };
+
+	ret.panels = array_new(uint8_t, matrix_panel_bytes(&ret), matrix_n_panels(&ret));
+	assert_non_null(ret.panels);
+	return ret;
+}
+
+static void an_output_put_in_stands_where_its_panel_says(void **state)
+{
+	enum { N_OUT = 18, N_IN = 5, OUTPUT = 17 }; /* the second of the second panel */
+	const float row[N_IN] = { 1, 1.00390625F, -2, 1.01171875F, -INFINITY }; /* ties, down and up */
+	struct matrix wide = new_matrix(N_OUT, N_IN, false), narrow = new_matrix(N_OUT, N_IN, true);
+	const float *floats = wide.panels;
+	const uint32_t *words = narrow.panels;
+	uint32_t expected[3] = { 0x3f803f80, 0x3f82c000, 0x0000ff80 };
+
+	(void)state;
+	assert_int_equal(matrix_panel_bytes(&wide), N_IN * PANEL * 4);
+	assert_int_equal(matrix_panel_bytes(&narrow), 3 * PANEL * 4);
+	matrix_put_row(&wide, OUTPUT, row);
+	matrix_put_row(&narrow, OUTPUT, row);
+	for (size_t i = 0; i < 2 * N_IN * PANEL; i++)
+		assert_true(floats[i] == (i % PANEL == 1 && i >= N_IN * PANEL ? row[i / PANEL - N_IN] : 0));
+	for (size_t i = 0; i < 2 * 3 * PANEL; i++)
+		assert_int_equal(words[i], i % PANEL == 1 && i >= 3 * PANEL ? expected[i / PANEL - 3] : 0);
+	matrix_done(&wide);
+	matrix_done(&narrow);
+}
+
+static void a_matrix_of_rows_put_in_is_the_matrix_packed(void **state)
+{
+	uint64_t seed = 24;
+
+	(void)state;
+	for (uint32_t i = 0; i < 12; i++) {
+		uint32_t n_in = 1 + i * 3, n_out = 1 + i * 7;
+		struct trial trial;
+		struct matrix put = new_matrix(n_out, n_in, i % 2 == 0);
+
+		trial_init(&trial, 1, n_in, n_out, i % 2 == 0, &seed);
+		for (uint32_t o = n_out; o-- > 0;) {
+			float *other = draw_array(n_in, &seed); /* which the second row replaces */
+
+			matrix_put_row(&put, o, other);
+			matrix_put_row(&put, o, trial.weights + (size_t)o * n_in);
+			free(other);
+		}
+		assert_memory_equal(put.panels, trial.matrix.panels,
+		                    matrix_panel_bytes(&put) * matrix_n_panels(&put));
+		matrix_done(&put);
+		trial_done(&trial);
+	}
+}
+
+/* The same values as a matrix of float32, made so by one more output, which no bf16 holds. */
+static void check_forms(const struct trial *narrow, const struct ops *ops)
+{
+	struct trial wide = *narrow;
+	float *rows = array_new(float, narrow->n_out + 1, narrow->n_in), *y[2];
+
+	assert_non_null(rows);
+	memcpy(rows, narrow->weights, narrow->n_out * narrow->n_in * sizeof(*rows));
+	rows[narrow->n_out * narrow->n_in] = 0.1F;
+	assert_int_equal(matrix_pack(rows, (uint32_t)narrow->n_out + 1, (uint32_t)narrow->n_in, &wide.matrix),
+	                 0);
+	assert_false(wide.matrix.bf16);
+	y[0] = multiply(narrow, ops);
+	y[1] = multiply(&wide, ops);
+	for (size_t m = 0; m < narrow->n_rows; m++)
+		assert_memory_equal(y[0] + m * narrow->ldy, y[1] + m * narrow->ldy,
+		                    narrow->n_out * sizeof(float));
+	matrix_done(&wide.matrix);
+	free(rows);
+	free(y[0]);
+	free(y[1]);
 }
 
 static void a_bf16_matrix_gives_what_its_values_give_in_float32(void **state)
 {
-	struct trial trial;
+	static const size_t WIDTHS_IN[] = { 1, 2, 65, 66 };
 	uint64_t seed = 14;
 
 	(void)state;
-	trial_init(&trial, 9, 65, 50, true, &seed);
-	for (size_t f = 0; f < n_families; f++) {
-		float *narrow = multiply(&trial, families[f]), *wide;
-		struct matrix matrix = trial.matrix;
-		float *rows = array_new(float, trial.n_out + 1, trial.n_in);
+	for (size_t i = 0; i < COUNT(WIDTHS_IN); i++) {
+		struct trial trial;
 
-		assert_true(matrix.bf16);
-		memcpy(rows, trial.weights, trial.n_out * trial.n_in * sizeof(*rows));
-		rows[trial.n_out * trial.n_in] = 0.1F; /* one more output, which no bf16 holds */
-		assert_int_equal(
-			matrix_pack(rows, (uint32_t)trial.n_out + 1, (uint32_t)trial.n_in, &trial.matrix), 0);
-		assert_false(trial.matrix.bf16);
-		wide = multiply(&trial, families[f]);
-		for (size_t m = 0; m < trial.n_rows; m++)
-			assert_memory_equal(wide + m * trial.ldy, narrow + m * trial.ldy,
-			                    trial.n_out * sizeof(*wide));
-		matrix_done(&trial.matrix);
-		trial.matrix = matrix;
-		free(rows);
-		free(narrow);
-		free(wide);
+		trial_init(&trial, 9, WIDTHS_IN[i], 50, true, &seed);
+		for (size_t f = 0; f < n_families; f++) {
+			if (!families[f]->rounds_inputs)
+				check_forms(&trial, families[f]);
+		}
+		trial_done(&trial);
 	}
-	trial_done(&trial);
 }
 
+/* An indexer's queries and a page of its keys; the scores are made as indexer.c makes them. */
 struct scan {
-	uint32_t n_heads, width;
-	size_t n_groups;
-	float *q, *weights, *keys;
+	uint32_t n_heads, width, n_keys;
+	size_t ldd;
+	float *q, *weights, *rows;
+	struct matrix keys;
 };
 
-static void scan_init(struct scan *scan, uint32_t n_heads, uint32_t width, size_t n_groups, uint64_t *seed)
+static void scan_init(struct scan *scan, uint32_t n_heads, uint32_t width, uint32_t n_groups, bool bf16,
+                      uint64_t *seed)
 {
-	*scan = (struct scan){ n_heads, width, n_groups, NULL, NULL, NULL };
+	*scan = (struct scan){ .n_heads = n_heads, .width = width, .n_keys = n_groups * INDEX_GROUP };
+	scan->ldd = scan->n_keys + 3;
 	scan->q = draw_array((size_t)n_heads * width, seed);
 	scan->weights = draw_array(n_heads, seed);
-	scan->keys = draw_array(n_groups * width * INDEX_GROUP, seed);
+	scan->rows = draw_array((size_t)scan->n_keys * width, seed);
+	scan->keys = new_matrix(scan->n_keys, width, bf16);
+	for (uint32_t s = 0; s < scan->n_keys; s++) {
+		float *row = scan->rows + (size_t)s * width;
+
+		for (uint32_t d = 0; bf16 && d < width; d++)
+			row[d] = round_bf16(row[d]);
+		matrix_put_row(&scan->keys, s, row);
+	}
 }
 
 static void scan_done(struct scan *scan)
 {
 	free(scan->q);
 	free(scan->weights);
-	free(scan->keys);
+	free(scan->rows);
+	matrix_done(&scan->keys);
 }
 
-static void check_scan(const struct scan *scan, const float *scores)
+static float *scan_scores(const struct scan *scan, const struct ops *ops)
 {
-	for (size_t s = 0; s < scan->n_groups * INDEX_GROUP; s++) {
-		const float *keys =
-			scan->keys + s / INDEX_GROUP * scan->width * INDEX_GROUP + s % INDEX_GROUP;
+	float *dots = poisoned_array(scan->n_heads * scan->ldd), *ret = poisoned_array(scan->n_keys);
+
+	ops->matmul(dots, scan->ldd, scan->q, scan->width, scan->n_heads, &scan->keys, 0,
+	            matrix_n_panels(&scan->keys));
+	ops->weigh_scores(ret, dots, scan->ldd, scan->weights, scan->n_heads, scan->n_keys);
+	free(dots);
+	return ret;
+}
+
+static void check_scan(const struct scan *scan, const struct ops *ops)
+{
+	float *scores = scan_scores(scan, ops);
+
+	for (size_t s = 0; s < scan->n_keys; s++) {
 		double sum = 0, size = 0;
 
 		for (uint32_t j = 0; j < scan->n_heads; j++) {
 			double dot = 0, terms = 0;
 
 			for (uint32_t d = 0; d < scan->width; d++) {
-				double term = (double)scan->q[j * scan->width + d] *
-				              (double)keys[(size_t)d * INDEX_GROUP];
+				float q = input_of(ops, scan->keys.bf16, scan->q[j * scan->width + d]);
+				double term = (double)q * (double)scan->rows[s * scan->width + d];
 
 				dot += term;
 				terms += fabs(term);
@@ -300,47 +465,69 @@ static void check_scan(const struct scan *scan, const float *scores)
 		}
 		assert_close((double)scores[s], sum, size, 6e-8 * (scan->width + scan->n_heads));
 	}
+	free(scores);
 }
 
 static void index_scores_are_weighted_sums_of_what_is_positive(void **state)
 {
-	static const uint32_t HEADS[] = { 1, 2, 3, 4, 7, 8 }, WIDTHS[] = { 2, 20, 64 };
-	struct scan scan;
+	static const uint32_t HEADS[] = { 1, 2, 3, 4, 7, 8 }, WIDTHS[] = { 1, 2, 20, 33, 64 };
 	uint64_t seed = 15;
 
 	(void)state;
-	for (size_t f = 0; f < n_families; f++) {
-		for (size_t i = 0; i < COUNT(HEADS) * COUNT(WIDTHS); i++) {
-			size_t n_groups = 1 + i % 5;
-			float *scores = array_new(float, n_groups, INDEX_GROUP), one[INDEX_GROUP];
+	for (uint32_t i = 0; i < COUNT(HEADS) * COUNT(WIDTHS) * 2; i++) {
+		struct scan scan;
 
-			scan_init(&scan, HEADS[i / COUNT(WIDTHS)], WIDTHS[i % COUNT(WIDTHS)], n_groups,
-			          &seed);
-			families[f]->index_scores(scores, scan.q, scan.weights, scan.keys, n_groups,
-			                          scan.n_heads, scan.width);
-			check_scan(&scan, scores);
-			/* a group by itself: the same bits */
-			families[f]->index_scores(one, scan.q, scan.weights,
-			                          scan.keys + (n_groups - 1) * scan.width * INDEX_GROUP, 1,
-			                          scan.n_heads, scan.width);
-			assert_memory_equal(one, scores + (n_groups - 1) * INDEX_GROUP, sizeof(one));
-			free(scores);
-			scan_done(&scan);
-		}
+		scan_init(&scan, HEADS[i / 2 / COUNT(WIDTHS)], WIDTHS[i / 2 % COUNT(WIDTHS)], 1 + i / 2 % 5,
+		          i % 2 == 0, &seed);
+		for (size_t f = 0; f < n_families; f++)
+			check_scan(&scan, families[f]);
+		scan_done(&scan);
 	}
+}
+
+/* Over the heads in order, each key for itself, whatever lies beside it. */
+static void index_scores_are_weighed_in_the_order_of_heads(void **state)
+{
+	enum { N_HEADS = 11, N = 5 * INDEX_GROUP, LDD = N + 1 };
+	uint64_t seed = 25;
+	float *dots = draw_array((size_t)N_HEADS * LDD, &seed), *weights = draw_array(N_HEADS, &seed);
+
+	(void)state;
+	for (size_t f = 0; f < n_families; f++) {
+		float scores[N + 1], group[INDEX_GROUP];
+
+		scores[N] = 17;
+		families[f]->weigh_scores(scores, dots, LDD, weights, N_HEADS, N);
+		for (size_t s = 0; s < N; s++) {
+			float sum = 0;
+
+			for (size_t j = 0; j < N_HEADS; j++) {
+				float dot = dots[j * LDD + s];
+
+				sum = muladd(families[f], weights[j], dot > 0 ? dot : 0, sum);
+			}
+			assert_memory_equal(&scores[s], &sum, sizeof(sum));
+		}
+		for (size_t s = 0; s < N; s += INDEX_GROUP) {
+			families[f]->weigh_scores(group, dots + s, LDD, weights, N_HEADS, INDEX_GROUP);
+			assert_memory_equal(group, scores + s, sizeof(group));
+		}
+		assert_true(scores[N] == 17);
+	}
+	free(dots);
+	free(weights);
 }
 
 static void index_scores_of_opposed_keys_are_zero(void **state)
 {
-	float q[8], weights[2] = { -1, 2 }, keys[4 * INDEX_GROUP], scores[INDEX_GROUP];
+	const float weights[2] = { -1, 2 };
+	float dots[2 * INDEX_GROUP], scores[INDEX_GROUP];
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(q); i++)
-		q[i] = 1;
-	for (size_t i = 0; i < COUNT(keys); i++)
-		keys[i] = -1;
+	for (size_t i = 0; i < COUNT(dots); i++)
+		dots[i] = i % 3 == 0 ? -0.0F : i % 3 == 1 ? -3 : -INFINITY;
 	for (size_t f = 0; f < n_families; f++) {
-		families[f]->index_scores(scores, q, weights, keys, 1, 2, 4);
+		families[f]->weigh_scores(scores, dots, INDEX_GROUP, weights, 2, INDEX_GROUP);
 		for (size_t i = 0; i < INDEX_GROUP; i++)
 			assert_true(scores[i] == 0);
 	}
@@ -349,40 +536,52 @@ static void index_scores_of_opposed_keys_are_zero(void **state)
 #define PAGE_TOKENS 64
 #define N_POSITIONS 200
 
-/* A layer's rows in pages, as the cache keeps them, and what they say in float32. */
+/* A layer's rows in pages, as the cache keeps them, what they say in float32, and a query. What is in no row is NaN. */
 struct rows {
-	struct attend_shape shape;
 	struct kv_view view;
 	const uint8_t *pages[4];
+	uint32_t n_heads, rank_stride;
 	float *latents, *rope_keys; /* [N_POSITIONS][rank], [N_POSITIONS][rope] */
-	float *q;
+	float *q; /* [rank + rope][n_heads] */
 };
+
+/* n values into the place of a row, and what is left of them there back. */
+static void keep_row(uint8_t *place, float *values, size_t n, bool bf16)
+{
+	store_row(place, values, n, bf16);
+	load_row(values, place, n, bf16);
+}
+
+static uint8_t *new_page(const struct rows *rows, size_t first)
+{
+	const struct kv_view *view = &rows->view;
+	size_t element = view->bf16 ? 2 : 4;
+	size_t bytes = view->rope_offset + (PAGE_TOKENS * view->rope + RANK_PAD) * element;
+	uint8_t *page = array_new(uint8_t, bytes);
+
+	assert_non_null(page);
+	memset(page, 0xff, bytes);
+	for (size_t t = 0; t < PAGE_TOKENS && first + t < N_POSITIONS; t++) {
+		keep_row(page + view->latent_offset + t * view->rank * element,
+		         rows->latents + (first + t) * view->rank, view->rank, view->bf16);
+		keep_row(page + view->rope_offset + t * view->rope * element,
+		         rows->rope_keys + (first + t) * view->rope, view->rope, view->bf16);
+	}
+	return page;
+}
 
 static void rows_init(struct rows *rows, uint32_t n_heads, uint32_t rank, uint32_t rope, bool bf16,
                       uint64_t *seed)
 {
-	size_t element = bf16 ? 2 : 4, page_bytes = PAGE_TOKENS * (rank + rope) * element + 64;
-
-	rows->shape = (struct attend_shape){ n_heads, (uint32_t)round_up(rank, RANK_PAD), rope, 0.7F };
-	rows->view = (struct kv_view){ rows->pages, PAGE_TOKENS, 64,  64 + PAGE_TOKENS * rank * element,
-		                       rank,        rope,        bf16 };
+	*rows = (struct rows){ .n_heads = n_heads, .rank_stride = (uint32_t)round_up(rank, RANK_PAD) };
+	rows->view =
+		(struct kv_view){ rows->pages, PAGE_TOKENS, 64,  64 + PAGE_TOKENS * rank * (bf16 ? 2 : 4),
+		                  rank,        rope,        bf16 };
 	rows->latents = draw_array((size_t)N_POSITIONS * rank, seed);
 	rows->rope_keys = draw_array((size_t)N_POSITIONS * rope, seed);
-	rows->q = draw_array((size_t)(rows->shape.rank + rope) * n_heads, seed);
-	for (size_t i = 0; i < COUNT(rows->pages); i++) {
-		uint8_t *page = array_new(uint8_t, page_bytes);
-
-		for (size_t t = 0; t < PAGE_TOKENS && i * PAGE_TOKENS + t < N_POSITIONS; t++) {
-			float *latent = rows->latents + (i * PAGE_TOKENS + t) * rank;
-			float *rope_key = rows->rope_keys + (i * PAGE_TOKENS + t) * rope;
-
-			store_row(page + rows->view.latent_offset + t * rank * element, latent, rank, bf16);
-			load_row(latent, page + rows->view.latent_offset + t * rank * element, rank, bf16);
-			store_row(page + rows->view.rope_offset + t * rope * element, rope_key, rope, bf16);
-			load_row(rope_key, page + rows->view.rope_offset + t * rope * element, rope, bf16);
-		}
-		rows->pages[i] = page;
-	}
+	rows->q = draw_array((size_t)(rank + rope) * n_heads, seed);
+	for (size_t i = 0; i < COUNT(rows->pages); i++)
+		rows->pages[i] = new_page(rows, i * PAGE_TOKENS);
 }
 
 static void rows_done(struct rows *rows)
@@ -394,37 +593,128 @@ static void rows_done(struct rows *rows)
 	free(rows->q);
 }
 
-static double score_of(const struct rows *rows, uint32_t head, size_t pos)
+/* The query rounded where the family does so; by words, so that it must be pairs that a row holds. */
+static float query_of(const struct rows *rows, const struct ops *ops, size_t k, uint32_t head)
 {
-	uint32_t rank = rows->view.rank, rope = rows->view.rope, n_heads = rows->shape.n_heads;
-	double sum = 0;
+	bool pairs = rows->view.bf16 && rows->view.rank % 2 == 0 && rows->view.rope % 2 == 0;
 
-	for (uint32_t k = 0; k < rank; k++)
-		sum += (double)rows->q[k * n_heads + head] * (double)rows->latents[pos * rank + k];
-	for (uint32_t k = 0; k < rope; k++)
-		sum += (double)rows->q[(rows->shape.rank + k) * n_heads + head] *
-		       (double)rows->rope_keys[pos * rope + k];
-	return sum * (double)rows->shape.scale;
+	return input_of(ops, pairs, rows->q[k * rows->n_heads + head]);
 }
 
-static void check_head(const struct rows *rows, uint32_t head, const uint32_t *list, size_t n,
-                       const float *out, const float *weights)
+static float key_of(const struct rows *rows, size_t pos, size_t k)
 {
-	double p[N_POSITIONS], sum = 0;
+	uint32_t rank = rows->view.rank;
 
-	for (size_t i = 0; i < n; i++) {
-		p[i] = exp(score_of(rows, head, list == NULL ? i : list[i]));
-		sum += p[i];
+	return k < rank ? rows->latents[pos * rank + k] : rows->rope_keys[pos * rows->view.rope + k - rank];
+}
+
+/* What each step of an attention left. */
+struct attention {
+	struct attend attend;
+	float *scores, *shares; /* [n_rows][n_heads] */
+	float *out; /* [n_heads][rank_stride] */
+};
+
+/* In parts of so many rows and channels, the last one first. */
+static struct attention attend_in_parts(const struct ops *ops, const struct rows *rows, const uint32_t *list,
+                                        size_t n, size_t part_rows, size_t part_channels)
+{
+	size_t n_tile = attend_tile_floats(rows->view.rank, rows->view.rope, rows->n_heads);
+	float *tile = poisoned_array(n_tile);
+	struct attention ret = { .scores = poisoned_array(n * rows->n_heads),
+		                 .shares = poisoned_array(n * rows->n_heads),
+		                 .out = poisoned_array((size_t)rows->n_heads * rows->rank_stride) };
+
+	ret.attend = (struct attend){ &rows->view,   rows->q,           list, n,
+		                      rows->n_heads, rows->rank_stride, 0.7F, ret.shares };
+	for (size_t end = n, first; end > 0; end = first) {
+		first = (end - 1) / part_rows * part_rows;
+		ops->attend_score(&ret.attend, first, end, tile);
+		memset(tile, 0xff, n_tile * sizeof(*tile));
 	}
-	for (size_t i = 0; i < n; i++)
-		assert_close((double)weights[i * rows->shape.n_heads + head], p[i] / sum, p[i] / sum, 2e-5);
-	for (uint32_t c = 0; c < rows->shape.rank; c++) {
-		double mixed = 0;
+	memcpy(ret.scores, ret.shares, n * rows->n_heads * sizeof(float));
+	ops->attend_softmax(&ret.attend);
+	for (size_t end = rows->rank_stride, first; end > 0; end = first) {
+		first = (end - 1) / part_channels * part_channels;
+		ops->attend_mix(&ret.attend, ret.out, first, end);
+	}
+	free(tile);
+	return ret;
+}
 
-		for (size_t i = 0; c < rows->view.rank && i < n; i++)
-			mixed += p[i] / sum *
-			         (double)rows->latents[(list == NULL ? i : list[i]) * rows->view.rank + c];
-		assert_close((double)out[head * rows->shape.rank + c], mixed, 1, 1e-5);
+static struct attention attend_at_once(const struct ops *ops, const struct rows *rows, const uint32_t *list,
+                                       size_t n)
+{
+	return attend_in_parts(ops, rows, list, n, N_POSITIONS, rows->rank_stride);
+}
+
+static void attention_done(struct attention *attention)
+{
+	free(attention->scores);
+	free(attention->shares);
+	free(attention->out);
+}
+
+static size_t position_of(const struct attention *attention, size_t i)
+{
+	return attention->attend.rows == NULL ? i : attention->attend.rows[i];
+}
+
+static void check_scores(const struct attention *attention, const struct rows *rows, const struct ops *ops,
+                         uint32_t head)
+{
+	size_t width = rows->view.rank + rows->view.rope;
+
+	for (size_t i = 0; i < attention->attend.n_rows; i++) {
+		double sum = 0, size = 0;
+
+		for (size_t k = 0; k < width; k++) {
+			double term = (double)query_of(rows, ops, k, head) *
+			              (double)key_of(rows, position_of(attention, i), k);
+
+			sum += term;
+			size += fabs(term);
+		}
+		assert_close((double)attention->scores[i * rows->n_heads + head],
+		             sum * (double)attention->attend.scale, size, 6e-8 * (double)(width + 1));
+	}
+}
+
+static void check_shares(const struct attention *attention, uint32_t head)
+{
+	const struct attend *attend = &attention->attend;
+	double most = -INFINITY, sum = 0;
+
+	for (size_t i = 0; i < attend->n_rows; i++)
+		most = fmax(most, (double)attention->scores[i * attend->n_heads + head]);
+	for (size_t i = 0; i < attend->n_rows; i++)
+		sum += exp((double)attention->scores[i * attend->n_heads + head] - most);
+	for (size_t i = 0; i < attend->n_rows; i++) {
+		double share = exp((double)attention->scores[i * attend->n_heads + head] - most) / sum;
+
+		assert_close((double)attention->shares[i * attend->n_heads + head], share, share,
+		             5e-7 + 6e-8 * (double)attend->n_rows);
+	}
+}
+
+static void check_mixture(const struct attention *attention, const struct rows *rows, const struct ops *ops,
+                          uint32_t head)
+{
+	const struct attend *attend = &attention->attend;
+	bool pairs = rows->view.bf16 && rows->view.rank % 2 == 0 && rows->view.rope % 2 == 0;
+
+	for (uint32_t c = 0; c < rows->view.rank; c++) {
+		double mixed = 0, size = 0;
+
+		for (size_t i = 0; i < attend->n_rows; i++) {
+			float share = input_of(ops, pairs, attention->shares[i * attend->n_heads + head]);
+			double term = (double)share * (double)key_of(rows, position_of(attention, i), c);
+
+			mixed += term;
+			size += fabs(term);
+		}
+		assert_close((double)attention->out[head * attend->rank_stride + c], mixed, size,
+		             6e-8 * (double)(attend->n_rows + 1));
 	}
 }
 
@@ -441,37 +731,154 @@ static size_t draw_list(uint32_t *list, unsigned one_in, uint64_t *seed)
 
 static void check_attention(const struct ops *ops, const struct rows *rows, const uint32_t *list, size_t n)
 {
-	const struct attend_shape *shape = &rows->shape;
-	float *out = array_new(float, shape->n_heads, shape->rank);
-	float *scores = array_new(float, n, shape->n_heads);
-	float *tile = array_new(float, ATTEND_TILE, shape->rank + shape->rope);
+	struct attention attention = attend_at_once(ops, rows, list, n);
 
-	ops->attend(out, rows->q, &rows->view, list, n, scores, tile, shape);
-	for (uint32_t h = 0; h < shape->n_heads; h++)
-		check_head(rows, h, list, n, out, scores);
-	free(out);
-	free(scores);
-	free(tile);
+	for (uint32_t h = 0; h < rows->n_heads; h++) {
+		check_scores(&attention, rows, ops, h);
+		check_shares(&attention, h);
+		check_mixture(&attention, rows, ops, h);
+	}
+	attention_done(&attention);
 }
+
+/* Ranks and rope widths below, at and beside the widths of vectors and of padding. Odd ones are not for bf16, whose
+ * words are pairs; see query_of(). */
+static const struct {
+	uint32_t n_heads, rank, rope;
+} ATTENTIONS[] = { { 8, 2, 2 },   { 16, 14, 6 },  { 8, 16, 8 },  { 16, 24, 20 }, { 8, 30, 16 },
+	           { 16, 32, 2 }, { 24, 34, 34 }, { 8, 48, 64 }, { 16, 96, 30 }, { 8, 130, 10 } };
 
 static void attention_is_a_softmax_over_the_listed_rows_alone(void **state)
 {
-	static const uint32_t RANKS[] = { 16, 24, 48 }, ROPES[] = { 2, 8, 20 };
+	static const size_t NS[] = { 1, 2, 31, 33, N_POSITIONS };
 	uint32_t list[N_POSITIONS];
 	struct rows rows;
 	uint64_t seed = 16;
 
 	(void)state;
-	for (size_t f = 0; f < n_families; f++) {
-		for (size_t i = 0; i < COUNT(RANKS) * COUNT(ROPES); i++) {
-			rows_init(&rows, i % 2 == 0 ? 8 : 16, RANKS[i / COUNT(ROPES)],
-			          ROPES[i % COUNT(ROPES)], i % 3 == 0, &seed);
-			for (size_t n = 1; n <= N_POSITIONS; n = n * 3 + 2)
-				check_attention(families[f], &rows, NULL, n);
-			check_attention(families[f], &rows, list, draw_list(list, 3, &seed));
+	for (size_t i = 0; i < COUNT(ATTENTIONS) * 2; i++) {
+		size_t n_list = draw_list(list, 3, &seed);
+
+		rows_init(&rows, ATTENTIONS[i / 2].n_heads, ATTENTIONS[i / 2].rank, ATTENTIONS[i / 2].rope,
+		          i % 2 == 0, &seed);
+		for (size_t f = 0; f < n_families; f++) {
+			check_attention(families[f], &rows, NULL, NS[i % COUNT(NS)]);
+			check_attention(families[f], &rows, NULL, N_POSITIONS);
+			check_attention(families[f], &rows, list, n_list);
 			check_attention(families[f], &rows, (const uint32_t[]){ N_POSITIONS - 1 }, 1);
-			rows_done(&rows);
 		}
+		rows_done(&rows);
+	}
+}
+
+static void attention_over_rows_of_odd_width_is_no_special_case(void **state)
+{
+	uint32_t list[N_POSITIONS];
+	struct rows rows;
+	uint64_t seed = 26;
+
+	(void)state;
+	for (uint32_t rank = 1; rank <= 65; rank += 16) {
+		size_t n_list = draw_list(list, 2, &seed);
+
+		rows_init(&rows, 8, rank, rank == 17 ? 7 : 4, false, &seed);
+		for (size_t f = 0; f < n_families; f++)
+			check_attention(families[f], &rows, list, n_list);
+		rows_done(&rows);
+	}
+}
+
+static void assert_same_attention(const struct attention *a, const struct attention *b)
+{
+	size_t n_heads = a->attend.n_heads, n = a->attend.n_rows * n_heads;
+
+	assert_memory_equal(a->scores, b->scores, n * sizeof(float));
+	assert_memory_equal(a->shares, b->shares, n * sizeof(float));
+	for (size_t h = 0; h < n_heads; h++)
+		assert_memory_equal(a->out + h * a->attend.rank_stride, b->out + h * a->attend.rank_stride,
+		                    a->attend.view->rank * sizeof(float));
+}
+
+static void check_splits(const struct ops *ops, const struct rows *rows, const uint32_t *list, size_t n)
+{
+	static const size_t PART_ROWS[] = { 1, 5, ATTEND_TILE, 3 * ATTEND_TILE, 41 };
+	struct attention whole = attend_at_once(ops, rows, list, n);
+
+	for (size_t i = 0; i < COUNT(PART_ROWS); i++) {
+		struct attention parts =
+			attend_in_parts(ops, rows, list, n, PART_ROWS[i], RANK_PAD * (1 + i % 3));
+
+		assert_same_attention(&parts, &whole);
+		attention_done(&parts);
+	}
+	attention_done(&whole);
+}
+
+static void attention_in_parts_is_that_of_the_whole(void **state)
+{
+	uint32_t list[N_POSITIONS];
+	struct rows rows;
+	uint64_t seed = 27;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(ATTENTIONS) * 2; i++) {
+		size_t n_list = draw_list(list, 2, &seed);
+
+		rows_init(&rows, ATTENTIONS[i / 2].n_heads, ATTENTIONS[i / 2].rank, ATTENTIONS[i / 2].rope,
+		          i % 2 == 0, &seed);
+		for (size_t f = 0; f < n_families; f++) {
+			check_splits(families[f], &rows, NULL, N_POSITIONS - 3);
+			check_splits(families[f], &rows, list, n_list);
+		}
+		rows_done(&rows);
+	}
+}
+
+/* Scores over rank and rope in rising order, mixtures over the rows. */
+static void check_order_of_attention(const struct ops *ops, const struct rows *rows, const uint32_t *list,
+                                     size_t n)
+{
+	struct attention attention = attend_at_once(ops, rows, list, n);
+	size_t n_heads = rows->n_heads;
+
+	for (size_t i = 0; i < n * n_heads; i++) {
+		float sum = 0;
+
+		for (size_t k = 0; k < rows->view.rank + rows->view.rope; k++)
+			sum = muladd(ops, key_of(rows, position_of(&attention, i / n_heads), k),
+			             rows->q[k * n_heads + i % n_heads], sum);
+		sum *= attention.attend.scale;
+		assert_memory_equal(&attention.scores[i], &sum, sizeof(sum));
+	}
+	for (size_t i = 0; i < n_heads * rows->view.rank; i++) {
+		size_t h = i / rows->view.rank, c = i % rows->view.rank;
+		float sum = 0;
+
+		for (size_t m = 0; m < n; m++)
+			sum = muladd(ops, attention.shares[m * n_heads + h],
+			             key_of(rows, position_of(&attention, m), c), sum);
+		assert_memory_equal(&attention.out[h * rows->rank_stride + c], &sum, sizeof(sum));
+	}
+	attention_done(&attention);
+}
+
+static void attention_is_summed_in_rising_order(void **state)
+{
+	uint32_t list[N_POSITIONS];
+	struct rows rows;
+	uint64_t seed = 28;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(ATTENTIONS) * 2; i++) {
+		size_t n_list = draw_list(list, 4, &seed);
+
+		rows_init(&rows, ATTENTIONS[i / 2].n_heads, ATTENTIONS[i / 2].rank, ATTENTIONS[i / 2].rope,
+		          i % 2 == 0, &seed);
+		for (size_t f = 0; f < n_families; f++) {
+			if (i % 2 != 0 || !families[f]->rounds_inputs)
+				check_order_of_attention(families[f], &rows, list, n_list);
+		}
+		rows_done(&rows);
 	}
 }
 
@@ -486,21 +893,36 @@ static void attention_over_a_list_of_all_rows_is_that_without_a_list(void **stat
 	for (uint32_t i = 0; i < N_POSITIONS; i++)
 		list[i] = i;
 	for (size_t f = 0; f < n_families; f++) {
-		float *out[2], *scores = array_new(float, N_POSITIONS, 8),
-			       *tile = array_new(float, ATTEND_TILE, 40);
+		struct attention listed = attend_at_once(families[f], &rows, list, N_POSITIONS);
+		struct attention all = attend_at_once(families[f], &rows, NULL, N_POSITIONS);
 
-		for (size_t i = 0; i < 2; i++) {
-			out[i] = array_new(float, 8, 32);
-			families[f]->attend(out[i], rows.q, &rows.view, i == 0 ? NULL : list, N_POSITIONS,
-			                    scores, tile, &rows.shape);
-		}
-		assert_memory_equal(out[0], out[1], 8 * 32 * sizeof(float));
-		free(out[0]);
-		free(out[1]);
-		free(scores);
-		free(tile);
+		assert_same_attention(&listed, &all);
+		attention_done(&listed);
+		attention_done(&all);
 	}
 	rows_done(&rows);
+}
+
+/* The largest score is taken off first: no sum overflows, and what is far below it has no share. */
+static void shares_of_extreme_scores_are_finite(void **state)
+{
+	enum { N = 40, HEADS = 16 };
+	float scores[N * HEADS];
+	struct attend attend = { .n_rows = N, .n_heads = HEADS, .scores = scores };
+
+	(void)state;
+	for (size_t f = 0; f < n_families; f++) {
+		for (size_t i = 0; i < N * HEADS; i++)
+			scores[i] = i / HEADS == i % HEADS ? 3e4F : i / HEADS == 39 ? 3e4F - 1 : -3e4F;
+		families[f]->attend_softmax(&attend);
+		for (size_t i = 0; i < N * HEADS; i++) {
+			double expected = i / HEADS == i % HEADS ? 1 / (1 + exp(-1))
+			                  : i / HEADS == 39      ? 1 / (1 + exp(1))
+			                                         : 0;
+
+			assert_close((double)scores[i], expected, expected, 1e-6);
+		}
+	}
 }
 
 static void a_score_that_is_not_a_number_shows_in_the_result(void **state)
@@ -509,17 +931,18 @@ static void a_score_that_is_not_a_number_shows_in_the_result(void **state)
 	uint64_t seed = 22;
 
 	(void)state;
-	rows_init(&rows, 8, 32, 8, false, &seed);
-	rows.q[3 * 8 + 5] = NAN; /* head 5 */
-	for (size_t f = 0; f < n_families; f++) {
-		float out[8 * 32], scores[N_POSITIONS * 8], *tile = array_new(float, ATTEND_TILE, 40);
+	for (int bf16 = 0; bf16 <= 1; bf16++) {
+		rows_init(&rows, 8, 32, 8, bf16 != 0, &seed);
+		rows.q[3 * 8 + 5] = NAN; /* head 5 */
+		for (size_t f = 0; f < n_families; f++) {
+			struct attention attention = attend_at_once(families[f], &rows, NULL, N_POSITIONS);
 
-		families[f]->attend(out, rows.q, &rows.view, NULL, N_POSITIONS, scores, tile, &rows.shape);
-		for (size_t i = 0; i < COUNT(out); i++)
-			assert_int_equal(isnan(out[i]) != 0, i / 32 == 5);
-		free(tile);
+			for (size_t i = 0; i < (size_t)8 * 32; i++)
+				assert_int_equal(isnan(attention.out[i]) != 0, i / 32 == 5);
+			attention_done(&attention);
+		}
+		rows_done(&rows);
 	}
-	rows_done(&rows);
 }
 
 /* With gate = -x and up = 1 the kernel gives -x / (1 + e^x), which shows its exponential. */
@@ -596,12 +1019,135 @@ static void families_agree_within_rounding(void **state)
 	for (size_t f = 1; f < n_families; f++) {
 		float *y = multiply(&trial, families[f]), *plain = multiply(&trial, families[0]);
 
-		for (size_t i = 0; i < trial.n_rows * trial.ldy; i++)
-			assert_close((double)y[i], (double)plain[i], 1, 1e-5);
+		for (size_t m = 0; m < trial.n_rows; m++) {
+			for (size_t o = 0; o < trial.n_out; o++)
+				assert_close((double)y[m * trial.ldy + o], (double)plain[m * trial.ldy + o],
+				             1, 1e-5);
+		}
 		free(y);
 		free(plain);
 	}
 	trial_done(&trial);
+}
+
+static void same_products(const struct ops *a, const struct ops *b)
+{
+	uint64_t seed = 29;
+
+	for (size_t i = 0; i < 40; i++) {
+		struct trial trial;
+		float *y[2];
+
+		trial_init(&trial, 1 + i % 27, 1 + i * 13, 1 + i * 5, i % 2 == 0, &seed);
+		y[0] = multiply(&trial, a);
+		y[1] = multiply(&trial, b);
+		for (size_t m = 0; m < trial.n_rows; m++)
+			assert_memory_equal(y[0] + m * trial.ldy, y[1] + m * trial.ldy,
+			                    trial.n_out * sizeof(float));
+		free(y[0]);
+		free(y[1]);
+		trial_done(&trial);
+	}
+}
+
+static void same_index_scores(const struct ops *a, const struct ops *b)
+{
+	uint64_t seed = 30;
+
+	for (uint32_t i = 0; i < 12; i++) {
+		struct scan scan;
+		float *scores[2];
+
+		scan_init(&scan, 1 + i, 5 + i * 7, 1 + i % 4, i % 2 == 0, &seed);
+		scores[0] = scan_scores(&scan, a);
+		scores[1] = scan_scores(&scan, b);
+		assert_memory_equal(scores[0], scores[1], scan.n_keys * sizeof(float));
+		free(scores[0]);
+		free(scores[1]);
+		scan_done(&scan);
+	}
+}
+
+static void same_attentions(const struct ops *a, const struct ops *b)
+{
+	uint32_t list[N_POSITIONS];
+	uint64_t seed = 31;
+
+	for (size_t i = 0; i < COUNT(ATTENTIONS) * 2; i++) {
+		size_t n_list = draw_list(list, 3, &seed);
+		struct attention attention[2];
+		struct rows rows;
+
+		rows_init(&rows, ATTENTIONS[i / 2].n_heads, ATTENTIONS[i / 2].rank, ATTENTIONS[i / 2].rope,
+		          i % 2 == 0, &seed);
+		attention[0] = attend_at_once(a, &rows, list, n_list);
+		attention[1] = attend_at_once(b, &rows, list, n_list);
+		assert_same_attention(&attention[0], &attention[1]);
+		attention_done(&attention[0]);
+		attention_done(&attention[1]);
+		rows_done(&rows);
+	}
+}
+
+static void same_silus(const struct ops *a, const struct ops *b)
+{
+	uint64_t seed = 32;
+	float *gates[2] = { draw_array(1003, &seed), NULL }, *up = draw_array(1003, &seed);
+
+	for (size_t i = 0; i < 1003; i++)
+		gates[0][i] *= 100;
+	gates[1] = array_new(float, 1003);
+	assert_non_null(gates[1]);
+	memcpy(gates[1], gates[0], 1003 * sizeof(float));
+	a->silu_mul(gates[0], up, 1003);
+	b->silu_mul(gates[1], up, 1003);
+	assert_memory_equal(gates[0], gates[1], 1003 * sizeof(float));
+	free(gates[0]);
+	free(gates[1]);
+	free(up);
+}
+
+/* Wider vectors are no other numbers. */
+static void avx512_gives_the_bits_of_avx2(void **state)
+{
+	const struct ops *narrow, *wide;
+
+	(void)state;
+	if (ops_select("avx2", &narrow, NULL) < 0 || ops_select("avx512", &wide, NULL) < 0)
+		return;
+	same_products(narrow, wide);
+	same_index_scores(narrow, wide);
+	same_attentions(narrow, wide);
+	same_silus(narrow, wide);
+}
+
+/* Nor is the instruction that sums pairs another than the two that stand in for it. */
+static void avx512bf16_gives_the_bits_of_avx2bf16(void **state)
+{
+	const struct ops *narrow, *wide;
+
+	(void)state;
+	if (ops_select("avx2bf16", &narrow, NULL) < 0 || ops_select("avx512bf16", &wide, NULL) < 0)
+		return;
+	same_products(narrow, wide);
+	same_index_scores(narrow, wide);
+	same_attentions(narrow, wide);
+	same_silus(narrow, wide);
+}
+
+static void what_rounds_its_inputs_has_a_family_in_its_place_that_does_not(void **state)
+{
+	const struct ops *best;
+
+	(void)state;
+	if (ops_select("avx512", &best, NULL) < 0 && ops_select("avx2", &best, NULL) < 0)
+		best = families[0];
+	for (size_t f = 0; f < n_families; f++) {
+		bool rounds = strstr(families[f]->name, "bf16") != NULL;
+
+		assert_int_equal(families[f]->rounds_inputs, rounds);
+		assert_ptr_equal(ops_without_rounding(families[f]), rounds ? best : families[f]);
+	}
 }
 
 static void rms_norm_divides_by_the_root_of_the_mean_square(void **state)
@@ -687,14 +1233,6 @@ static void rotation_turns_by_the_angle(void **state)
 	assert_close((double)x[1], 2 * sin(0.5) + cos(0.5), 1, 1e-6);
 }
 
-static float of_bits(uint32_t bits)
-{
-	float ret;
-
-	memcpy(&ret, &bits, sizeof(ret));
-	return ret;
-}
-
 static void bf16_rounds_to_nearest_and_ties_to_even(void **state)
 {
 	static const uint32_t CASES[][2] = {
@@ -707,11 +1245,8 @@ static void bf16_rounds_to_nearest_and_ties_to_even(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(CASES); i++) {
-		float rounded = round_bf16(of_bits(CASES[i][0])), expected = of_bits(CASES[i][1]);
-
-		assert_memory_equal(&rounded, &expected, sizeof(rounded));
-	}
+	for (size_t i = 0; i < COUNT(CASES); i++)
+		assert_int_equal(bf16_bits(of_bits(CASES[i][0])), CASES[i][1] >> 16);
 	assert_true(isnan(round_bf16(of_bits(0x7f800001))) && isnan(round_bf16(of_bits(0xffffffff))));
 }
 
@@ -739,18 +1274,29 @@ int main(void)
 		cmocka_unit_test(an_unknown_family_is_refused_by_its_name),
 		cmocka_unit_test(the_environment_chooses_a_family_and_a_setting_overrules_it),
 		cmocka_unit_test(products_are_the_sums_of_double_precision),
+		cmocka_unit_test(products_of_wide_inputs_are_the_sums_of_double_precision),
 		cmocka_unit_test(a_product_depends_on_neither_rows_nor_panels_beside_it),
 		cmocka_unit_test(a_product_is_summed_in_rising_order),
+		cmocka_unit_test(an_output_put_in_stands_where_its_panel_says),
+		cmocka_unit_test(a_matrix_of_rows_put_in_is_the_matrix_packed),
 		cmocka_unit_test(a_bf16_matrix_gives_what_its_values_give_in_float32),
 		cmocka_unit_test(index_scores_are_weighted_sums_of_what_is_positive),
+		cmocka_unit_test(index_scores_are_weighed_in_the_order_of_heads),
 		cmocka_unit_test(index_scores_of_opposed_keys_are_zero),
 		cmocka_unit_test(attention_is_a_softmax_over_the_listed_rows_alone),
+		cmocka_unit_test(attention_over_rows_of_odd_width_is_no_special_case),
+		cmocka_unit_test(attention_in_parts_is_that_of_the_whole),
+		cmocka_unit_test(attention_is_summed_in_rising_order),
 		cmocka_unit_test(attention_over_a_list_of_all_rows_is_that_without_a_list),
+		cmocka_unit_test(shares_of_extreme_scores_are_finite),
 		cmocka_unit_test(a_score_that_is_not_a_number_shows_in_the_result),
 		cmocka_unit_test(silu_is_accurate_over_its_whole_range),
 		cmocka_unit_test(silu_of_extremes_is_finite_and_nan_stays_nan),
 		cmocka_unit_test(silu_of_a_part_is_that_of_the_whole),
 		cmocka_unit_test(families_agree_within_rounding),
+		cmocka_unit_test(avx512_gives_the_bits_of_avx2),
+		cmocka_unit_test(avx512bf16_gives_the_bits_of_avx2bf16),
+		cmocka_unit_test(what_rounds_its_inputs_has_a_family_in_its_place_that_does_not),
 		cmocka_unit_test(rms_norm_divides_by_the_root_of_the_mean_square),
 		cmocka_unit_test(layer_norm_takes_the_mean_off_and_adds_the_bias),
 		cmocka_unit_test(norms_of_long_rows_are_those_of_double_precision),

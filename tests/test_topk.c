@@ -1,4 +1,4 @@
-/* The running top-k against a plain sort of all scores. */
+/* The running top-k against a plain sort of all scores, in one run and merged from parts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,19 +67,75 @@ static size_t push_in_pieces(struct topk *topk, const float *scores, size_t n, s
 	return topk_finish(topk, ret);
 }
 
+/* So many parts of drawn sizes, empty ones too, the first of them pushed into what the others are merged into; then the
+ * rest of the scores behind them. */
+static size_t merge_parts(struct topk *topk, const float *scores, size_t n, size_t n_parts, uint64_t *seed,
+                          uint32_t *ret)
+{
+	struct topk part;
+	size_t first = (size_t)(draw(seed) % (n + 1));
+
+	assert_int_equal(topk_init(&part, topk->k), 0);
+	topk_start(topk);
+	topk_push(topk, scores, first, 0);
+	for (size_t i = 1; i < n_parts; i++) {
+		size_t end = first + (size_t)(draw(seed) % (n - first + 1)), middle = (first + end) / 2;
+
+		topk_start(&part);
+		topk_push(&part, scores + first, middle - first, (uint32_t)first);
+		topk_push(&part, scores + middle, end - middle, (uint32_t)middle);
+		topk_merge(topk, &part);
+		first = end;
+	}
+	topk_push(topk, scores + first, n - first, (uint32_t)first);
+	topk_done(&part);
+	return topk_finish(topk, ret);
+}
+
+/* Parts of equal size, each in an object of its own, merged by twos, then those by twos: whatever the way. */
+static size_t merge_merged(const float *scores, size_t n, size_t k, uint32_t *ret)
+{
+	struct topk parts[8];
+
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		size_t first = n * i / COUNT(parts), end = n * (i + 1) / COUNT(parts);
+
+		assert_int_equal(topk_init(&parts[i], k), 0);
+		topk_start(&parts[i]);
+		topk_push(&parts[i], scores + first, end - first, (uint32_t)first);
+	}
+	for (size_t step = 1; step < COUNT(parts); step *= 2) {
+		for (size_t i = 0; i < COUNT(parts); i += 2 * step)
+			topk_merge(&parts[i], &parts[i + step]);
+	}
+	n = topk_finish(&parts[0], ret);
+	for (size_t i = 0; i < COUNT(parts); i++)
+		topk_done(&parts[i]);
+	return n;
+}
+
+/* Room for one position more than k, which stays as it was. */
 static void check_against_sort(const float *scores, size_t n, size_t k, uint64_t *seed)
 {
 	static const size_t LARGEST[] = { 1, 3, 64, 1000, MAX_N };
-	static uint32_t expected[MAX_N], chosen[MAX_N];
+	static uint32_t expected[MAX_N], chosen[MAX_N + 1];
 	size_t n_expected = sort_all(scores, n, k, expected);
 	struct topk topk;
 
 	assert_int_equal(topk_init(&topk, k), 0);
-	for (size_t i = 0; i < COUNT(LARGEST); i++) {
-		size_t n_chosen = push_in_pieces(&topk, scores, n, LARGEST[i], seed, chosen);
+	for (size_t i = 0; i < 2 * COUNT(LARGEST) + 1; i++) {
+		size_t n_chosen;
 
+		chosen[n_expected] = 12345678;
+		if (i < COUNT(LARGEST))
+			n_chosen = push_in_pieces(&topk, scores, n, LARGEST[i], seed, chosen);
+		else if (i < 2 * COUNT(LARGEST))
+			n_chosen = merge_parts(&topk, scores, n, i, seed, chosen);
+		else
+			n_chosen = merge_merged(scores, n, k, chosen);
 		assert_int_equal(n_chosen, n_expected);
 		assert_memory_equal(chosen, expected, n_chosen * sizeof(*chosen));
+		assert_int_equal(chosen[n_expected], 12345678);
 	}
 	topk_done(&topk);
 }
@@ -108,6 +164,34 @@ static void the_choice_is_that_of_a_plain_sort(void **state)
 				check_against_sort(scores, NS[i], KS[j], &seed);
 			}
 		}
+	}
+}
+
+/* Where the first cut comes, and one score or one block to either side; k of what is passed over together, too. */
+static void the_choice_is_that_of_a_plain_sort_at_every_limit(void **state)
+{
+	static const size_t KS[] = { 1, 15, 16, 17, 511, 512, 513, 1024 };
+	static const unsigned VALUES[] = { 0, 1, 2, 9 };
+	static float scores[MAX_N];
+	uint64_t seed = 5;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(KS) * COUNT(VALUES); i++) {
+		struct topk topk;
+		size_t cap;
+
+		assert_int_equal(topk_init(&topk, KS[i / COUNT(VALUES)]), 0);
+		cap = topk.cap;
+		topk_done(&topk);
+		for (size_t n = cap - 17; n <= cap + 17; n += n == cap - 15 || n == cap + 1 ? 14 : 1) {
+			fill(scores, n, VALUES[i % COUNT(VALUES)], &seed);
+			check_against_sort(scores, n, KS[i / COUNT(VALUES)], &seed);
+		}
+	}
+	for (size_t n = 1; n <= 50; n++) {
+		fill(scores, n, VALUES[n % COUNT(VALUES)], &seed);
+		for (size_t k = 1; k <= n + 1; k++)
+			check_against_sort(scores, n, k, &seed);
 	}
 }
 
@@ -195,6 +279,56 @@ static void odd_scores_sort_like_the_rest(void **state)
 	}
 }
 
+/* The keys of both infinities are as far apart as keys can be; with NaN among the scores, or only one of the two, they
+ * lie otherwise. */
+static void infinities_sort_like_the_rest(void **state)
+{
+	static const float ODD[] = { INFINITY, -INFINITY, 0, 3.4028235e38F, NAN };
+	static float scores[MAX_N];
+	uint32_t chosen[1];
+	uint64_t seed = 6;
+
+	(void)state;
+	assert_int_equal(choose((const float[]){ -INFINITY, INFINITY, INFINITY, 1 }, 4, 1, chosen), 1);
+	assert_int_equal(chosen[0], 1);
+	for (size_t n_odd = 1; n_odd <= COUNT(ODD); n_odd++) {
+		for (size_t k = 1; k < 3000; k = k * 3 + 1) {
+			for (size_t i = 0; i < MAX_N; i++)
+				scores[i] =
+					draw(&seed) % 3 == 0 ? draw_float(&seed) : ODD[draw(&seed) % n_odd];
+			check_against_sort(scores, MAX_N, k, &seed);
+			check_against_sort(scores, 30, k, &seed);
+		}
+	}
+}
+
+static void what_is_merged_stays_as_it_was(void **state)
+{
+	static float scores[MAX_N];
+	static uint32_t before[MAX_N], behind[MAX_N], expected[MAX_N];
+	struct topk whole, part;
+	uint64_t seed = 7;
+	size_t n;
+
+	(void)state;
+	fill(scores, MAX_N, 0, &seed);
+	assert_int_equal(topk_init(&whole, 100), 0);
+	assert_int_equal(topk_init(&part, 100), 0);
+	topk_start(&whole);
+	topk_start(&part);
+	topk_merge(&whole, &part); /* nothing into nothing */
+	assert_int_equal(topk_finish(&whole, before), 0);
+	topk_push(&part, scores, MAX_N, 0);
+	topk_merge(&whole, &part);
+	n = topk_finish(&whole, before);
+	assert_int_equal(n, sort_all(scores, MAX_N, 100, expected));
+	assert_memory_equal(before, expected, n * sizeof(*before));
+	assert_int_equal(topk_finish(&part, behind), n);
+	assert_memory_equal(behind, expected, n * sizeof(*behind));
+	topk_done(&whole);
+	topk_done(&part);
+}
+
 static void a_k_beyond_all_scores_takes_them_all(void **state)
 {
 	static float scores[100];
@@ -213,11 +347,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_choice_is_that_of_a_plain_sort),
+		cmocka_unit_test(the_choice_is_that_of_a_plain_sort_at_every_limit),
 		cmocka_unit_test(rising_and_falling_scores_are_no_special_case),
 		cmocka_unit_test(among_equal_scores_the_first_positions_win),
 		cmocka_unit_test(a_negative_zero_equals_a_positive_one),
 		cmocka_unit_test(nan_is_below_everything),
 		cmocka_unit_test(odd_scores_sort_like_the_rest),
+		cmocka_unit_test(infinities_sort_like_the_rest),
+		cmocka_unit_test(what_is_merged_stays_as_it_was),
 		cmocka_unit_test(a_k_beyond_all_scores_takes_them_all),
 	};
 
