@@ -1,13 +1,13 @@
 #include "bench/cost.h"
 
-#define ELEMENT_BYTES 2 /* bf16, in weights and cache */
+#define ELEMENT_BYTES 2 /* of the cache: bf16 */
 
 size_t cost_weight_bytes(const struct engine *engine)
 {
 	struct engine_info info;
 
 	engine_info(engine, &info);
-	return info.n_active_parameters * ELEMENT_BYTES;
+	return info.active_bytes;
 }
 
 size_t cost_scanning_layers(const struct engine *engine)

@@ -252,35 +252,76 @@ static uint64_t n_values(const struct matrix *matrix)
 	return (uint64_t)matrix->n_out * matrix->n_in;
 }
 
-static void count_mlp(const struct mlp_weights *mlp, uint64_t *n)
+/* Weights, and the bytes of them that a product of one row reads. */
+struct volume {
+	uint64_t n_values, bytes;
+};
+
+static void count_bytes(const struct engine *engine, const struct matrix *matrix, struct volume *volume)
 {
-	*n += n_values(&mlp->gate) + n_values(&mlp->up) + n_values(&mlp->down);
+	size_t panel = matrix->e4m3 != NULL && engine->ops->streams_e4m3 ? (size_t)matrix->n_in * PANEL
+	                                                                 : matrix_panel_bytes(matrix);
+
+	volume->bytes += (uint64_t)panel * matrix_n_panels(matrix);
+}
+
+static void count(const struct engine *engine, const struct matrix *matrix, struct volume *volume)
+{
+	volume->n_values += n_values(matrix);
+	count_bytes(engine, matrix, volume);
+}
+
+static void count_mlp(const struct engine *engine, const struct mlp_weights *mlp, struct volume *volume)
+{
+	count(engine, &mlp->gate, volume);
+	count(engine, &mlp->up, volume);
+	count(engine, &mlp->down, volume);
+}
+
+static void count_mla(const struct engine *engine, const struct mla_weights *mla, struct volume *volume)
+{
+	const struct model_shape *shape = &engine->shape;
+	uint64_t n_heads = shape->num_attention_heads, v = shape->v_head_dim;
+
+	count(engine, &mla->q_a, volume);
+	count(engine, &mla->q_b, volume);
+	count(engine, &mla->kv_a, volume);
+	/* These two are kept in other shapes than the checkpoint's. */
+	volume->n_values += n_heads * (shape->qk_nope_head_dim + v) * shape->kv_lora_rank +
+	                    shape->hidden_size * n_heads * v;
+	count_bytes(engine, &mla->o, volume);
+	if (engine->naive)
+		count_bytes(engine, &mla->kv_b, volume);
+	for (uint64_t h = 0; !engine->naive && h < n_heads; h++) {
+		count_bytes(engine, &mla->uk_transposed[h], volume);
+		count_bytes(engine, &mla->uv[h], volume);
+	}
 }
 
 static void count_layer(const struct engine *engine, const struct layer_weights *layer,
                         struct engine_info *ret)
 {
 	const struct model_shape *shape = &engine->shape;
-	uint64_t kv_b = (uint64_t)shape->num_attention_heads * (shape->qk_nope_head_dim + shape->v_head_dim) *
-	                shape->kv_lora_rank;
-	uint64_t all = kv_b + n_values(&layer->mla.q_a) + n_values(&layer->mla.q_b) +
-	               n_values(&layer->mla.kv_a) +
-	               (uint64_t)shape->hidden_size * shape->num_attention_heads * shape->v_head_dim;
-	uint64_t experts = 0;
+	struct volume all = { 0 }, experts = { 0 };
+	uint64_t n_experts = shape->n_routed_experts, n_used = shape->num_experts_per_tok;
 
-	all += n_values(&layer->indexer.wq_b) + n_values(&layer->indexer.wk) +
-	       n_values(&layer->indexer.weights_proj);
-	all += n_values(&layer->moe.gate);
-	count_mlp(&layer->moe.shared, &all);
-	for (uint32_t e = 0; layer->moe.experts != NULL && e < shape->n_routed_experts; e++)
-		count_mlp(&layer->moe.experts[e], &experts);
-	ret->n_parameters += all + experts;
-	ret->n_active_parameters += all + experts / shape->n_routed_experts * shape->num_experts_per_tok;
+	count_mla(engine, &layer->mla, &all);
+	count(engine, &layer->indexer.wq_b, &all);
+	count(engine, &layer->indexer.wk, &all);
+	count(engine, &layer->indexer.weights_proj, &all);
+	count(engine, &layer->moe.gate, &all);
+	count_mlp(engine, &layer->moe.shared, &all);
+	for (uint32_t e = 0; layer->moe.experts != NULL && e < n_experts; e++)
+		count_mlp(engine, &layer->moe.experts[e], &experts);
+	ret->n_parameters += all.n_values + experts.n_values;
+	ret->n_active_parameters += all.n_values + experts.n_values / n_experts * n_used;
+	ret->active_bytes += all.bytes + experts.bytes / n_experts * n_used;
 }
 
 void engine_info(const struct engine *engine, struct engine_info *ret)
 {
 	uint64_t ends = n_values(&engine->head) * (engine->shape.tie_word_embeddings ? 1 : 2);
+	struct volume head = { 0 };
 
 	*ret = (struct engine_info){
 		.n_parameters = ends,
@@ -293,6 +334,8 @@ void engine_info(const struct engine *engine, struct engine_info *ret)
 		.mla_form = engine->naive ? "naive" : "absorbed",
 		.numerics = numerics_name(engine->numerics),
 	};
+	count_bytes(engine, &engine->head, &head);
+	ret->active_bytes = head.bytes;
 	for (uint32_t i = 0; i < engine->shape.num_hidden_layers; i++)
 		count_layer(engine, &engine->layers[i], ret);
 }

@@ -50,6 +50,7 @@ const uint8_t *engine_fingerprint(const struct engine *engine);
 /* What it is, for people and logs. */
 struct engine_info {
 	uint64_t n_parameters, n_active_parameters; /* of which one token uses */
+	uint64_t active_bytes; /* of weights, that decoding one token reads */
 	uint64_t file_bytes, block_bytes;
 	size_t block_tokens;
 	unsigned n_threads;

@@ -68,6 +68,8 @@ struct ops {
 	const char *name; /* of the family: "plain", "avx2", "avx512", "avx512bf16" */
 	bool rounds_inputs; /* what meets a bf16 matrix or a bf16 cache is rounded to bf16 first; not for strict numerics */
 
+	bool streams_e4m3; /* products of a row or two read e4m3 weights as such */
+
 	/* y[n_rows][ldy] = x[n_rows][ldx] W^T, for the outputs of panels [first, end); ldy has room for whole
 	 * panels. */
 	void (*matmul)(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,

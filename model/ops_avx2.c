@@ -28,6 +28,7 @@ static inline __attribute__((always_inline)) __m256 spread_e4m3(const uint8_t *b
 
 const struct ops ops_avx2 = {
 	.name = "avx2",
+	.streams_e4m3 = true,
 	.matmul = matmul,
 	.weigh_scores = weigh_scores,
 	.attend_score = attend_score,

@@ -25,6 +25,7 @@
 
 const struct ops ops_avx512 = {
 	.name = "avx512",
+	.streams_e4m3 = true,
 	.matmul = matmul,
 	.weigh_scores = weigh_scores,
 	.attend_score = attend_score,

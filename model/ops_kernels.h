@@ -249,10 +249,16 @@ INLINE bool is_small(const float *x, size_t n, const struct matrix *matrix, size
 {
 	size_t n_scales = matrix_n_scales(matrix);
 	float most_x = 0, most_scale = 0;
+	vec most = splat(0);
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (; i + LANES <= n; i += LANES)
+		most = vec_max(vec_max(load(x + i), -load(x + i)), most);
+	for (size_t j = 0; j < LANES; j++)
+		most_x = most[j] > most_x ? most[j] : most_x;
+	for (; i < n; i++)
 		most_x = fabsf(x[i]) > most_x ? fabsf(x[i]) : most_x;
-	for (size_t i = first * n_scales; i < end * n_scales; i++)
+	for (i = first * n_scales; i < end * n_scales; i++)
 		most_scale = matrix->scales[i] > most_scale ? matrix->scales[i] : most_scale;
 	return most_x * most_scale < 1 && most_scale < 1;
 }

@@ -398,6 +398,88 @@ static void a_bf16_matrix_gives_what_its_values_give_in_float32(void **state)
 	}
 }
 
+/* The value of an e4m3 byte, by its definition; 0x7f and 0xff are NaN. */
+static float e4m3_value(uint8_t byte)
+{
+	int exponent = byte >> 3 & 15, mantissa = byte & 7;
+	double value = exponent == 0 ? ldexp(mantissa, -9) : ldexp(8 + mantissa, exponent - 10);
+
+	return (float)((byte & 0x80) != 0 ? -value : value);
+}
+
+/* A trial whose weights are e4m3 with scales of powers of two, for blocks of 32 outputs and 48 inputs. */
+static void trial_init_e4m3(struct trial *trial, size_t n_rows, size_t n_in, size_t n_out, uint64_t *seed)
+{
+	enum { OUTPUTS = 32, INPUTS = 48 };
+	uint8_t *bytes = array_new(uint8_t, n_in, n_out);
+	size_t n_scales = (n_in + INPUTS - 1) / INPUTS;
+	struct matrix *matrix = &trial->matrix;
+	float *scales = array_new(float, n_out / OUTPUTS + 1, n_scales);
+
+	trial_init(trial, n_rows, n_in, n_out, true, seed);
+	for (size_t i = 0; i < (n_out / OUTPUTS + 1) * n_scales; i++)
+		scales[i] = ldexpf(1, -(int)(draw(seed) % 20) - 1);
+	for (size_t i = 0; i < n_in * n_out; i++) {
+		size_t block = i / n_in / OUTPUTS * n_scales + i % n_in / INPUTS;
+
+		do {
+			bytes[i] = (uint8_t)draw(seed);
+		} while ((bytes[i] & 0x7f) == 0x7f);
+		trial->weights[i] = e4m3_value(bytes[i]) * scales[block];
+	}
+	matrix_done(matrix);
+	assert_int_equal(matrix_pack(trial->weights, (uint32_t)n_out, (uint32_t)n_in, matrix), 0);
+	assert_true(matrix->bf16);
+	matrix->scale_inputs = INPUTS;
+	matrix->e4m3 = array_new(uint8_t, matrix_n_panels(matrix) * n_in, PANEL);
+	matrix->scales = array_new(float, matrix_n_panels(matrix), n_scales);
+	for (size_t i = 0; i < n_in * n_out; i++)
+		matrix->e4m3[(i / n_in / PANEL * n_in + i % n_in) * PANEL + i / n_in % PANEL] = bytes[i];
+	for (size_t p = 0; p < matrix_n_panels(matrix); p++)
+		memcpy(matrix->scales + p * n_scales, scales + p * PANEL / OUTPUTS * n_scales,
+		       n_scales * sizeof(*scales));
+	free(scales);
+	free(bytes);
+}
+
+static void check_e4m3(struct trial *trial, const struct ops *ops)
+{
+	uint8_t *e4m3 = trial->matrix.e4m3;
+	float *streamed = multiply(trial, ops), *packed;
+
+	trial->matrix.e4m3 = NULL;
+	packed = multiply(trial, ops);
+	trial->matrix.e4m3 = e4m3;
+	for (size_t m = 0; m < trial->n_rows; m++)
+		assert_memory_equal(streamed + m * trial->ldy, packed + m * trial->ldy,
+		                    trial->n_out * sizeof(*packed));
+	free(streamed);
+	free(packed);
+}
+
+static void e4m3_weights_give_what_their_bf16_values_give(void **state)
+{
+	struct trial trial;
+	uint64_t seed = 31;
+
+	(void)state;
+	for (size_t n_rows = 1; n_rows <= 4; n_rows++) {
+		for (size_t i = 0; i < 12; i++) {
+			trial_init_e4m3(&trial, n_rows, 1 + i * 37, 5 + i * 29, &seed);
+			for (size_t f = 0; f < n_families; f++)
+				check_e4m3(&trial, families[f]);
+			/* numbers so large and so small that a scaled one would leave float32 */
+			for (size_t m = 0; m < n_rows; m++) {
+				trial.x[m * trial.ldx + i] = 1e37F;
+				trial.x[m * trial.ldx] = 1e-44F;
+			}
+			for (size_t f = 0; f < n_families; f++)
+				check_e4m3(&trial, families[f]);
+			trial_done(&trial);
+		}
+	}
+}
+
 /* An indexer's queries and a page of its keys; the scores are made as indexer.c makes them. */
 struct scan {
 	uint32_t n_heads, width, n_keys;
@@ -1280,6 +1362,7 @@ int main(void)
 		cmocka_unit_test(an_output_put_in_stands_where_its_panel_says),
 		cmocka_unit_test(a_matrix_of_rows_put_in_is_the_matrix_packed),
 		cmocka_unit_test(a_bf16_matrix_gives_what_its_values_give_in_float32),
+		cmocka_unit_test(e4m3_weights_give_what_their_bf16_values_give),
 		cmocka_unit_test(index_scores_are_weighted_sums_of_what_is_positive),
 		cmocka_unit_test(index_scores_are_weighed_in_the_order_of_heads),
 		cmocka_unit_test(index_scores_of_opposed_keys_are_zero),
