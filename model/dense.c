@@ -150,23 +150,11 @@ static void finish_row_item(void *user, size_t item, unsigned thread)
 	}
 }
 
-static const uint8_t *page_of(const struct kv_view *view, size_t key)
-{
-	return view->pages[key / view->page_tokens];
-}
-
-static size_t element_bytes(const struct kv_view *view)
-{
-	return view->bf16 ? 2 : 4;
-}
-
 /* The latents of a page's n keys, and nothing behind them. */
 static void load_latents(const struct kv_view *view, size_t key, size_t n, float *ret)
 {
 	for (size_t i = 0; i < n; i++)
-		load_row(ret + i * view->rank,
-		         page_of(view, key) + view->latent_offset + i * view->rank * element_bytes(view),
-		         view->rank, view->bf16);
+		load_row(ret + i * view->rank, kv_latent(view, key + i), view->rank, view->bf16);
 	memset(ret + n * view->rank, 0, (CACHE_PAGE_TOKENS - n) * view->rank * sizeof(*ret));
 }
 
@@ -183,17 +171,16 @@ static void put_rope_keys(const struct dense_rows *rows, size_t key, size_t n, f
                           size_t head_floats)
 {
 	const struct kv_view *view = &rows->view;
-	size_t in_page = key % CACHE_PAGE_TOKENS, n_heads = rows->pass->shape->num_attention_heads;
+	size_t n_heads = rows->pass->shape->num_attention_heads;
 	uint32_t nope = rows->pass->shape->qk_nope_head_dim;
 	float *first = keys + (size_t)nope * PANEL;
 
 	memset(first, 0, (size_t)view->rope * PANEL * sizeof(*first));
 	for (size_t j = 0; j < n; j++) {
-		const uint8_t *row = page_of(view, key) + view->rope_offset +
-		                     (in_page + j) * view->rope * element_bytes(view);
+		const uint8_t *row = kv_rope_key(view, key + j);
 
 		for (size_t k = 0; k < view->rope; k++)
-			load_row(&first[k * PANEL + j], row + k * element_bytes(view), 1, view->bf16);
+			load_row(&first[k * PANEL + j], row + k * kv_element_bytes(view), 1, view->bf16);
 	}
 	for (size_t h = 1; h < n_heads; h++)
 		memcpy(first + h * head_floats, first, (size_t)view->rope * PANEL * sizeof(*first));

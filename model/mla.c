@@ -246,8 +246,7 @@ static void attend_absorbed_item(void *user, size_t item, unsigned thread)
 
 struct shared_attention {
 	struct pass *pass;
-	struct kv_view *views; /* [n_rows] */
-	struct attend *attends;
+	const struct attend *attends; /* [n_rows] */
 	size_t n_parts;
 };
 
@@ -281,9 +280,9 @@ static void attend_shared(const struct layer_attention *attention)
 	struct pass *pass = attention->pass;
 	struct kv_view views[PASS_FEW_ROWS];
 	struct attend attends[PASS_FEW_ROWS];
-	struct shared_attention shared = { pass, views, attends, PASS_PARTS(pool_n_threads(pass->pool)) };
+	struct shared_attention shared = { pass, attends,
+		                           PASS_PARTS(pool_n_threads(pass->pool)) / pass->n_rows };
 
-	shared.n_parts /= pass->n_rows;
 	for (size_t i = 0; i < pass->n_rows; i++) {
 		views[i] = cache_view(pass->rows[i].cache, attention->layer);
 		attends[i] = attend_of(pass, i, &pass->scratch[i], &views[i]);
@@ -353,19 +352,17 @@ static size_t expand_tile(const struct layer_attention *attention, size_t row, s
 	const struct matrix *kv_b = &attention->mla->kv_b;
 	struct kv_view view = cache_view(pass->rows[row].cache, attention->layer);
 	const uint32_t *rows = selected_rows(pass, row);
-	size_t stride = attend_tile_width(&view), element = view.bf16 ? 2 : 4;
+	size_t stride = attend_tile_width(&view);
 	size_t n = pass->rows[row].n_selected - first;
 
 	if (n > ATTEND_TILE)
 		n = ATTEND_TILE;
 	for (size_t i = 0; i < n; i++) {
-		size_t pos = rows == NULL ? first + i : rows[first + i], in_page = pos % view.page_tokens;
-		const uint8_t *page = view.pages[pos / view.page_tokens];
+		size_t pos = rows == NULL ? first + i : rows[first + i];
 
-		load_row(scratch->tile + i * stride,
-		         page + view.latent_offset + in_page * view.rank * element, view.rank, view.bf16);
-		load_row(scratch->tile + i * stride + view.rank,
-		         page + view.rope_offset + in_page * view.rope * element, view.rope, view.bf16);
+		load_row(scratch->tile + i * stride, kv_latent(&view, pos), view.rank, view.bf16);
+		load_row(scratch->tile + i * stride + view.rank, kv_rope_key(&view, pos), view.rope,
+		         view.bf16);
 	}
 	pass->ops->matmul(scratch->expanded, round_up(kv_b->n_out, PANEL), scratch->tile, stride, n, kv_b, 0,
 	                  matrix_n_panels(kv_b));

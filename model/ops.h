@@ -16,7 +16,8 @@
 #include "base/err.h"
 #include "model/weights.h"
 
-#define INDEX_GROUP PANEL /* indexer keys that lie side by side: a panel of the matrix that the scan multiplies by */
+#define INDEX_GROUP \
+	PANEL /* indexer keys that lie side by side: a panel of the matrix that the scan multiplies by */
 #define HEAD_PAD 8 /* heads are padded to a multiple of it */
 #define RANK_PAD 32 /* mixed latents are padded to a multiple of it */
 #define ATTEND_TILE 32 /* cached rows that are widened together */
@@ -33,6 +34,24 @@ struct kv_view {
 	uint32_t rank, rope; /* elements of a row */
 	bool bf16; /* else float32 */
 };
+
+static inline size_t kv_element_bytes(const struct kv_view *view)
+{
+	return view->bf16 ? 2 : 4;
+}
+
+/* Where a position's latent begins, and its rope key. */
+static inline const uint8_t *kv_latent(const struct kv_view *view, size_t pos)
+{
+	return view->pages[pos / view->page_tokens] + view->latent_offset +
+	       pos % view->page_tokens * view->rank * kv_element_bytes(view);
+}
+
+static inline const uint8_t *kv_rope_key(const struct kv_view *view, size_t pos)
+{
+	return view->pages[pos / view->page_tokens] + view->rope_offset +
+	       pos % view->page_tokens * view->rope * kv_element_bytes(view);
+}
 
 /* One query's attention over cached rows in the absorbed form, all heads; see mla.h. In three steps, so that threads may
  * share a step: scores of some rows, softmax, mixtures of some channels. */

@@ -5,6 +5,8 @@
 
 #include <immintrin.h>
 
+#define FAMILY ops_avx2
+#define FAMILY_NAME "avx2"
 #define VEC_BYTES 32
 #define MATMUL_ROWS 4
 #define MATMUL_PANELS 1
@@ -25,18 +27,5 @@ static inline __attribute__((always_inline)) __m256 spread_e4m3(const uint8_t *b
 }
 
 #include "model/ops_kernels.h"
-
-const struct ops ops_avx2 = {
-	.name = "avx2",
-	.streams_e4m3 = true,
-	.matmul = matmul,
-	.weigh_scores = weigh_scores,
-	.attend_score = attend_score,
-	.attend_softmax = attend_softmax,
-	.attend_mix = attend_mix,
-	.softmax_tile = softmax_tile,
-	.add_tile = add_tile,
-	.silu_mul = silu_mul,
-};
 
 #endif

@@ -7,6 +7,8 @@
 #include <immintrin.h>
 #include <string.h>
 
+#define FAMILY ops_avx2bf16
+#define FAMILY_NAME "avx2bf16"
 #define VEC_BYTES 64
 #define MATMUL_ROWS 12
 #define MATMUL_PANELS 2
@@ -15,8 +17,7 @@
 #define MIX_HEADS 8
 #define MULADD(a, b, c) fused(a, b, c)
 #define MULADD8(a, b, c) ((vec8)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define DOT_PAIRS(acc, a, b)                                                                                 \
-	fused(low_halves(a), low_halves(b), fused(high_halves(a), high_halves(b), acc))
+#define DOT_PAIRS(acc, a, b) fused(low_halves(a), low_halves(b), fused(high_halves(a), high_halves(b), acc))
 #define DOT_PAIRS8(acc, a, b) dot8(acc, a, b)
 #define ROUND_PAIRS(from) round_words(from)
 #define PAIR8(a, b) pair8(a, b)
@@ -79,18 +80,5 @@ static inline wide_words pair_rows(wide_words a, wide_words b, size_t first)
 }
 
 #include "model/ops_kernels.h"
-
-const struct ops ops_avx2bf16 = {
-	.name = "avx2bf16",
-	.rounds_inputs = true,
-	.matmul = matmul,
-	.weigh_scores = weigh_scores,
-	.attend_score = attend_score,
-	.attend_softmax = attend_softmax,
-	.attend_mix = attend_mix,
-	.softmax_tile = softmax_tile,
-	.add_tile = add_tile,
-	.silu_mul = silu_mul,
-};
 
 #endif

@@ -6,6 +6,8 @@
 
 #include <immintrin.h>
 
+#define FAMILY ops_avx512
+#define FAMILY_NAME "avx512"
 #define VEC_BYTES 64
 #define MATMUL_ROWS 12
 #define MATMUL_PANELS 2
@@ -16,24 +18,11 @@
 #define MULADD8(a, b, c) ((vec8)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 
 /* 16 e4m3 with their sign and value bits where those of a float32 are. */
-#define SPREAD_E4M3(to, bytes)                                                                                \
-	((to)[0] = (vec)_mm512_and_si512(                                                                     \
-		 _mm512_slli_epi32(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i_u *)(bytes))), 20),    \
+#define SPREAD_E4M3(to, bytes)                                                                             \
+	((to)[0] = (vec)_mm512_and_si512(                                                                  \
+		 _mm512_slli_epi32(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i_u *)(bytes))), 20), \
 		 _mm512_set1_epi32((int)0x87f00000)))
 
 #include "model/ops_kernels.h"
-
-const struct ops ops_avx512 = {
-	.name = "avx512",
-	.streams_e4m3 = true,
-	.matmul = matmul,
-	.weigh_scores = weigh_scores,
-	.attend_score = attend_score,
-	.attend_softmax = attend_softmax,
-	.attend_mix = attend_mix,
-	.softmax_tile = softmax_tile,
-	.add_tile = add_tile,
-	.silu_mul = silu_mul,
-};
 
 #endif

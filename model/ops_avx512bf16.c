@@ -7,6 +7,8 @@
 
 #include <immintrin.h>
 
+#define FAMILY ops_avx512bf16
+#define FAMILY_NAME "avx512bf16"
 #define VEC_BYTES 64
 #define MATMUL_ROWS 12
 #define MATMUL_PANELS 2
@@ -21,14 +23,15 @@
 #define DOT_PAIRS8(acc, a, b) ((vec8)_mm256_dpbf16_ps((__m256)(acc), (__m256bh)(a), (__m256bh)(b)))
 
 /* Words of (a, b). */
-#define PAIR8(a, b)                                                                   \
-	((uvec8)_mm256_or_si256(_mm256_cvtepu16_epi32((__m128i)_mm256_cvtneps_pbh((__m256)(a))), \
-	                        _mm256_slli_epi32(_mm256_cvtepu16_epi32((__m128i)_mm256_cvtneps_pbh((__m256)(b))), 16)))
+#define PAIR8(a, b)                                                              \
+	((uvec8)_mm256_or_si256(                                                 \
+		_mm256_cvtepu16_epi32((__m128i)_mm256_cvtneps_pbh((__m256)(a))), \
+		_mm256_slli_epi32(_mm256_cvtepu16_epi32((__m128i)_mm256_cvtneps_pbh((__m256)(b))), 16)))
 
 /* 2 * LANES floats in order as words of two bf16. */
-#define ROUND_PAIRS(from)                                                                                  \
-	((uvec)_mm512_inserti64x4(                                                                         \
-		_mm512_castsi256_si512((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from))),                \
+#define ROUND_PAIRS(from)                                                                   \
+	((uvec)_mm512_inserti64x4(                                                          \
+		_mm512_castsi256_si512((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from))), \
 		(__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps((from) + 16)), 1))
 
 /* Words of neighbours, channels 2 j and 2 j + 1 of two rows, to words of (a, b) for one channel each: every second four
@@ -37,18 +40,5 @@
 #define PAIR_ROWS_HIGH(a, b) ((uvec)_mm512_unpackhi_epi16((__m512i)(a), (__m512i)(b)))
 
 #include "model/ops_kernels.h"
-
-const struct ops ops_avx512bf16 = {
-	.name = "avx512bf16",
-	.rounds_inputs = true,
-	.matmul = matmul,
-	.weigh_scores = weigh_scores,
-	.attend_score = attend_score,
-	.attend_softmax = attend_softmax,
-	.attend_mix = attend_mix,
-	.softmax_tile = softmax_tile,
-	.add_tile = add_tile,
-	.silu_mul = silu_mul,
-};
 
 #endif

@@ -1,12 +1,12 @@
-/* The kernels of one family, written in vectors of VEC_BYTES. Included once by each ops_<family>.c, which defines
- * VEC_BYTES, MULADD(a, b, c), and what fits its registers: MATMUL_ROWS rows of x by MATMUL_PANELS panels, one row by
- * WIDE_PANELS, SCORE_ROWS cached rows by one vector of heads, and MIX_HEADS heads by two vectors of channels.
+/* The kernels of one family, written in vectors of VEC_BYTES. Included once by each ops_<family>.c, which defines FAMILY,
+ * the table that comes of it, and FAMILY_NAME; VEC_BYTES, MULADD(a, b, c), and what fits its registers: MATMUL_ROWS rows
+ * of x by MATMUL_PANELS panels, one row by WIDE_PANELS, SCORE_ROWS cached rows by one vector of heads, and MIX_HEADS
+ * heads by two vectors of channels.
  *
  * bf16 comes in words of two neighbours: shifted left a word is the first of them as float32, masked it is the second.
  * So a vector of words is widened by two operations into the even and the odd elements. */
 #include <math.h>
 #include <string.h>
-
 
 #define LANES (VEC_BYTES / 4)
 #define PANEL_VECS (PANEL / LANES)
@@ -129,6 +129,21 @@ INLINE void matmul_step(vec acc[MATMUL_ROWS][WIDE_PANELS][PANEL_VECS], const flo
 	}
 }
 
+INLINE void matmul_store(float *y, size_t ldy, vec acc[MATMUL_ROWS][WIDE_PANELS][PANEL_VECS],
+                         const int n_rows, const int n_panels)
+{
+#pragma GCC unroll 16
+	for (int m = 0; m < n_rows; m++) {
+#pragma GCC unroll 8
+		for (int p = 0; p < n_panels; p++) {
+#pragma GCC unroll 4
+			for (int v = 0; v < PANEL_VECS; v++)
+				store(y + (size_t)m * ldy + (size_t)p * PANEL + (size_t)v * LANES,
+				      acc[m][p][v]);
+		}
+	}
+}
+
 /* Inputs k and, unless it is the last of an odd number, k + 1 of bf16 panels. */
 INLINE void matmul_pair(vec acc[MATMUL_ROWS][WIDE_PANELS][PANEL_VECS], const float *x, size_t ldx,
                         const uint8_t *words, size_t panel_bytes, bool both, const int n_rows,
@@ -182,16 +197,7 @@ INLINE void matmul_tile(float *y, size_t ldy, const float *x, size_t ldx, const 
 			matmul_step(acc, x + k, ldx, w, n_rows, n_panels);
 		}
 	}
-#pragma GCC unroll 16
-	for (int m = 0; m < n_rows; m++) {
-#pragma GCC unroll 8
-		for (int p = 0; p < n_panels; p++) {
-#pragma GCC unroll 4
-			for (int v = 0; v < PANEL_VECS; v++)
-				store(y + (size_t)m * ldy + (size_t)p * PANEL + (size_t)v * LANES,
-				      acc[m][p][v]);
-		}
-	}
+	matmul_store(y, ldy, acc, n_rows, n_panels);
 }
 
 #ifdef SPREAD_E4M3
@@ -199,8 +205,8 @@ INLINE void matmul_tile(float *y, size_t ldy, const float *x, size_t ldx, const 
 
 /* As matmul_tile(), from e4m3 panels: the same products in the same order. Spread out, the bits of e4m3 are those of a
  * float32 that is 2^120 times too small, subnormals and all; x makes up for that and for the block's scale, exactly. */
-INLINE void e4m3_tile(float *y, size_t ldy, const float *x, size_t ldx, const struct matrix *matrix, size_t first,
-                      const int n_rows, const int n_panels)
+INLINE void e4m3_tile(float *y, size_t ldy, const float *x, size_t ldx, const struct matrix *matrix,
+                      size_t first, const int n_rows, const int n_panels)
 {
 	size_t n_in = matrix->n_in, bytes = n_in * PANEL;
 	const uint8_t *panels = matrix->e4m3 + first * bytes;
@@ -224,16 +230,7 @@ INLINE void e4m3_tile(float *y, size_t ldy, const float *x, size_t ldx, const st
 			matmul_step(acc, scaled, 1, w, n_rows, n_panels);
 		}
 	}
-#pragma GCC unroll 16
-	for (int m = 0; m < n_rows; m++) {
-#pragma GCC unroll 8
-		for (int p = 0; p < n_panels; p++) {
-#pragma GCC unroll 4
-			for (int v = 0; v < PANEL_VECS; v++)
-				store(y + (size_t)m * ldy + (first + (size_t)p) * PANEL + (size_t)v * LANES,
-				      acc[m][p][v]);
-		}
-	}
+	matmul_store(y + first * PANEL, ldy, acc, n_rows, n_panels);
 }
 
 /* Whether panels first and last share the scales of one block. */
@@ -241,7 +238,8 @@ INLINE bool share_scales(const struct matrix *matrix, size_t first, size_t last)
 {
 	size_t n = matrix_n_scales(matrix);
 
-	return memcmp(matrix->scales + first * n, matrix->scales + last * n, n * sizeof(*matrix->scales)) == 0;
+	return memcmp(matrix->scales + first * n, matrix->scales + last * n, n * sizeof(*matrix->scales)) ==
+	       0;
 }
 
 /* Whether x times any scale of these panels is far from overflow in e4m3_tile(). */
@@ -290,8 +288,9 @@ INLINE bool matmul_e4m3(float *y, size_t ldy, const float *x, size_t ldx, size_t
 #endif
 
 /* All rows by n_panels panels: the panels stay in the first-level cache meanwhile. */
-INLINE void matmul_rows(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows, const uint8_t *panels,
-                        size_t panel_bytes, size_t n_in, const int n_panels, const bool bf16)
+INLINE void matmul_rows(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
+                        const uint8_t *panels, size_t panel_bytes, size_t n_in, const int n_panels,
+                        const bool bf16)
 {
 	size_t m = 0;
 
@@ -344,10 +343,10 @@ static void weigh_scores(float *ret, const float *dots, size_t ldd, const float 
 		for (uint32_t j = 0; j < n_heads; j++) {
 #pragma GCC unroll 4
 			for (int v = 0; v < PANEL_VECS; v++)
-				scores[v] = MULADD(splat(weights[j]),
-				                   vec_max(load(dots + j * ldd + i + (size_t)v * LANES),
-				                           splat(0)),
-				                   scores[v]);
+				scores[v] = MULADD(
+					splat(weights[j]),
+					vec_max(load(dots + j * ldd + i + (size_t)v * LANES), splat(0)),
+					scores[v]);
 		}
 #pragma GCC unroll 4
 		for (int v = 0; v < PANEL_VECS; v++)
@@ -364,16 +363,14 @@ struct row_place {
 INLINE void find_rows(struct row_place *ret, const struct attend *attend, size_t first, size_t n)
 {
 	const struct kv_view *view = attend->view;
-	size_t element = view->bf16 ? 2 : 4;
+	size_t latent_bytes = view->rank * kv_element_bytes(view);
 
 	for (size_t i = 0; i < n; i++) {
 		size_t pos = attend->rows == NULL ? first + i : attend->rows[first + i];
-		size_t in_page = pos % view->page_tokens;
-		const uint8_t *page = view->pages[pos / view->page_tokens];
 
-		ret[i].latent = page + view->latent_offset + in_page * view->rank * element;
-		ret[i].rope = page + view->rope_offset + in_page * view->rope * element;
-		for (size_t byte = 0; byte < view->rank * element; byte += 64)
+		ret[i].latent = kv_latent(view, pos);
+		ret[i].rope = kv_rope_key(view, pos);
+		for (size_t byte = 0; byte < latent_bytes; byte += 64)
 			__builtin_prefetch(ret[i].latent + byte);
 		__builtin_prefetch(ret[i].rope);
 	}
@@ -428,7 +425,8 @@ INLINE void score_part(vec8 *acc, const float *q, size_t n_heads, const float *t
 }
 
 /* scores[n][n_heads] = scale * q . row, for the rows of one tile. */
-INLINE void score_tile(float *scores, const float *q, const float *tile, size_t n, const struct attend *attend)
+INLINE void score_tile(float *scores, const float *q, const float *tile, size_t n,
+                       const struct attend *attend)
 {
 	size_t width = attend_tile_width(attend->view), n_heads = attend->n_heads;
 	const struct kv_view *view = attend->view;
@@ -438,11 +436,10 @@ INLINE void score_tile(float *scores, const float *q, const float *tile, size_t 
 			vec8 acc[SCORE_ROWS] = { 0 };
 
 			score_part(acc, q + h, n_heads, tile + i * width, width, view->rank, view->bf16);
-			score_part(acc, q + view->rank * n_heads + h, n_heads,
-			           tile + i * width + view->rank, width, view->rope, view->bf16);
+			score_part(acc, q + view->rank * n_heads + h, n_heads, tile + i * width + view->rank,
+			           width, view->rope, view->bf16);
 			for (size_t m = 0; m < SCORE_ROWS && i + m < n; m++)
-				store8(scores + (i + m) * n_heads + h,
-				            acc[m] * splat8(attend->scale));
+				store8(scores + (i + m) * n_heads + h, acc[m] * splat8(attend->scale));
 		}
 	}
 }
@@ -702,3 +699,28 @@ static void attend_mix(const struct attend *attend, float *out, size_t first, si
 	else
 		mix_form(attend, out, first, end, false);
 }
+
+#ifdef DOT_PAIRS
+#define ROUNDS_INPUTS true
+#else
+#define ROUNDS_INPUTS false
+#endif
+#if defined(SPREAD_E4M3) && !defined(DOT_PAIRS)
+#define STREAMS_E4M3 true
+#else
+#define STREAMS_E4M3 false
+#endif
+
+const struct ops FAMILY = {
+	.name = FAMILY_NAME,
+	.rounds_inputs = ROUNDS_INPUTS,
+	.streams_e4m3 = STREAMS_E4M3,
+	.matmul = matmul,
+	.weigh_scores = weigh_scores,
+	.attend_score = attend_score,
+	.attend_softmax = attend_softmax,
+	.attend_mix = attend_mix,
+	.softmax_tile = softmax_tile,
+	.add_tile = add_tile,
+	.silu_mul = silu_mul,
+};

@@ -92,8 +92,8 @@ static void matmul_pairs(float *y, size_t ldy, const float *x, size_t ldx, size_
 			for (size_t i = 0; i < n; i++)
 				round_pairs(pairs + i * PAIR_BLOCK, x + (m + i) * ldx + 2 * k, n_floats);
 			for (; n == 1 && p + WIDE_PANELS <= end; p += WIDE_PANELS)
-				pairs_tile(y + m * ldy + p * PANEL, ldy, pairs, panels + p * bytes, bytes, n_k,
-				           k > 0, 1, WIDE_PANELS);
+				pairs_tile(y + m * ldy + p * PANEL, ldy, pairs, panels + p * bytes, bytes,
+				           n_k, k > 0, 1, WIDE_PANELS);
 			for (; p + MATMUL_PANELS <= end; p += MATMUL_PANELS)
 				pairs_rows(y + m * ldy + p * PANEL, ldy, pairs, n, panels + p * bytes, bytes,
 				           n_k, k > 0, MATMUL_PANELS);
@@ -124,8 +124,8 @@ INLINE void pair_query(uint32_t *to, const struct attend *attend)
 }
 
 /* acc[m] += words of row m * words of eight heads. */
-INLINE void score_words(vec8 acc[PAIR_ROWS], const uint8_t *const rows[PAIR_ROWS], const uint32_t *q, size_t n_heads,
-                        size_t n_words)
+INLINE void score_words(vec8 acc[PAIR_ROWS], const uint8_t *const rows[PAIR_ROWS], const uint32_t *q,
+                        size_t n_heads, size_t n_words)
 {
 	for (size_t k = 0; k < n_words; k++) {
 		uvec8 heads = *(const uvec8_unaligned *)(q + k * n_heads);
@@ -182,14 +182,14 @@ INLINE void score_pairs(const struct attend *attend, size_t first, size_t end, u
 INLINE void pair_shares(uint32_t to[ATTEND_TILE / 2][8], const float *shares, size_t n_heads, size_t n)
 {
 	for (size_t i = 0; i < n; i += 2)
-		*(uvec8_unaligned *)to[i / 2] = PAIR8(load8(shares + i * n_heads),
-		                                      i + 1 < n ? load8(shares + (i + 1) * n_heads)
-		                                                : splat8(0));
+		*(uvec8_unaligned *)to[i / 2] =
+			PAIR8(load8(shares + i * n_heads),
+		              i + 1 < n ? load8(shares + (i + 1) * n_heads) : splat8(0));
 }
 
 /* out[8 heads][c .. c + 2 * LANES] += share * latent, for the rows of one tile by twos. */
-INLINE void mix_pairs_block(float *out, uint32_t shares[ATTEND_TILE / 2][8], const struct row_place *places, size_t n,
-                            size_t c, size_t stride)
+INLINE void mix_pairs_block(float *out, uint32_t shares[ATTEND_TILE / 2][8], const struct row_place *places,
+                            size_t n, size_t c, size_t stride)
 {
 	vec acc[8][2];
 

@@ -1,6 +1,8 @@
 /* The family that every CPU runs: the architecture's baseline, multiply and add rounded apart. The reference. */
 #include "model/ops_families.h"
 
+#define FAMILY ops_plain
+#define FAMILY_NAME "plain"
 #define VEC_BYTES 16
 #define MATMUL_ROWS 2
 #define MATMUL_PANELS 1
@@ -11,15 +13,3 @@
 #define MULADD8(a, b, c) ((a) * (b) + (c))
 
 #include "model/ops_kernels.h"
-
-const struct ops ops_plain = {
-	.name = "plain",
-	.matmul = matmul,
-	.weigh_scores = weigh_scores,
-	.attend_score = attend_score,
-	.attend_softmax = attend_softmax,
-	.attend_mix = attend_mix,
-	.softmax_tile = softmax_tile,
-	.add_tile = add_tile,
-	.silu_mul = silu_mul,
-};

@@ -37,8 +37,7 @@ void matrix_put_row(struct matrix *matrix, uint32_t output, const float *row)
 		return;
 	}
 	for (uint32_t i = 0; i < matrix->n_in; i++)
-		((uint16_t *)(void *)panel)[((size_t)(i / 2) * PANEL + lane) * 2 + i % 2] =
-			bf16_bits(row[i]);
+		((uint16_t *)(void *)panel)[((size_t)(i / 2) * PANEL + lane) * 2 + i % 2] = bf16_bits(row[i]);
 }
 
 int matrix_pack(const float *rows, uint32_t n_out, uint32_t n_in, struct matrix *ret)
@@ -189,8 +188,7 @@ static int keep_e4m3(struct matrix *matrix, const uint8_t *data, const float *sc
 	}
 	for (uint32_t p = 0; p < n_panels; p++)
 		memcpy(matrix->scales + (size_t)p * n_scales,
-		       scale + (size_t)(p * PANEL / block_outputs) * n_scales,
-		       n_scales * sizeof(*scale));
+		       scale + (size_t)(p * PANEL / block_outputs) * n_scales, n_scales * sizeof(*scale));
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "model/context.h"
 #include "model/ops.h"
 #include "tests/fixture.h"
+#include "tests/recording.h"
 
 #define N_TOKENS 170 /* two whole pages and a tail */
 
@@ -71,39 +72,6 @@ static void some_modes(void (*check)(const struct mode *mode))
 		each_mode_of(i, tests_are_short() ? i + i / 2 : i, tests_are_short() ? 8 : 3, check);
 }
 
-/* The logits of a sequence's positions, as its observer sees them. */
-struct recording {
-	size_t n_vocab, n, cap;
-	float *logits; /* [cap][n_vocab] */
-	size_t stop_at; /* sets `stop` when this many are seen; 0: never */
-	volatile bool stop;
-};
-
-static void record(void *user, size_t pos, const float *logits)
-{
-	struct recording *recording = user;
-
-	assert_true(pos < recording->cap);
-	memcpy(recording->logits + pos * recording->n_vocab, logits, recording->n_vocab * sizeof(*logits));
-	recording->n++;
-	if (recording->n == recording->stop_at)
-		recording->stop = true;
-}
-
-static struct recording new_recording(const struct engine *engine, size_t cap)
-{
-	struct recording ret = { .n_vocab = engine_shape(engine)->vocab_size, .cap = cap };
-
-	ret.logits = array_new(float, cap, ret.n_vocab);
-	assert_non_null(ret.logits);
-	return ret;
-}
-
-static void watch(struct context *context, struct recording *recording)
-{
-	context_set_observer(context, &(struct context_observer){ recording, record, NULL });
-}
-
 static struct context *new_context(struct engine *engine, struct recording *recording)
 {
 	struct context *context;
@@ -123,21 +91,6 @@ static struct context *fork_context(const struct context *parent, struct recordi
 	assert_int_equal(context_fork(parent, &context, &err), 0);
 	watch(context, recording);
 	return context;
-}
-
-static void forward(struct context *context, const uint32_t *tokens, size_t n)
-{
-	struct append append = { context, tokens, n, false };
-	struct err err;
-
-	if (context_forward(&append, 1, NULL, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-static void draw_tokens(const struct engine *engine, uint64_t seed, uint32_t *ret, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		ret[i] = (uint32_t)(draw(&seed) % engine_shape(engine)->vocab_size);
 }
 
 /* The whole sequence in one call, by itself. */

@@ -15,6 +15,7 @@
 #include "model/dense.h"
 #include "model/ops.h"
 #include "tests/fixture.h"
+#include "tests/recording.h"
 
 #define N_TOKENS (4 * DENSE_TILE + BLOCK_TOKENS + 9)
 
@@ -55,34 +56,6 @@ static void each_mode(void (*check)(const struct mode *mode))
 	}
 }
 
-/* The logits of a sequence's positions, as its observer sees them. */
-struct recording {
-	size_t n_vocab;
-	float *logits; /* [N_TOKENS][n_vocab] */
-};
-
-static void record(void *user, size_t pos, const float *logits)
-{
-	struct recording *recording = user;
-
-	assert_true(pos < N_TOKENS);
-	memcpy(recording->logits + pos * recording->n_vocab, logits, recording->n_vocab * sizeof(*logits));
-}
-
-static struct recording new_recording(const struct engine *engine)
-{
-	struct recording ret = { .n_vocab = engine_shape(engine)->vocab_size };
-
-	ret.logits = array_new(float, N_TOKENS, ret.n_vocab);
-	assert_non_null(ret.logits);
-	return ret;
-}
-
-static void watch(struct context *context, struct recording *recording)
-{
-	context_set_observer(context, &(struct context_observer){ recording, record, NULL });
-}
-
 static struct context *new_context(struct engine *engine, enum attention attention)
 {
 	struct context *context;
@@ -103,26 +76,11 @@ static struct context *fork_context(const struct context *parent, enum attention
 	return context;
 }
 
-static void forward(struct context *context, const uint32_t *tokens, size_t n)
-{
-	struct append append = { context, tokens, n, false };
-	struct err err;
-
-	if (context_forward(&append, 1, NULL, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-static void draw_tokens(const struct engine *engine, uint64_t seed, uint32_t *ret, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		ret[i] = (uint32_t)(draw(&seed) % engine_shape(engine)->vocab_size);
-}
-
 /* n_sparse tokens with sparse attention, the rest with the other. */
 static struct recording compute(struct engine *engine, const uint32_t *tokens, size_t n_sparse,
                                 enum attention attention)
 {
-	struct recording ret = new_recording(engine);
+	struct recording ret = new_recording(engine, N_TOKENS);
 	struct context *context = new_context(engine, ATTENTION_SPARSE);
 
 	watch(context, &ret);
@@ -275,7 +233,7 @@ static void check_branches(const struct mode *mode)
 	for (size_t i = 0; i < N_BRANCHES; i++) {
 		draw_tokens(engine, 34 + i, tokens[i], N_TOKENS);
 		memcpy(tokens[i], tokens[0], N_PAST * sizeof(tokens[0][0]));
-		seen[i] = new_recording(engine);
+		seen[i] = new_recording(engine, N_TOKENS);
 	}
 	forward(past, tokens[0], N_PAST);
 	for (size_t i = 0; i < N_BRANCHES; i++) {
