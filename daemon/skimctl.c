@@ -2,9 +2,14 @@
 #include "daemon/skimctl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/paths.h"
 
 static const struct {
 	const char *word;
@@ -15,6 +20,7 @@ static const struct {
 	{ "list", skimctl_list, "documents and their states", SKIMCTL_LIST_USAGE },
 	{ "show", skimctl_show, "what was read of a document", SKIMCTL_SHOW_USAGE },
 	{ "wait", skimctl_wait, "until documents are done", SKIMCTL_WAIT_USAGE },
+	{ "cache", skimctl_cache, "what is kept of readings, and dropping it", SKIMCTL_CACHE_USAGE },
 	{ "model", skimctl_model, "info, verify, run, bench: a model by itself", SKIMCTL_MODEL_USAGE },
 };
 
@@ -28,6 +34,55 @@ int skimctl_usage(const char *usage)
 {
 	fprintf(stderr, "usage: %s\n", usage);
 	return SKIMCTL_USAGE;
+}
+
+/* *ret_own: the databases are the user's own, and not those of the configuration. */
+static int find_config(const char *path, struct config **ret, bool *ret_own, struct err *err)
+{
+	int r = path != NULL ? config_read(path, ret, err) : config_default(ret, err);
+
+	if (r == 0)
+		*ret_own = path == NULL && access((*ret)->store.path, R_OK) < 0;
+	return r;
+}
+
+int skimctl_find_store(const char *config_path, char *ret, struct err *err)
+{
+	struct config *config;
+	bool own;
+	int r = find_config(config_path, &config, &own, err);
+
+	if (r < 0)
+		return r;
+	snprintf(ret, PATH_MAX, "%s", config->store.path);
+	config_free(config);
+	return own ? paths_user_store(ret, PATH_MAX, err) : 0;
+}
+
+int skimctl_find_cache(const char *config_path, char *ret, uint64_t *ret_budget_bytes, struct err *err)
+{
+	struct config *config;
+	bool own;
+	int r = find_config(config_path, &config, &own, err);
+
+	if (r < 0)
+		return r;
+	snprintf(ret, PATH_MAX, "%s", config->kv.path);
+	*ret_budget_bytes = config->kv.budget_bytes;
+	config_free(config);
+	return own ? paths_user_cache(ret, PATH_MAX, err) : 0;
+}
+
+int skimctl_print_json(json_t *json)
+{
+	char *line = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6));
+
+	json_decref(json);
+	if (line == NULL)
+		return -ENOMEM;
+	puts(line);
+	free(line);
+	return 0;
 }
 
 bool skimctl_number(const char *word, unsigned long min, unsigned long max, unsigned long *ret)

@@ -3,7 +3,9 @@
 #ifndef SKIMD_DAEMON_SKIMCTL_H
 #define SKIMD_DAEMON_SKIMCTL_H
 
+#include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -19,6 +21,7 @@ enum skimctl_status {
 #define SKIMCTL_LIST_USAGE "skimctl list [--json] [-c FILE]"
 #define SKIMCTL_SHOW_USAGE "skimctl show [--json] [-c FILE] DOC"
 #define SKIMCTL_WAIT_USAGE "skimctl wait [--timeout SECONDS] [-c FILE] [DOC ...]"
+#define SKIMCTL_CACHE_USAGE "skimctl cache [--json] [--drop DOC | --clear] [-c FILE]"
 #define SKIMCTL_MODEL_USAGE                                                                                 \
 	"skimctl model info DIR\n"                                                                          \
 	"       skimctl model verify [--production] [--naive] [--golden FILE] [--max-prompt N] DIR\n"       \
@@ -31,6 +34,7 @@ int skimctl_read(int argc, char **argv);
 int skimctl_list(int argc, char **argv);
 int skimctl_show(int argc, char **argv);
 int skimctl_wait(int argc, char **argv);
+int skimctl_cache(int argc, char **argv);
 int skimctl_model(int argc, char **argv);
 
 /* "skimctl: words" on standard error; returns SKIMCTL_FAILED. */
@@ -38,6 +42,15 @@ int skimctl_fail(const struct err *err);
 
 /* The command's usage on standard error; returns SKIMCTL_USAGE. */
 int skimctl_usage(const char *usage);
+
+/* Where skimd.db is, and kv.db with its budget: as the configuration named says (NULL: none is); else the service's, if
+ * its skimd.db can be read; else the user's own. ret is room for PATH_MAX. Errors as config_read()'s and
+ * paths_user_store()'s. */
+int skimctl_find_store(const char *config_path, char *ret, struct err *err);
+int skimctl_find_cache(const char *config_path, char *ret, uint64_t *ret_budget_bytes, struct err *err);
+
+/* One line on standard output; takes json over. -ENOMEM, also where json is NULL. */
+int skimctl_print_json(json_t *json);
 
 /* A whole number from min to max. False: it is none. */
 bool skimctl_number(const char *word, unsigned long min, unsigned long max, unsigned long *ret);

@@ -7,15 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "daemon/config.h"
 #include "daemon/loop.h"
-#include "daemon/paths.h"
 #include "daemon/skimctl.h"
 #include "daemon/units.h"
 #include "pipeline/output.h"
@@ -57,28 +54,11 @@ static bool parse(struct query *query, const struct option *options, int argc, c
 	return true;
 }
 
-/* The store of the configuration named; else the service's, if it can be read; else the user's own. */
-static int find_store(const struct query *query, char *ret, struct err *err)
-{
-	struct config *config;
-	bool service;
-	int r = query->config_path != NULL ? config_read(query->config_path, &config, err)
-	                                   : config_default(&config, err);
-
-	if (r < 0)
-		return r;
-	service = query->config_path != NULL || access(config->store.path, R_OK) == 0;
-	if (service)
-		snprintf(ret, PATH_MAX, "%s", config->store.path);
-	config_free(config);
-	return service ? 0 : paths_user_store(ret, PATH_MAX, err);
-}
-
 static int open_store(const struct query *query, struct docstore **ret, struct err *err)
 {
 	char path[PATH_MAX];
 	struct docstore_settings settings = { .path = path, .mode = DOCSTORE_READ };
-	int r = find_store(query, path, err);
+	int r = skimctl_find_store(query->config_path, path, err);
 
 	return r < 0 ? r : docstore_open(&settings, ret, err);
 }
@@ -97,18 +77,6 @@ static json_t *document_json(const struct document *document)
 	                 bytes_or_null(document->error), "bytes", (json_int_t)document->bytes, "tokens",
 	                 (json_int_t)document->tokens, "added_at", document->added_at, "finished_at",
 	                 document->finished_at);
-}
-
-static int print_json_line(json_t *json)
-{
-	char *line = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6));
-
-	json_decref(json);
-	if (line == NULL)
-		return -ENOMEM;
-	puts(line);
-	free(line);
-	return 0;
 }
 
 static int print_line(const struct document *document)
@@ -132,7 +100,7 @@ static int print_document(void *user, const struct document *document)
 {
 	const struct query *query = user;
 
-	return query->json ? print_json_line(document_json(document)) : print_line(document);
+	return query->json ? skimctl_print_json(document_json(document)) : print_line(document);
 }
 
 int skimctl_list(int argc, char **argv)

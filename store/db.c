@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 
 /* An existing file is never opened and closed here: closing any descriptor of a file drops this process's POSIX
@@ -94,9 +95,40 @@ int db_failed(struct db *db, struct err *err)
 	return err_set(err, errno_of(db->sqlite), "%s: %s", db->path, sqlite3_errmsg(db->sqlite));
 }
 
+/* As a URI, with all of the path encoded that could mean something there. The caller's; NULL: no memory. */
+static char *unlocked_uri(const char *path)
+{
+	static const char PLAIN[] = "/._-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	struct buf uri = { 0 };
+
+	buf_puts(&uri, "file:");
+	for (const char *c = path; *c != '\0'; c++) {
+		if (strchr(PLAIN, *c) != NULL)
+			buf_append(&uri, c, 1);
+		else
+			buf_printf(&uri, "%%%02X", (unsigned char)*c);
+	}
+	buf_puts(&uri, "?immutable=1");
+	return buf_take(&uri);
+}
+
+static int open_sqlite(struct db *db, const struct db_settings *settings)
+{
+	int flags = settings->unlocked    ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+	            : settings->read_only ? SQLITE_OPEN_READONLY
+	                                  : SQLITE_OPEN_READWRITE;
+	char *name = settings->unlocked ? unlocked_uri(db->path) : strdup(db->path);
+	int code;
+
+	if (name == NULL)
+		return SQLITE_NOMEM;
+	code = sqlite3_open_v2(name, &db->sqlite, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	free(name);
+	return code;
+}
+
 int db_open(const struct db_settings *settings, struct db **ret, struct err *err)
 {
-	int flags = settings->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	struct db *db = calloc(1, sizeof(*db));
 	int r;
 
@@ -110,8 +142,7 @@ int db_open(const struct db_settings *settings, struct db **ret, struct err *err
 		db_close(db);
 		return err_set(err, -ENOMEM, "%s: no memory", settings->path);
 	}
-	if (sqlite3_open_v2(db->path, &db->sqlite, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-	                    NULL) != SQLITE_OK) {
+	if (open_sqlite(db, settings) != SQLITE_OK) {
 		r = db->sqlite == NULL ? err_set(err, -ENOMEM, "%s: no memory", db->path)
 		                       : db_failed(db, err);
 		db_close(db);
@@ -139,13 +170,21 @@ int db_exec(struct db *db, const char *sql, struct err *err)
 	return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_failed(db, err);
 }
 
+/* A statement of ours that SQLite cannot make sense of stands before a schema that is not ours any more. */
+static int prepare_failed(struct db *db, struct err *err)
+{
+	int r = db_failed(db, err);
+
+	return (sqlite3_errcode(db->sqlite) & 0xff) == SQLITE_ERROR ? -EBADMSG : r;
+}
+
 int db_int_of(struct db *db, const char *sql, int64_t *ret, struct err *err)
 {
 	sqlite3_stmt *statement = NULL;
 	int r = 0;
 
 	if (sqlite3_prepare_v2(db->sqlite, sql, -1, &statement, NULL) != SQLITE_OK)
-		return db_failed(db, err);
+		return prepare_failed(db, err);
 	if (sqlite3_step(statement) == SQLITE_ROW)
 		*ret = sqlite3_column_int64(statement, 0);
 	else
@@ -282,7 +321,7 @@ static sqlite3_stmt *statement_with(struct txn *txn, int number, const struct db
 	if (*statement == NULL &&
 	    sqlite3_prepare_v3(db->sqlite, db->sql[number], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) !=
 	            SQLITE_OK) {
-		txn->ret = db_failed(db, txn->err);
+		txn->ret = prepare_failed(db, txn->err);
 		return NULL;
 	}
 	for (size_t i = 0; i < n_values; i++) {

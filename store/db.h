@@ -27,6 +27,7 @@ struct db {
 struct db_settings {
 	const char *path; /* absolute (see db_resolve()), or DB_IN_MEMORY */
 	bool read_only;
+	bool unlocked; /* read-only, and past all locks and journals: whoever writes is not seen and not disturbed */
 	int busy_ms; /* how long to wait for another process's lock */
 	const char *const *sql; /* n_sql statements, for as long as the db is open */
 	size_t n_sql;

@@ -11,59 +11,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/kvcounts.h"
+#include "store/kvschema.h"
+
 /* Attention state is the text in another form: nobody else reads it. */
 #define FILE_MODE 0600
 
+#define CACHE_BYTES (8 << 20) /* SQLite's, in memory */
 #define MIN_JOURNAL_PAGES 48
 #define MAX_JOURNAL_PAGES 2048 /* 32 MiB */
 #define JOURNAL_HEADERS (4 * KV_PAGE_BYTES) /* one sector each time that it is synced */
 #define JOURNAL_RECORD (KV_PAGE_BYTES + 8) /* page number, page, checksum */
+#define COUNTS_PAGES 1 /* that the row of counts journals at the end */
+#define BATCH_BYTES CACHE_BYTES /* of new blocks: more would have to be written before the commit */
 #define POINTERS_PER_MAP_PAGE (KV_PAGE_BYTES / 5) /* auto_vacuum's map of which page points to which */
 #define MAX_PAGES 0x3fffffff
 
 /* The file's first bytes: SQLite's magic, and the application id in big-endian. */
 #define HEADER_BYTES 72
 #define ID_OFFSET 68
-#define APPLICATION_ID 0x736b6d6b /* "skmk" */
 #define MAX_DAMAGED 100 /* files that were set aside and are not to be replaced */
 #define FOREIGN (-EMEDIUMTYPE) /* another program's database: nothing is done to it */
 
-/* Lookup, eviction and checks of keys never read the bytes' overflow pages: those are in a table of their own. */
-static const char VERSION_1[] = "CREATE TABLE block("
-				" id INTEGER PRIMARY KEY,"
-				" key BLOB NOT NULL UNIQUE,"
-				" tokens BLOB NOT NULL,"
-				" checksum INTEGER NOT NULL,"
-				" used INTEGER NOT NULL,"
-				" n_bytes INTEGER NOT NULL"
-				") STRICT;"
-				"CREATE INDEX block_used ON block(used);"
-				"CREATE TABLE data(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;";
-
-static const char *const STEPS[] = { VERSION_1 };
-
-static const struct db_schema SCHEMA = {
-	.what = "kv store",
-	.application_id = APPLICATION_ID,
-	.steps = STEPS,
-	.n_steps = 1,
-};
-
-static const char *const STATEMENTS[N_KV_STATEMENTS] = {
-	[KV_FIND] = "SELECT id, tokens, checksum, n_bytes FROM block WHERE key = ?1",
-	[KV_PUT_BLOCK] =
-		"INSERT INTO block(id, key, tokens, checksum, used, n_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	[KV_PUT_DATA] = "INSERT INTO data(bytes) VALUES (?1)",
-	[KV_DELETE_BLOCK] = "DELETE FROM block WHERE id = ?1",
-	[KV_DELETE_DATA] = "DELETE FROM data WHERE id = ?1",
-	[KV_TOUCH] = "UPDATE block SET used = ?2 WHERE id = ?1",
-	[KV_OLDEST] = "SELECT id, key, n_bytes FROM block ORDER BY used",
-	[KV_TOTALS] = "SELECT count(*), coalesce(sum(n_bytes), 0), coalesce(max(used), 0) FROM block",
-	[KV_PAGE_COUNT] = "PRAGMA page_count",
-	[KV_FREE_PAGES] = "PRAGMA freelist_count",
-};
-
-/* The more room, the fewer commits; what is reckoned for is several times what is used. */
+/* The more room, the fewer commits. */
 static uint64_t journal_pages_of(uint64_t budget_bytes)
 {
 	uint64_t n_pages = budget_bytes / 16 / KV_PAGE_BYTES;
@@ -104,75 +74,87 @@ static int choose_layout(struct kvfile *file, struct err *err)
 	return db_exec(file->db, "PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL", err);
 }
 
+static int open_failed(const struct kvfile *file, int r, struct err *err)
+{
+	if (r == -EBUSY)
+		return err_set(err, r, "%s: in use by another process", file->path);
+	/* such as "unsupported file format" */
+	return (sqlite3_errcode(file->db->sqlite) & 0xff) == SQLITE_ERROR ? -EBADMSG : r;
+}
+
 /* The lock comes first, and what says whose file it is before anything that could change it. Debian's SQLite
  * overwrites what is deleted unless told not to, which doubles the bytes written. */
 static int open_ours(struct kvfile *file, struct err *err)
 {
+	char sql[64];
 	int r;
 
-	if ((r = choose_layout(file, err)) < 0 ||
+	snprintf(sql, sizeof(sql), "PRAGMA cache_size = -%d", CACHE_BYTES / 1024);
+	if ((r = choose_layout(file, err)) < 0 || (r = db_exec(file->db, sql, err)) < 0 ||
 	    (r = db_exec(
 		     file->db,
 		     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = NORMAL;"
 		     "PRAGMA secure_delete = OFF; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
-		     "PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
-		     "BEGIN EXCLUSIVE; COMMIT",
+		     "PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; BEGIN EXCLUSIVE; COMMIT",
 		     err)) < 0)
-		return r == -EBUSY ? err_set(err, r, "%s: in use by another process", file->path) : r;
-	if ((r = db_check(file->db, &SCHEMA, err)) < 0 ||
-	    (r = db_exec(file->db, "PRAGMA journal_mode = PERSIST", err)) < 0)
+		return open_failed(file, r, err);
+	if (sqlite3_db_readonly(file->db->sqlite, "main") != 0)
+		return err_set(err, -EBADMSG, "%s: its header allows nobody to write", file->path);
+	if ((r = db_check(file->db, &KV_SCHEMA, err)) < 0 ||
+	    (r = db_exec(file->db, "PRAGMA journal_mode = TRUNCATE", err)) < 0)
 		return r;
-	return db_migrate(file->db, &SCHEMA, err);
+	return db_migrate(file->db, &KV_SCHEMA, err);
 }
 
-/* A larger budget may have left a larger journal; the end of a transaction that writes cuts it. */
+/* Earlier versions kept the journal between transactions; the end of one that writes empties it. */
 static int limit_journal(struct kvfile *file, struct err *err)
 {
-	char sql[80];
-	int r;
+	char sql[96];
 
-	snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit = %lld", (long long)journal_limit(file));
-	if ((r = db_exec(file->db, sql, err)) < 0 || size_of(file->path, "-journal") <= journal_limit(file))
-		return r;
-	return db_exec(file->db, "BEGIN; PRAGMA user_version = 0; PRAGMA user_version = 1; COMMIT", err);
+	if (size_of(file->path, "-journal") <= journal_limit(file))
+		return 0;
+	snprintf(sql, sizeof(sql), "BEGIN; PRAGMA user_version = 0; PRAGMA user_version = %d; COMMIT",
+	         KV_SCHEMA.n_steps);
+	return db_exec(file->db, sql, err);
 }
 
-static bool is_database(const uint8_t header[HEADER_BYTES])
+static bool is_database(const uint8_t *header)
 {
 	return memcmp(header, "SQLite format 3", 16) == 0;
 }
 
-static bool is_kv_store(const uint8_t header[HEADER_BYTES])
+static bool is_kv_store(const uint8_t *header)
 {
 	uint32_t id;
 
 	memcpy(&id, header + ID_OFFSET, sizeof(id));
-	return is_database(header) && be32toh(id) == APPLICATION_ID;
+	return is_database(header) && be32toh(id) == KV_APPLICATION_ID;
 }
 
 /* Before the first statement, as even a lock could change a database that has a journal. Through SQLite's own
- * descriptor: closing another of the same file would drop this process's locks on it. */
+ * descriptor: closing another of the same file would drop this process's locks on it. The application id may be what
+ * is damaged, so a first page with our table is ours, too. */
 static int check_owner(const struct kvfile *file, struct err *err)
 {
-	uint8_t header[HEADER_BYTES] = { 0 };
+	uint8_t page[KV_PAGE_BYTES] = { 0 };
 	sqlite3_file *handle = NULL;
 
 	if (sqlite3_file_control(file->db->sqlite, "main", SQLITE_FCNTL_FILE_POINTER, &handle) != SQLITE_OK ||
-	    handle == NULL || handle->pMethods == NULL ||
-	    handle->pMethods->xRead(handle, header, HEADER_BYTES, 0) != SQLITE_OK)
-		return 0; /* shorter than any database, or not to be read: the next statement finds out */
-	if (is_database(header) && !is_kv_store(header))
+	    handle == NULL || handle->pMethods == NULL)
+		return 0;
+	handle->pMethods->xRead(handle, page, KV_PAGE_BYTES, 0); /* a short file leaves zeros */
+	if (is_database(page) && !is_kv_store(page) &&
+	    memmem(page, KV_PAGE_BYTES, KV_DATA_TABLE, strlen(KV_DATA_TABLE)) == NULL)
 		return err_set(err, FOREIGN, "%s: not a kv store: left alone", file->path);
 	return 0;
 }
 
 static int open_db(struct kvfile *file, struct err *err)
 {
-	struct db_settings settings = { .path = file->path, .sql = STATEMENTS, .n_sql = N_KV_STATEMENTS };
+	struct db_settings settings = { .path = file->path, .sql = KV_STATEMENTS, .n_sql = N_KV_STATEMENTS };
 	int r = db_open(&settings, &file->db, err);
 
 	file->in_transaction = false;
-	file->n_journaled = 0;
 	if (r < 0 || (r = check_owner(file, err)) < 0 || (r = open_ours(file, err)) < 0 ||
 	    (r = limit_journal(file, err)) < 0) {
 		db_close(file->db);
@@ -181,23 +163,24 @@ static int open_db(struct kvfile *file, struct err *err)
 	return r;
 }
 
-int kvfile_open(struct kvfile *file, const char *path, uint64_t budget_bytes, struct err *ret_replaced,
-                struct err *err)
+int kvfile_open(struct kvfile *file, const char *path, uint64_t budget_bytes, struct kv_stats *stats,
+                struct err *ret_replaced, struct err *err)
 {
 	struct err why = { "" };
 	int r;
 
-	*file = (struct kvfile){ 0 };
+	*file = (struct kvfile){ .stats = stats };
 	split_budget(file, budget_bytes);
 	if ((r = db_resolve(path, FILE_MODE, &file->path, err)) < 0)
 		return r;
 	r = open_db(file, &why);
-	if (r == -EBADMSG) {
-		if (ret_replaced != NULL)
-			*ret_replaced = why;
+	if (r == 0) {
+		kvcounts_read(file->db, stats);
+		file->written = *stats;
+	} else if (r == -EBADMSG) {
+		*ret_replaced = why;
+		kvcounts_peek(file->path, stats, NULL);
 		r = kvfile_set_aside(file, &why);
-	} else if (ret_replaced != NULL) {
-		ret_replaced->text[0] = '\0';
 	}
 	if (r < 0) {
 		kvfile_close(file);
@@ -214,20 +197,42 @@ void kvfile_close(struct kvfile *file)
 	*file = (struct kvfile){ 0 };
 }
 
-int kvfile_step(struct kvfile *file, int64_t n_pages, struct err *err)
+/* Pages that the open transaction has journaled: SQLite writes each at once, and the journal was empty before. */
+static int64_t n_journaled(const struct kvfile *file)
+{
+	sqlite3_file *journal = NULL;
+	sqlite3_int64 n_bytes = 0;
+
+	if (sqlite3_file_control(file->db->sqlite, "main", SQLITE_FCNTL_JOURNAL_POINTER, &journal) !=
+	    SQLITE_OK)
+		return file->journal_pages;
+	if (journal == NULL || journal->pMethods == NULL)
+		return 0;
+	if (journal->pMethods->xFileSize(journal, &n_bytes) != SQLITE_OK)
+		return file->journal_pages;
+	return n_bytes / JOURNAL_RECORD + 1;
+}
+
+static bool has_room(const struct kvfile *file, int64_t n_pages, size_t n_new_bytes)
+{
+	return file->n_new_bytes + n_new_bytes <= BATCH_BYTES &&
+	       n_journaled(file) + n_pages + COUNTS_PAGES <= file->journal_pages;
+}
+
+int kvfile_step(struct kvfile *file, int64_t n_pages, size_t n_new_bytes, struct err *err)
 {
 	int r;
 
-	if (file->in_transaction && file->n_journaled + n_pages > file->journal_pages &&
+	if (file->in_transaction && !has_room(file, n_pages, n_new_bytes) &&
 	    (r = kvfile_commit(file, err)) < 0)
 		return r;
 	if (!file->in_transaction) {
 		if ((r = db_exec(file->db, "BEGIN IMMEDIATE", err)) < 0)
 			return r;
 		file->in_transaction = true;
-		file->n_journaled = 0;
+		file->n_new_bytes = 0;
 	}
-	file->n_journaled += n_pages;
+	file->n_new_bytes += n_new_bytes;
 	return 0;
 }
 
@@ -237,11 +242,22 @@ int kvfile_commit(struct kvfile *file, struct err *err)
 
 	if (!file->in_transaction)
 		return 0;
+	kvcounts_write(file->db, file->stats);
 	r = db_exec(file->db, "COMMIT", err);
 	if (r < 0)
 		kvfile_rollback(file);
+	else
+		file->written = *file->stats;
 	file->in_transaction = false;
 	return r;
+}
+
+void kvfile_count(struct kvfile *file)
+{
+	if (memcmp(&file->written, file->stats, sizeof(file->written)) == 0)
+		return;
+	if (kvfile_step(file, 0, 0, NULL) == 0)
+		kvfile_commit(file, NULL);
 }
 
 void kvfile_rollback(struct kvfile *file)
@@ -334,13 +350,22 @@ int kvfile_shrink(struct kvfile *file, struct err *err)
 
 static int make_anew(struct kvfile *file, struct err *err)
 {
+	int r = open_db(file, err);
+
+	file->written = (struct kv_stats){ 0 };
+	return r < 0 ? r : kvfile_shrink(file, err);
+}
+
+/* An empty file in the place of one that was old's: root, who may have found it damaged, must not keep its owner out. */
+static int make_file(const struct kvfile *file, const struct stat *old, struct err *err)
+{
 	char *path = NULL;
 	int r = db_resolve(file->path, FILE_MODE, &path, err);
 
+	if (r == 0 && geteuid() == 0 && chown(path, old->st_uid, old->st_gid) < 0)
+		r = err_set(err, -errno, "%s: cannot give it its owner back: %s", path, strerror(errno));
 	free(path);
-	if (r < 0 || (r = open_db(file, err)) < 0)
-		return r;
-	return kvfile_shrink(file, err);
+	return r;
 }
 
 /* Whether nothing is lost when a file takes this name. */
@@ -373,29 +398,80 @@ static int choose_name(const struct kvfile *file, char *ret, struct err *err)
 	return err_set(err, -EEXIST, "%s: no name to set it aside under", file->path);
 }
 
-/* A journal that stayed behind would be rolled back into the new file. */
-int kvfile_set_aside(struct kvfile *file, struct err *err)
+static void close_db(struct kvfile *file)
 {
-	static const char *const SUFFIXES[] = { "-journal", "-wal", "-shm", "" };
-	char name[PATH_MAX], from[PATH_MAX + 16], to[PATH_MAX + 16];
-	int r;
-
 	kvfile_rollback(file);
 	db_close(file->db);
 	file->db = NULL;
+}
+
+/* What belongs to a database, itself last: a journal that stayed behind would be rolled back into the new file. */
+static const char *const SUFFIXES[] = { "-journal", "-wal", "-shm", "" };
+#define N_SUFFIXES (sizeof(SUFFIXES) / sizeof(SUFFIXES[0]))
+
+int kvfile_set_aside(struct kvfile *file, struct err *err)
+{
+	char name[PATH_MAX], from[PATH_MAX + 16], to[PATH_MAX + 16];
+	struct stat old;
+	int r;
+
+	close_db(file);
+	if (stat(file->path, &old) < 0)
+		old = (struct stat){ .st_uid = geteuid(), .st_gid = getegid() };
 	if ((r = choose_name(file, name, err)) < 0)
 		return r;
-	for (size_t i = 0; i < sizeof(SUFFIXES) / sizeof(SUFFIXES[0]); i++) {
+	for (size_t i = 0; i < N_SUFFIXES; i++) {
 		snprintf(from, sizeof(from), "%s%s", file->path, SUFFIXES[i]);
 		snprintf(to, sizeof(to), "%s%s", name, SUFFIXES[i]);
 		if (rename(from, to) == 0 || (errno == ENOENT && (unlink(to) == 0 || errno == ENOENT)))
 			continue;
 		return err_set(err, -errno, "%s: cannot set aside: %s", from, strerror(errno));
 	}
+	r = make_file(file, &old, err);
+	return r < 0 ? r : make_anew(file, err);
+}
+
+bool kvfile_has_moved(const struct kvfile *file)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(file->db->sqlite, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+	       moved != 0;
+}
+
+int kvfile_reopen(struct kvfile *file, struct err *err)
+{
+	char *path = NULL;
+	int r;
+
+	close_db(file);
+	file->written = (struct kv_stats){ 0 };
+	r = db_resolve(file->path, FILE_MODE, &path, err);
+	free(path);
+	if (r == 0)
+		r = open_db(file, err);
+	return r == FOREIGN ? -EIO : r;
+}
+
+/* Emptied and not deleted, so that it stays its owner's. */
+int kvfile_clear(struct kvfile *file, struct err *err)
+{
+	char name[PATH_MAX], damaged[PATH_MAX + 16];
+
+	close_db(file);
+	snprintf(name, sizeof(name), "%s-journal", file->path);
+	unlink(name);
+	if (truncate(file->path, 0) < 0)
+		return err_set(err, -errno, "%s: cannot empty it: %s", file->path, strerror(errno));
+	snprintf(name, sizeof(name), "%s.damaged", file->path);
+	for (size_t i = 0; may_replace(name) && i < N_SUFFIXES; i++) {
+		snprintf(damaged, sizeof(damaged), "%s%s", name, SUFFIXES[i]);
+		unlink(damaged);
+	}
 	return make_anew(file, err);
 }
 
-uint64_t kvfile_bytes(const struct kvfile *file)
+uint64_t kvfile_bytes(const char *path)
 {
-	return (uint64_t)(size_of(file->path, "") + size_of(file->path, "-journal"));
+	return (uint64_t)(size_of(path, "") + size_of(path, "-journal"));
 }

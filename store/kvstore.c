@@ -7,36 +7,14 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "store/key_set.h"
-#include "store/kvfile.h"
+#include "base/array.h"
+#include "store/kvcounts.h"
+#include "store/kvschema.h"
+#include "store/kvstore_internal.h"
 
-#define MAX_TOUCHES 1024
-#define MAX_VICTIMS 16
 #define FIRST_USED ((int64_t)1 << 32) /* as wide in a row as all that follow in 2^46 uses */
-#define ROW_BYTES 512 /* of a block in the tables beside its bytes, about */
-#define SLACK_PAGES 8 /* that the trees may take when a block is put */
+#define MAX_COUNTER ((int64_t)1 << 62) /* of uses and blocks; no file has seen so many */
 #define EMPTY_PAGES 8 /* of a file without blocks */
-#define NO_ROOM (-EDQUOT) /* what is pinned fills the budget: nothing failed, nothing is to recover */
-
-/* A block that was used, and is marked so in the file later, with others. */
-struct touch {
-	int64_t id, used;
-};
-
-struct victim {
-	int64_t id;
-	int64_t n_bytes;
-};
-
-struct kvstore {
-	uint64_t budget_bytes;
-	struct kvfile file; /* file.db is NULL: nothing is kept */
-	struct key_set pins;
-	struct touch touches[MAX_TOUCHES];
-	size_t n_touches;
-	int64_t used; /* the clock: of the latest use */
-	struct kv_stats stats;
-};
 
 /* A row of block that answers to a key. */
 struct found {
@@ -44,6 +22,7 @@ struct found {
 	int64_t n_bytes;
 	uint64_t checksum;
 	bool same; /* tokens and size are those asked for */
+	struct kv_owners owners;
 };
 
 static uint64_t checksum_of(const struct kv_key *key, const void *bytes, size_t n)
@@ -54,35 +33,54 @@ static uint64_t checksum_of(const struct kv_key *key, const void *bytes, size_t 
 	return XXH3_64bits_withSeed(bytes, n, seed);
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static int count_blocks(struct kvstore *store, struct err *err)
 {
 	struct txn txn = txn_within(store->file.db, err);
 	sqlite3_stmt *row = txn_rows(&txn, KV_TOTALS);
-	int64_t used;
+	int64_t used, id;
 
 	if (row == NULL)
 		return txn.ret;
 	store->stats.blocks = (uint64_t)sqlite3_column_int64(row, 0);
 	store->stats.bytes = (uint64_t)sqlite3_column_int64(row, 1);
 	used = sqlite3_column_int64(row, 2);
-	if (used > store->used)
-		store->used = used;
+	id = larger(sqlite3_column_int64(row, 3), sqlite3_column_int64(row, 4));
 	row_done(row);
+	if (larger(used, id) > MAX_COUNTER) {
+		txn_fail(&txn, -EBADMSG, "a block's number is too large");
+	} else {
+		store->used = larger(store->used, used);
+		store->id = larger(store->id, id);
+	}
 	return txn.ret;
+}
+
+void kvstore_forget_all(struct kvstore *store)
+{
+	store->n_touches = 0;
+	store->stats.blocks = store->stats.bytes = 0;
+	store->parts.id = 0;
+}
+
+static void count_set_aside(struct kvstore *store)
+{
+	kvstore_forget_all(store);
+	store->stats.damaged++;
+	store->stats.set_aside++;
 }
 
 static void set_aside(struct kvstore *store)
 {
-	store->n_touches = 0;
-	store->stats.blocks = store->stats.bytes = 0;
-	store->stats.damaged++;
-	store->stats.set_aside++;
+	count_set_aside(store);
 	kvfile_set_aside(&store->file, NULL);
 }
 
-/* After a failure of SQLite's: what the batch held is lost, a damaged file is made anew (or, when that fails
- * too, the store keeps nothing from then on). Returns r. */
-static int recover(struct kvstore *store, int r)
+int kvstore_recover(struct kvstore *store, int r)
 {
 	kvfile_rollback(&store->file);
 	if (r == -EBADMSG || count_blocks(store, NULL) == -EBADMSG)
@@ -106,23 +104,48 @@ static void forget_touches(struct kvstore *store, int64_t id)
 	store->n_touches = n;
 }
 
-static int write_touches(struct kvstore *store, struct err *err)
+int kvstore_write_touches(struct kvstore *store, struct err *err)
 {
 	struct txn txn = txn_within(store->file.db, err);
 
 	for (size_t i = 0; i < store->n_touches && txn.ret == 0; i++) {
-		txn.ret = kvfile_step(&store->file, kvfile_touch_cost(), err);
+		txn.ret = kvfile_step(&store->file, kvfile_touch_cost(), 0, err);
 		txn_run(&txn, KV_TOUCH, db_int(store->touches[i].id), db_int(store->touches[i].used));
 	}
 	store->n_touches = 0;
 	return txn.ret;
 }
 
-static int commit(struct kvstore *store, struct err *err)
+int kvstore_commit(struct kvstore *store, struct err *err)
 {
-	int r = write_touches(store, err);
+	int r = kvstore_write_touches(store, err);
 
 	return r < 0 ? r : kvfile_commit(&store->file, err);
+}
+
+int kvstore_write_owners(struct kvstore *store, int64_t id, const struct kv_owners *owners, struct err *err)
+{
+	struct txn txn = txn_within(store->file.db, err);
+
+	txn.ret = kvfile_step(&store->file, kvfile_touch_cost(), 0, err);
+	txn_run(&txn, KV_OWN, db_int(id), kvowners_value(owners));
+	return txn.ret;
+}
+
+/* A block was found for the document in work. */
+static int use(struct kvstore *store, struct found *found, struct err *err)
+{
+	size_t n_owners = found->owners.n;
+	int r = 0;
+
+	touch(store, found->id);
+	if (store->owner != 0)
+		kvowners_add(&found->owners, store->owner);
+	if (found->owners.n > n_owners)
+		r = kvstore_write_owners(store, found->id, &found->owners, err);
+	if (r == 0 && store->n_touches == KV_MAX_TOUCHES)
+		r = kvstore_write_touches(store, err);
+	return r;
 }
 
 static int find(struct kvstore *store, const struct kv_key *key, const void *tokens, size_t n_token_bytes,
@@ -132,28 +155,33 @@ static int find(struct kvstore *store, const struct kv_key *key, const void *tok
 	sqlite3_stmt *row = txn_rows(&txn, KV_FIND, db_blob(key->bytes, sizeof(key->bytes)));
 
 	if (row == NULL)
-		return txn.ret < 0 ? txn.ret : err_set(err, -ENOENT, "no such block");
+		return txn.ret < 0 ? txn.ret : -ENOENT;
 	ret->id = sqlite3_column_int64(row, 0);
 	ret->checksum = (uint64_t)sqlite3_column_int64(row, 2);
 	ret->n_bytes = sqlite3_column_int64(row, 3);
 	ret->same = ret->n_bytes == (int64_t)n_bytes &&
 	            sqlite3_column_bytes(row, 1) == (int64_t)n_token_bytes &&
 	            (n_token_bytes == 0 || memcmp(sqlite3_column_blob(row, 1), tokens, n_token_bytes) == 0);
+	ret->owners = kvowners_of(row, 4);
 	row_done(row);
 	return 0;
 }
 
-static int delete_block(struct kvstore *store, int64_t id, int64_t n_bytes, struct err *err)
+int kvstore_delete_block(struct kvstore *store, int64_t id, int64_t n_bytes, struct err *err)
 {
 	struct txn txn = txn_within(store->file.db, err);
 
 	forget_touches(store, id);
-	txn.ret = kvfile_step(&store->file, kvfile_delete_cost(&store->file, (size_t)n_bytes), err);
+	if (store->parts.id == id)
+		store->parts.id = 0;
+	txn.ret = kvfile_step(&store->file, kvfile_delete_cost(&store->file, (size_t)n_bytes), 0, err);
 	txn_run(&txn, KV_DELETE_BLOCK, db_int(id));
 	txn_run(&txn, KV_DELETE_DATA, db_int(id));
 	if (txn.ret == 0) {
-		store->stats.blocks--;
-		store->stats.bytes -= (uint64_t)n_bytes;
+		uint64_t n = (uint64_t)n_bytes; /* in a damaged row, any number */
+
+		store->stats.blocks -= store->stats.blocks > 0;
+		store->stats.bytes -= n < store->stats.bytes ? n : store->stats.bytes;
 	}
 	return txn.ret;
 }
@@ -161,7 +189,7 @@ static int delete_block(struct kvstore *store, int64_t id, int64_t n_bytes, stru
 /* The pages that this frees must not be taken by a put of the same transaction: see evict(). */
 static int remove_block(struct kvstore *store, const struct found *found, struct err *err)
 {
-	int r = delete_block(store, found->id, found->n_bytes, err);
+	int r = kvstore_delete_block(store, found->id, found->n_bytes, err);
 
 	return r < 0 ? r : kvfile_commit(&store->file, err);
 }
@@ -211,9 +239,8 @@ int kvstore_get(struct kvstore *store, const struct kv_key *key, const void *tok
 		r = get(store, key, tokens, n_token_bytes, bytes, n_bytes, &found, err);
 	if (r == 0) {
 		store->stats.hits++;
-		touch(store, found.id);
-		if (store->n_touches == MAX_TOUCHES && (r = write_touches(store, NULL)) < 0)
-			recover(store, r);
+		if ((r = use(store, &found, NULL)) < 0)
+			kvstore_recover(store, r);
 		return 0;
 	}
 	store->stats.misses++;
@@ -225,98 +252,42 @@ int kvstore_get(struct kvstore *store, const struct kv_key *key, const void *tok
 		if (r == 0)
 			return err_set(err, -ENOENT, "block damaged or of other tokens, removed");
 	}
-	recover(store, r);
+	kvstore_recover(store, r);
 	return r == -ENOMEM || r == -EIO ? r : -ENOENT;
 }
 
 static int64_t n_pages_to_put(size_t n_bytes)
 {
-	return (int64_t)(n_bytes / (KV_PAGE_BYTES - 4)) + 2 + SLACK_PAGES;
-}
-
-/* The oldest blocks that are not pinned, up to MAX_VICTIMS, until they make n_wanted pages. NO_ROOM: all that is
- * not pinned does not make n_needed. */
-static int choose_victims(struct kvstore *store, int64_t n_needed, int64_t n_wanted, struct victim *victims,
-                          size_t *ret_n, struct err *err)
-{
-	struct txn txn = txn_within(store->file.db, err);
-	int64_t n_bytes = 0;
-	size_t n = 0;
-	sqlite3_stmt *row;
-
-	for (row = txn_rows(&txn, KV_OLDEST); row != NULL; row = txn_next(&txn, row)) {
-		struct kv_key key = { 0 };
-
-		if (n_bytes >= n_wanted * KV_PAGE_BYTES ||
-		    (n == MAX_VICTIMS && n_bytes >= n_needed * KV_PAGE_BYTES))
-			break;
-		if (sqlite3_column_bytes(row, 1) != KV_KEY_BYTES) {
-			txn_fail(&txn, -EBADMSG, "a key of %d bytes", sqlite3_column_bytes(row, 1));
-			continue;
-		}
-		memcpy(key.bytes, sqlite3_column_blob(row, 1), KV_KEY_BYTES);
-		if (key_set_has(&store->pins, &key))
-			continue;
-		n_bytes += sqlite3_column_int64(row, 2) + ROW_BYTES;
-		if (n < MAX_VICTIMS)
-			victims[n++] =
-				(struct victim){ sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 2) };
-	}
-	row_done(row);
-	*ret_n = n;
-	return txn.ret < 0 ? txn.ret : n_bytes < n_needed * KV_PAGE_BYTES ? NO_ROOM : 0;
-}
-
-/* In transactions of their own: a page that was freed in the same transaction would go into the journal, whole,
- * when a put takes it. */
-static int evict(struct kvstore *store, const struct victim *victims, size_t n, struct err *err)
-{
-	int r = commit(store, err);
-
-	for (size_t i = 0; i < n && r == 0; i++) {
-		r = delete_block(store, victims[i].id, victims[i].n_bytes, err);
-		store->stats.evicted += r == 0;
-	}
-	return r < 0 ? r : kvfile_commit(&store->file, err);
-}
-
-/* Evict until the file may take n_pages. In a large store some blocks more than that go at once, as an eviction
- * costs a commit. */
-static int make_room(struct kvstore *store, int64_t n_pages, struct err *err)
-{
-	struct victim victims[MAX_VICTIMS];
-	int64_t n_ahead = store->file.max_pages / 256, room = 0;
-	size_t n = 0;
-	int r;
-
-	while ((r = kvfile_room(&store->file, &room, err)) == 0 && room < n_pages) {
-		if ((r = write_touches(store, err)) < 0 ||
-		    (r = choose_victims(store, n_pages - room, n_pages - room + n_ahead, victims, &n, err)) <
-		            0 ||
-		    (r = evict(store, victims, n, err)) < 0)
-			return r;
-	}
-	return r;
+	return (int64_t)(n_bytes / (KV_PAGE_BYTES - 4)) + 2 + KV_SLACK_PAGES;
 }
 
 static int insert(struct kvstore *store, const struct kv_key *key, const void *tokens, size_t n_token_bytes,
                   const void *bytes, size_t n_bytes, struct err *err)
 {
 	struct txn txn = txn_within(store->file.db, err);
-	int64_t id;
+	uint64_t *parts = array_new(uint64_t, kvparts_n(n_bytes));
+	struct kv_owners owners = { 0 };
+	int64_t id = ++store->id;
 
-	txn.ret = kvfile_step(&store->file, kvfile_put_cost(&store->file, n_bytes), err);
-	txn_run(&txn, KV_PUT_DATA, db_blob(bytes, n_bytes));
-	id = txn_last_id(&txn);
+	if (parts == NULL)
+		return err_set(err, -ENOMEM, "no memory for a block's checksums");
+	kvparts_checksums(key, bytes, n_bytes, parts);
+	if (store->owner != 0)
+		kvowners_add(&owners, store->owner);
+	txn.ret = kvfile_step(&store->file, kvfile_put_cost(&store->file, n_bytes), n_bytes, err);
+	txn_run(&txn, KV_PUT_DATA, db_int(id), db_blob(bytes, n_bytes));
 	txn_run(&txn, KV_PUT_BLOCK, db_int(id), db_blob(key->bytes, sizeof(key->bytes)),
 	        db_blob(tokens, n_token_bytes), db_int((int64_t)checksum_of(key, bytes, n_bytes)),
-	        db_int(++store->used), db_int((int64_t)n_bytes));
+	        db_int(++store->used), db_int((int64_t)n_bytes), kvowners_value(&owners),
+	        db_blob(parts, kvparts_n(n_bytes) * sizeof(*parts)));
+	free(parts);
 	if (txn.ret < 0)
 		return txn.ret;
 	store->stats.blocks++;
 	store->stats.bytes += n_bytes;
 	store->stats.stored++;
 	store->stats.bytes_stored += n_bytes;
+	store->stats.token_bytes_stored += n_token_bytes;
 	return 0;
 }
 
@@ -326,15 +297,13 @@ static int put(struct kvstore *store, const struct kv_key *key, const void *toke
 	struct found found = { 0 };
 	int r = find(store, key, tokens, n_token_bytes, n_bytes, &found, err);
 
-	if (r == 0 && found.same) {
-		touch(store, found.id);
-		return store->n_touches == MAX_TOUCHES ? write_touches(store, err) : 0;
-	}
+	if (r == 0 && found.same)
+		return use(store, &found, err);
 	if (r == 0)
 		r = remove_block(store, &found, err);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = make_room(store, n_pages_to_put(n_bytes + n_token_bytes), err);
+	r = kvstore_make_room(store, n_pages_to_put(n_bytes + n_token_bytes), err);
 	return r < 0 ? r : insert(store, key, tokens, n_token_bytes, bytes, n_bytes, err);
 }
 
@@ -350,11 +319,11 @@ static int put_or_recover(struct kvstore *store, const struct kv_key *key, const
 {
 	int r = put(store, key, tokens, n_token_bytes, bytes, n_bytes, err);
 
-	if (r == NO_ROOM)
+	if (r == KV_NO_ROOM)
 		return err_set(err, -ENOSPC,
 		               "what is pinned leaves no room for %zu bytes in the budget of %llu", n_bytes,
 		               (unsigned long long)store->budget_bytes);
-	return r < 0 ? recover(store, r) : 0;
+	return r < 0 ? kvstore_recover(store, r) : 0;
 }
 
 int kvstore_put(struct kvstore *store, const struct kv_key *key, const void *tokens, size_t n_token_bytes,
@@ -364,6 +333,8 @@ int kvstore_put(struct kvstore *store, const struct kv_key *key, const void *tok
 
 	if (store->budget_bytes == 0)
 		return 0;
+	if (store->file.db == NULL && store->file.path != NULL)
+		return err_set(err, -EIO, "%s: given up after a failure", store->file.path);
 	if (!can_fit(store, n_bytes + n_token_bytes))
 		return err_set(err, -EFBIG, "block of %zu bytes does not fit the budget of %llu", n_bytes,
 		               (unsigned long long)store->budget_bytes);
@@ -373,14 +344,39 @@ int kvstore_put(struct kvstore *store, const struct kv_key *key, const void *tok
 	return r == -EBADMSG ? -EIO : r;
 }
 
+/* Bring a file that was just opened within the budget. */
+static int settle(struct kvstore *store, struct err *err)
+{
+	int r;
+
+	if ((r = count_blocks(store, err)) < 0 || (r = kvstore_make_room(store, KV_SLACK_PAGES, err)) < 0)
+		return r;
+	return kvfile_shrink(&store->file, err);
+}
+
+static int reopen(struct kvstore *store, struct err *err)
+{
+	int r;
+
+	kvstore_forget_all(store);
+	if ((r = kvfile_reopen(&store->file, err)) == 0)
+		r = settle(store, err);
+	if (r == 0)
+		return err_set(err, -ESTALE, "%s: deleted or replaced, going on with what is there now",
+		               store->file.path);
+	return r == -EBADMSG || store->file.db != NULL ? kvstore_recover(store, r) : r;
+}
+
 int kvstore_flush(struct kvstore *store, struct err *err)
 {
 	int r;
 
 	if (store->file.db == NULL)
 		return 0;
-	r = commit(store, err);
-	return r < 0 ? recover(store, r) : 0;
+	if ((r = kvstore_commit(store, err)) < 0)
+		return kvstore_recover(store, r);
+	kvfile_count(&store->file);
+	return kvfile_has_moved(&store->file) ? reopen(store, err) : 0;
 }
 
 int kvstore_pin(struct kvstore *store, const struct kv_key *key)
@@ -391,47 +387,79 @@ int kvstore_pin(struct kvstore *store, const struct kv_key *key)
 void kvstore_unpin_all(struct kvstore *store)
 {
 	key_set_done(&store->pins);
+	store->owner = 0;
+}
+
+void kvstore_set_owner(struct kvstore *store, int64_t owner)
+{
+	store->owner = owner;
 }
 
 void kvstore_stats(struct kvstore *store, struct kv_stats *ret)
 {
-	*ret = store->stats;
-	ret->file_bytes = store->file.db == NULL ? 0 : kvfile_bytes(&store->file);
+	const struct kv_stats *now = &store->stats, *then = &store->at_open;
+
+	*ret = (struct kv_stats){
+		.blocks = now->blocks,
+		.bytes = now->bytes,
+		.file_bytes = store->file.db == NULL ? 0 : kvfile_bytes(store->file.path),
+		.hits = now->hits - then->hits,
+		.misses = now->misses - then->misses,
+		.damaged = now->damaged - then->damaged,
+		.stored = now->stored - then->stored,
+		.evicted = now->evicted - then->evicted,
+		.bytes_stored = now->bytes_stored - then->bytes_stored,
+		.token_bytes_stored = now->token_bytes_stored - then->token_bytes_stored,
+		.set_aside = now->set_aside - then->set_aside,
+	};
+}
+
+int kvstore_peek(const char *path, struct kv_stats *ret, struct err *err)
+{
+	char *resolved;
+	int r = db_resolve(path, 0, &resolved, err);
+
+	if (r < 0)
+		return r;
+	if ((r = kvcounts_peek(resolved, ret, err)) == 0)
+		ret->file_bytes = kvfile_bytes(resolved);
+	free(resolved);
+	return r;
 }
 
 static int open_file(struct kvstore *store, const char *path, struct err *ret_replaced, struct err *err)
 {
-	int r;
+	int r = kvfile_open(&store->file, path, store->budget_bytes, &store->stats, ret_replaced, err);
 
-	if ((r = kvfile_open(&store->file, path, store->budget_bytes, ret_replaced, err)) < 0)
+	if (r < 0)
 		return r;
-	if ((r = count_blocks(store, err)) < 0 || (r = make_room(store, SLACK_PAGES, err)) < 0)
-		return r;
-	return kvfile_shrink(&store->file, err);
+	store->at_open = store->stats;
+	if (ret_replaced->text[0] != '\0')
+		count_set_aside(store);
+	return settle(store, err);
 }
 
 int kvstore_open(const char *path, uint64_t budget_bytes, struct kvstore **ret, struct err *ret_replaced,
                  struct err *err)
 {
 	struct kvstore *store = calloc(1, sizeof(*store));
-	struct err why = { "" };
+	struct err why = { "" }, replaced = { "" };
 	int r = 0;
 
 	if (store == NULL)
 		return err_set(err, -ENOMEM, "%s: no memory", path);
-	if (ret_replaced != NULL)
-		ret_replaced->text[0] = '\0';
 	store->budget_bytes = budget_bytes;
 	store->used = FIRST_USED;
 	if (budget_bytes >= KV_MIN_BUDGET)
-		r = open_file(store, path, ret_replaced, &why);
+		r = open_file(store, path, &replaced, &why);
 	if (r == -EBADMSG &&
 	    store->file.db != NULL) { /* past its header, found when blocks were counted or evicted */
-		if (ret_replaced != NULL)
-			*ret_replaced = why;
+		replaced = why;
 		set_aside(store);
 		r = store->file.db == NULL ? -EIO : 0;
 	}
+	if (ret_replaced != NULL)
+		*ret_replaced = replaced;
 	if (r < 0) {
 		kvfile_close(&store->file);
 		free(store);
@@ -447,6 +475,7 @@ void kvstore_close(struct kvstore *store)
 		return;
 	kvstore_flush(store, NULL);
 	kvfile_close(&store->file);
+	free(store->parts.checksums);
 	key_set_done(&store->pins);
 	free(store);
 }

@@ -244,6 +244,25 @@ static void a_put_replaces_a_block_of_other_tokens(void **state)
 	kvstore_close(store);
 }
 
+static void keys_that_begin_alike_are_told_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	struct kv_key key = key_of(1), other = key_of(1);
+	uint8_t byte = 0;
+
+	other.bytes[KV_KEY_BYTES - 1] ^= 1;
+	assert_int_equal(kvstore_put(store, &key, TOKENS, N_TOKENS, "a", 1, NULL), 0);
+	assert_int_equal(kvstore_get(store, &other, TOKENS, N_TOKENS, &byte, 1, NULL), -ENOENT);
+	assert_int_equal(kvstore_put(store, &other, TOKENS, N_TOKENS, "b", 1, NULL), 0);
+	assert_int_equal(kvstore_get(store, &key, TOKENS, N_TOKENS, &byte, 1, NULL), 0);
+	assert_int_equal(byte, 'a');
+	assert_int_equal(kvstore_get(store, &other, TOKENS, N_TOKENS, &byte, 1, NULL), 0);
+	assert_int_equal(byte, 'b');
+	assert_int_equal(stats_of(store).damaged, 0);
+	kvstore_close(store);
+}
+
 /* Changes one byte of the stored bytes through SQLite, where only the checksum can tell. */
 static void flip_stored_byte(struct fixture *f, int offset)
 {
@@ -347,7 +366,7 @@ static void damage_found_by_a_get_sets_the_file_aside_in_the_same_handle(void **
 
 	put(f, store, 1);
 	kvstore_close(store);
-	root = query(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'data'");
+	root = query(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'block_key'");
 	memset(junk, 0xee, sizeof(junk));
 	overwrite(f->path, (off_t)(root - 1) * 16384, junk, sizeof(junk));
 
@@ -662,7 +681,7 @@ static void a_kv_store_that_was_set_aside_before_is_replaced(void **state)
 
 	for (int i = 0; i < 2; i++) {
 		kvstore_close(open_store(f, LARGE));
-		query(f, "PRAGMA user_version = 2");
+		query(f, "PRAGMA user_version = 3");
 		expect_set_aside(f, "made by a newer skimd");
 	}
 	snprintf(second, sizeof(second), "%s.damaged.1", f->path);
@@ -708,8 +727,181 @@ static void a_file_of_another_version_is_set_aside(void **state)
 	struct fixture *f = *state;
 
 	kvstore_close(open_store(f, LARGE));
-	query(f, "PRAGMA user_version = 2");
-	expect_set_aside(f, "made by a newer skimd: schema version 2, this one knows up to 1");
+	query(f, "PRAGMA user_version = 3");
+	expect_set_aside(f, "made by a newer skimd: schema version 3, this one knows up to 2");
+}
+
+static void run_sql(const struct fixture *f, const char *sql)
+{
+	sqlite3 *sqlite;
+
+	assert_int_equal(sqlite3_open(f->path, &sqlite), SQLITE_OK);
+	if (sqlite3_exec(sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(sqlite));
+	assert_int_equal(sqlite3_close(sqlite), SQLITE_OK);
+}
+
+static void a_file_of_version_1_keeps_its_blocks(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+
+	for (unsigned i = 0; i < 5; i++)
+		put(f, store, i);
+	kvstore_close(store);
+	run_sql(f,
+	        "ALTER TABLE block RENAME TO block_2;"
+	        "CREATE TABLE block(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, tokens BLOB NOT NULL,"
+	        " checksum INTEGER NOT NULL, used INTEGER NOT NULL, n_bytes INTEGER NOT NULL) STRICT;"
+	        "INSERT INTO block SELECT id, key, tokens, checksum, used, n_bytes FROM block_2;"
+	        "DROP TABLE block_2; DROP TABLE counts; CREATE INDEX block_used ON block(used);"
+	        "PRAGMA user_version = 1");
+	store = open_store(f, LARGE);
+	for (unsigned i = 0; i < 5; i++)
+		expect_hit(f, store, i);
+	assert_int_equal(put(f, store, 5), 0);
+	kvstore_close(store);
+	assert_int_equal(query(f, "PRAGMA user_version"), 2);
+	assert_int_equal(query(f, "SELECT stored FROM counts"), 1);
+}
+
+static int flush_words(struct kvstore *store, struct err *err)
+{
+	err->text[0] = '\0';
+	return kvstore_flush(store, err);
+}
+
+static void a_deleted_file_is_made_anew_by_the_next_flush(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	struct err err;
+	char words[128];
+
+	for (unsigned i = 0; i < 3; i++)
+		put(f, store, i);
+	assert_int_equal(kvstore_flush(store, NULL), 0);
+	assert_int_equal(unlink(f->path), 0);
+	expect_hit(f, store, 1);
+	put(f, store, 3);
+	expect_hit(f, store, 3);
+	assert_int_equal(flush_words(store, &err), -ESTALE);
+	snprintf(words, sizeof(words), "%s: deleted or replaced, going on with what is there now", f->path);
+	assert_string_equal(err.text, words);
+	assert_int_equal(get(f, store, 1), -ENOENT);
+	put(f, store, 4);
+	assert_int_equal(kvstore_flush(store, NULL), 0);
+	kvstore_close(store);
+	store = open_store(f, LARGE);
+	expect_hit(f, store, 4);
+	assert_int_equal(stats_of(store).blocks, 1);
+	kvstore_close(store);
+}
+
+static void a_file_put_in_its_place_is_taken_by_the_next_flush(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	char other[96];
+
+	put(f, store, 1);
+	kvstore_close(store);
+	snprintf(other, sizeof(other), "%s2", f->path);
+	assert_int_equal(rename(f->path, other), 0);
+	store = open_store(f, LARGE);
+	put(f, store, 2);
+	assert_int_equal(kvstore_flush(store, NULL), 0);
+	assert_int_equal(rename(other, f->path), 0);
+	expect_hit(f, store, 2);
+	assert_int_equal(kvstore_flush(store, NULL), -ESTALE);
+	expect_hit(f, store, 1);
+	assert_int_equal(get(f, store, 2), -ENOENT);
+	kvstore_close(store);
+}
+
+static void a_folder_that_is_gone_ends_the_keeping(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	struct kv_key key = key_of(1);
+	struct err err = { "" };
+	char away[64];
+
+	put(f, store, 1);
+	assert_int_equal(kvstore_flush(store, NULL), 0);
+	snprintf(away, sizeof(away), "%s.away", f->folder);
+	assert_int_equal(rename(f->folder, away), 0);
+	assert_int_equal(kvstore_flush(store, NULL), -ENOENT);
+	assert_int_equal(get(f, store, 1), -ENOENT);
+	assert_int_equal(kvstore_put(store, &key, TOKENS, N_TOKENS, f->bytes, N_BYTES, &err), -EIO);
+	assert_non_null(strstr(err.text, "kv.db: given up after a failure"));
+	assert_int_equal(kvstore_flush(store, NULL), 0);
+	kvstore_close(store);
+	assert_int_equal(rename(away, f->folder), 0);
+	store = open_store(f, LARGE);
+	expect_hit(f, store, 1);
+	kvstore_close(store);
+}
+
+static void a_cleared_store_is_small_and_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, LARGE);
+	int fd = open(f->path, O_RDONLY); /* open until the store is not: its lock */
+	char damaged[96];
+
+	for (unsigned i = 0; i < 20; i++)
+		put(f, store, i);
+	snprintf(damaged, sizeof(damaged), "%s.damaged", f->path);
+	assert_int_equal(kvstore_flush(store, NULL), 0);
+	assert_int_equal(pread(fd, f->back, 100, 0), 100);
+	overwrite(damaged, 0, f->back, 100);
+	put(f, store, 20);
+	assert_int_equal(kvstore_clear(store, NULL), 0);
+	assert_true(bytes_on_disk(f) < 200000);
+	assert_int_equal(access(damaged, F_OK), -1);
+	assert_int_equal(stats_of(store).blocks, 0);
+	assert_int_equal(stats_of(store).bytes, 0);
+	assert_int_equal(get(f, store, 3), -ENOENT);
+	assert_int_equal(get(f, store, 20), -ENOENT);
+	assert_int_equal(put(f, store, 30), 0);
+	kvstore_close(store);
+	close(fd);
+	store = open_store(f, LARGE);
+	expect_hit(f, store, 30);
+	assert_int_equal(stats_of(store).blocks, 1);
+	assert_int_equal(stats_of(store).damaged, 0);
+	kvstore_close(store);
+	assert_int_equal(query(f, "SELECT stored FROM counts"), 22); /* counts go on */
+}
+
+static void root_keeps_nobody_out(void **state)
+{
+	struct fixture *f = *state;
+	struct kvstore *store = NULL;
+	struct stat status;
+	char journal[96];
+
+	if (geteuid() != 0)
+		skip();
+	kvstore_close(open_store(f, LARGE));
+	assert_int_equal(chown(f->path, 65534, 65534), 0);
+	fill(f, 5);
+	overwrite(f->path, 0, f->bytes, 70000);
+	assert_int_equal(kvstore_open(f->path, LARGE, &store, NULL, NULL), 0);
+	snprintf(journal, sizeof(journal), "%s-journal", f->path);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(put(f, store, 1), 0);
+		assert_int_equal(kvstore_flush(store, NULL), 0);
+		assert_int_equal(stat(f->path, &status), 0);
+		assert_int_equal(status.st_uid, 65534);
+		assert_int_equal(status.st_gid, 65534);
+		assert_int_equal(status.st_mode & 0777, 0600);
+		assert_int_equal(stat(journal, &status), 0);
+		assert_int_equal(status.st_uid, 65534);
+		assert_int_equal(kvstore_clear(store, NULL), 0);
+	}
+	kvstore_close(store);
 }
 
 static void a_second_process_is_told_that_the_file_is_in_use(void **state)
@@ -760,6 +952,7 @@ int main(void)
 		TEST(a_block_of_other_tokens_is_a_miss_and_removed),
 		TEST(a_block_that_is_there_is_stored_once),
 		TEST(a_put_replaces_a_block_of_other_tokens),
+		TEST(keys_that_begin_alike_are_told_apart),
 		TEST(one_flipped_byte_is_a_miss_wherever_it_is),
 		TEST(an_overwritten_file_gives_no_wrong_block_and_goes_on),
 		TEST(damage_found_by_a_get_sets_the_file_aside_in_the_same_handle),
@@ -778,6 +971,12 @@ int main(void)
 		TEST(a_kv_store_that_was_set_aside_before_is_replaced),
 		TEST(the_database_of_another_application_is_left_alone),
 		TEST(a_file_of_another_version_is_set_aside),
+		TEST(a_file_of_version_1_keeps_its_blocks),
+		TEST(a_deleted_file_is_made_anew_by_the_next_flush),
+		TEST(a_file_put_in_its_place_is_taken_by_the_next_flush),
+		TEST(a_folder_that_is_gone_ends_the_keeping),
+		TEST(a_cleared_store_is_small_and_goes_on),
+		TEST(root_keeps_nobody_out),
 		TEST(a_second_process_is_told_that_the_file_is_in_use),
 		TEST(a_missing_folder_is_an_error),
 	};
