@@ -238,7 +238,7 @@ static const struct key STORE_KEYS[] = {
 static const struct key KV_KEYS[] = {
 	{ .name = "path", .read = read_path, .offset = AT(kv.path) },
 	{ .name = "budget", .read = read_size, .offset = AT(kv.budget_bytes), .min = 0, .max = MAX_BUDGET_BYTES },
-	{ .name = "memory", .read = not_built },
+	{ .name = "memory", .read = read_memory, .offset = AT(kv.memory_bytes), .min = BYTES_PER_M, .max = MAX_BUDGET_BYTES },
 	{ .name = NULL },
 };
 

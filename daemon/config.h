@@ -40,6 +40,7 @@ struct config {
 	struct {
 		char *path;
 		uint64_t budget_bytes; /* 0 keeps nothing */
+		uint64_t memory_bytes; /* 0: a quarter of the machine's */
 	} kv;
 	struct {
 		uint64_t max_bytes; /* of an input file */

@@ -289,6 +289,7 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 		.store = { .path = config->store.path, .mode = DOCSTORE_WRITE },
 		.kv_path = config->kv.path,
 		.kv_budget_bytes = config->kv.budget_bytes,
+		.kv_memory_bytes = config->kv.memory_bytes,
 		.max_bytes = config->extract.max_bytes,
 	};
 	char model[PATH_MAX];

@@ -147,6 +147,16 @@ int read_size(const struct source *source, const struct key *key, const struct n
 	                   "must be a number of bytes, or one with K, M or G, such as 512M", ret);
 }
 
+int read_memory(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	if (node->kind == NODE_SCALAR && strcmp(node->text, "auto") == 0) {
+		*(uint64_t *)ret = 0;
+		return 0;
+	}
+	return read_amount(source, key, node, SIZES,
+	                   "must be auto or a number of bytes, or one with K, M or G, such as 512M", ret);
+}
+
 static int read_integer(const struct key *key, const struct node *node, uint64_t *ret)
 {
 	const char *rest;

@@ -39,6 +39,7 @@ int read_size(const struct source *source, const struct key *key, const struct n
               void *ret); /* uint64_t, bytes */
 int read_nice(const struct source *source, const struct key *key, const struct node *node,
               void *ret); /* int */
+int read_memory(const struct source *source, const struct key *key, const struct node *node, void *ret);
 int read_threads(const struct source *source, const struct key *key, const struct node *node,
                  void *ret); /* unsigned */
 int read_level(const struct source *source, const struct key *key, const struct node *node,

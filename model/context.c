@@ -9,6 +9,8 @@
 #include "model/dense.h"
 #include "model/engine_internal.h"
 
+#define KEY_SHARE 4 /* indexer keys may take so many times the memory of the rows */
+
 struct context {
 	struct engine *engine;
 	struct cache cache;
@@ -141,6 +143,8 @@ static int reserve(const struct append *appends, size_t n, struct engine *engine
 
 		if (n_tokens > UINT32_MAX / 2)
 			return err_set(err, -EFBIG, "a sequence of %zu tokens", n_tokens);
+		if (context->attention != ATTENTION_SPARSE && context->cache.n_absent_rows > 0)
+			return err_set(err, -ENOTSUP, "dense attention over rows that have left memory");
 		if (wants_any_logits(&appends[i]) && context->logits == NULL)
 			context->logits = array_new(float, engine_logits_stride(engine));
 		if (reserve_tokens(context, n_tokens) < 0 ||
@@ -203,12 +207,22 @@ static void embed_rows(struct engine *engine)
 		            pass->x + i * pass->hidden_stride);
 }
 
-static void run_layers(struct engine *engine)
+/* An error takes the pass's tokens back. */
+static int run_layers(struct engine *engine, struct err *err)
 {
+	struct pass *pass = &engine->pass;
+	int r = 0;
+
 	embed_rows(engine);
-	pass_set_angles(&engine->pass);
-	for (uint32_t i = 0; i < engine->shape.num_hidden_layers; i++)
-		layer_forward(&engine->pass, &engine->layers[i], i, engine->products);
+	pass_set_angles(pass);
+	for (uint32_t i = 0; r == 0 && i < engine->shape.num_hidden_layers; i++) {
+		layer_forward(pass, &engine->layers[i], i, engine->products);
+		if (pass->paging != NULL)
+			r = paging_error(pass->paging, err);
+	}
+	for (size_t i = 0; r < 0 && i < pass->n_rows; i++)
+		pass->rows[i].cache->n_tokens--;
+	return r;
 }
 
 /* Logits of up to LOGIT_ROWS rows of the pass. */
@@ -291,34 +305,57 @@ int context_forward(const struct append *appends, size_t n, const volatile bool 
 			break;
 		}
 		take_rows(&engine->pass, &progress);
-		run_layers(engine);
-		finish_rows(engine, &progress);
+		r = run_layers(engine, err);
+		if (r == 0)
+			finish_rows(engine, &progress);
 	}
 	pthread_mutex_unlock(&engine->lock);
 	return r;
+}
+
+/* Attention never looks at all of a context that is longer than index_topk. */
+void context_drop_rows(struct context *context, size_t n, const struct block_io *io)
+{
+	const struct engine *engine = context->engine;
+	struct cache *cache = &context->cache;
+	size_t n_pages = n / CACHE_PAGE_TOKENS;
+
+	if (engine->paging == NULL || io->read == NULL || n <= engine->shape.index_topk ||
+	    n_pages * cache->layout->row_bytes <= engine->row_memory || paging_start(engine->paging) < 0)
+		return;
+	cache->source = io;
+	cache_drop_rows(cache, n_pages);
+	if (n_pages * cache->layout->key_bytes > KEY_SHARE * engine->row_memory)
+		cache_drop_keys(cache, n_pages);
 }
 
 int context_restore(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io,
                     size_t *ret_n, struct err *err)
 {
 	struct cache *cache = &context->cache;
+	size_t n_bytes = cache_block_bytes(cache->layout);
+	uint8_t *block = array_alloc(1, n_bytes, 1);
 	int r = 0;
 
-	if (reserve_tokens(context, n) < 0)
-		return err_set(err, -ENOMEM, "no memory for %zu tokens", n);
+	if (block == NULL || reserve_tokens(context, n) < 0)
+		r = err_set(err, -ENOMEM, "no memory for %zu tokens", n);
 	while (r == 0 && cache->n_tokens < n) {
 		size_t first = cache->n_tokens,
 		       end = first + CACHE_PAGE_TOKENS < n ? first + CACHE_PAGE_TOKENS : n;
 
-		if (cache_reserve(cache, end - first) < 0)
-			return err_set(err, -ENOMEM, "no memory for %zu tokens", n);
-		r = io->load(io->user, tokens, first, end, cache->pages[first / CACHE_PAGE_TOKENS],
-		             cache->layout->page_bytes, err);
+		if (cache_reserve(cache, end - first) < 0) {
+			r = err_set(err, -ENOMEM, "no memory for %zu tokens", n);
+			break;
+		}
+		r = io->load(io->user, tokens, first, end, block, n_bytes, err);
 		if (r == 0) {
+			cache_put_block(cache, first, end, block);
 			memcpy(context->tokens + first, tokens + first, (end - first) * sizeof(*tokens));
 			cache->n_tokens = end;
+			context_drop_rows(context, end, io);
 		}
 	}
+	free(block);
 	*ret_n = cache->n_tokens;
 	return r == -ENOENT ? 0 : r;
 }
@@ -327,10 +364,17 @@ int context_save(const struct context *context, size_t from, bool tail, const st
                  struct err *err)
 {
 	const struct cache *cache = &context->cache;
+	size_t n_bytes = cache_block_bytes(cache->layout);
+	uint8_t *block;
 	int r = 0;
 
 	if (context->has_dense_tokens)
 		return err_set(err, -EINVAL, "a context with dense tokens has no blocks to be stored");
+	block = array_alloc(1, n_bytes, 1);
+	if (block == NULL)
+		return err_set(err, -ENOMEM, "no memory for a block");
+	if (from < cache->n_absent_rows * CACHE_PAGE_TOKENS) /* these are stored */
+		from = cache->n_absent_rows * CACHE_PAGE_TOKENS;
 	for (size_t first = from / CACHE_PAGE_TOKENS * CACHE_PAGE_TOKENS; r == 0 && first < cache->n_tokens;
 	     first += CACHE_PAGE_TOKENS) {
 		size_t end = first + CACHE_PAGE_TOKENS;
@@ -340,8 +384,9 @@ int context_save(const struct context *context, size_t from, bool tail, const st
 				break;
 			end = cache->n_tokens;
 		}
-		r = io->store(io->user, context->tokens, first, end, cache->pages[first / CACHE_PAGE_TOKENS],
-		              cache->layout->page_bytes, err);
+		cache_get_block(cache, first / CACHE_PAGE_TOKENS, block);
+		r = io->store(io->user, context->tokens, first, end, block, n_bytes, err);
 	}
+	free(block);
 	return r;
 }

@@ -53,7 +53,8 @@ struct append {
 
 /* Append to several contexts in as few passes as fit: branches of a document share the stream of weights. What each
  * gets does not depend on the others. cancel (may be NULL) is looked at before each pass: -ECANCELED leaves every context
- * whole, with the tokens that were done. -EINVAL: a token id beyond the vocabulary; -ENOMEM. A context is listed once. */
+ * whole, with the tokens that were done; so does -ESTALE, see context_drop_rows(). -EINVAL: a token id beyond the
+ * vocabulary; -ENOMEM. A context is listed once. */
 int context_forward(const struct append *appends, size_t n, const volatile bool *cancel, struct err *err);
 
 /* [vocab_size], of the last token of the last context_forward() that wanted them; NULL before. */
@@ -64,9 +65,14 @@ const float *context_logits(const struct context *context);
 int context_restore(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io,
                     size_t *ret_n, struct err *err);
 
-/* Give io the whole blocks that end behind `from` tokens, and with `tail` the part behind the last one. -EINVAL: some of
- * its tokens came with dense attention. */
+/* Give io the whole blocks that end behind `from` tokens and are in memory, and with `tail` the part behind the last one.
+ * -EINVAL: some of its tokens came with dense attention. */
 int context_save(const struct context *context, size_t from, bool tail, const struct block_io *io,
                  struct err *err);
+
+/* Where the engine limits the memory for rows, let go of those of the whole blocks before n tokens, which io holds, has
+ * restored or been given; of their indexer keys as well if these are many. From then on they are read from io, which
+ * must outlive the context and its branches, and -ESTALE of a pass says that they are no longer there. */
+void context_drop_rows(struct context *context, size_t n, const struct block_io *io);
 
 #endif

@@ -14,10 +14,11 @@
 
 #define DEFAULT_PREFILL_ROWS 256
 #define MAX_PREFILL_ROWS 4096
+#define KEY_POOL_SHARE 2 /* indexer keys that have left memory may take so much less than the rows */
 #define MAX_HASHED_FILE ((size_t)1 << 28)
 
 /* Named in every fingerprint: changes when the arithmetic does, so that no stored block outlives its meaning. */
-#define NUMERICS_VERSION "skimd numerics 3"
+#define NUMERICS_VERSION "skimd numerics 4"
 
 static const char *numerics_name(enum numerics numerics)
 {
@@ -149,18 +150,34 @@ static int open_tokenizer(struct engine *engine, const char *dir, struct err *er
 	return r;
 }
 
-static int make_pass(struct engine *engine, size_t rows, struct err *err)
+static int prepare_cache(struct engine *engine, size_t row_memory, struct err *err)
 {
-	if (rows == 0)
-		rows = DEFAULT_PREFILL_ROWS;
-	if (rows > MAX_PREFILL_ROWS)
-		rows = MAX_PREFILL_ROWS;
+	engine->row_memory = row_memory;
+	if (cache_layout_init(&engine->layout, &engine->shape, engine->numerics == NUMERICS_PRODUCTION) < 0 ||
+	    (row_memory > 0 && paging_new(&engine->layout, row_memory, row_memory / KEY_POOL_SHARE,
+	                                  engine->shape.index_topk, &engine->paging) < 0))
+		return err_set(err, -ENOMEM, "no memory for %zu bytes of rows", row_memory);
+	return 0;
+}
+
+static int make_pass(struct engine *engine, const struct engine_settings *settings, struct err *err)
+{
+	size_t rows = settings->prefill_rows == 0 ? DEFAULT_PREFILL_ROWS : settings->prefill_rows;
+	struct pass_settings pass = {
+		.shape = &engine->shape,
+		.layout = &engine->layout,
+		.ops = engine->ops,
+		.pool = engine->pool,
+		.paging = engine->paging,
+		.naive = engine->naive,
+		.plain_scan = settings->plain_scan,
+		.max_rows = rows < MAX_PREFILL_ROWS ? rows : MAX_PREFILL_ROWS,
+	};
+
 	engine->products = array_new(struct product, layer_n_products(&engine->shape));
 	engine->logits = array_new(float, LOGIT_ROWS, engine_logits_stride(engine));
-	if (engine->products == NULL || engine->logits == NULL ||
-	    cache_layout_init(&engine->layout, &engine->shape, engine->numerics == NUMERICS_PRODUCTION) < 0 ||
-	    pass_init(&engine->pass, &engine->shape, engine->ops, engine->pool, engine->naive, rows) < 0)
-		return err_set(err, -ENOMEM, "no memory for a pass of %zu tokens", rows);
+	if (engine->products == NULL || engine->logits == NULL || pass_init(&engine->pass, &pass) < 0)
+		return err_set(err, -ENOMEM, "no memory for a pass of %zu tokens", pass.max_rows);
 	return 0;
 }
 
@@ -182,7 +199,9 @@ static int open_parts(struct engine *engine, const struct engine_settings *setti
 	if ((r = open_tokenizer(engine, settings->dir, err)) < 0 ||
 	    (r = set_fingerprint(engine, settings->dir, err)) < 0)
 		return r;
-	return make_pass(engine, settings->prefill_rows, err);
+	if ((r = prepare_cache(engine, settings->row_memory, err)) < 0)
+		return r;
+	return make_pass(engine, settings, err);
 }
 
 int engine_open(const struct engine_settings *settings, struct engine **ret, struct err *err)
@@ -207,6 +226,7 @@ void engine_close(struct engine *engine)
 	if (engine == NULL)
 		return;
 	pass_done(&engine->pass);
+	paging_free(engine->paging);
 	free(engine->products);
 	free(engine->logits);
 	for (uint32_t i = 0; engine->layers != NULL && i < engine->shape.num_hidden_layers; i++)
@@ -327,7 +347,7 @@ void engine_info(const struct engine *engine, struct engine_info *ret)
 		.n_parameters = ends,
 		.n_active_parameters = ends,
 		.file_bytes = checkpoint_bytes(engine->checkpoint),
-		.block_bytes = engine->layout.page_bytes,
+		.block_bytes = cache_block_bytes(&engine->layout),
 		.block_tokens = CACHE_PAGE_TOKENS,
 		.n_threads = pool_n_threads(engine->pool),
 		.kernels = engine->ops->name,

@@ -30,6 +30,8 @@ struct engine_settings {
 	unsigned n_threads; /* 0: from the CPU affinity */
 	size_t prefill_rows; /* tokens that one pass takes; 0: a good number */
 	const char *kernels; /* a family's name, NULL: SKIMD_KERNELS or the best for the CPU */
+	size_t row_memory; /* bytes of latents and rope keys that long contexts hold in memory, see paging.h; 0: all */
+	bool plain_scan; /* the indexer scores every key exactly: the twin, for tests, of looking at codes first */
 };
 
 #define FINGERPRINT_BYTES 32

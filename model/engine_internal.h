@@ -20,9 +20,11 @@ struct engine {
 	struct pool *pool;
 	enum numerics numerics;
 	bool naive;
+	size_t row_memory;
 	uint8_t fingerprint[FINGERPRINT_BYTES];
 
 	pthread_mutex_t lock; /* guards what follows: one forward pass at a time */
+	struct paging *paging; /* NULL: all stays in memory */
 	struct pass pass;
 	struct product *products;
 	float *logits; /* [LOGIT_ROWS][head's outputs in whole panels] */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MIN_PART_PAGES 8 /* pages that are worth a thread's while */
 #define K_NORM_EPS 1e-6f /* not in config.json; the same in both families */
@@ -79,6 +80,11 @@ struct selection {
 	size_t n_blocks, n_parts;
 };
 
+/* Pages [first, end). */
+struct page_range {
+	size_t first, end;
+};
+
 static bool needs_scores(const struct pass *pass, const struct pass_row *row)
 {
 	return !row->dense && row->pos >= pass->shape->index_topk;
@@ -97,73 +103,186 @@ static bool reaches(const struct pass *pass, size_t row, size_t page)
 	return needs_scores(pass, &pass->rows[row]) && pass->rows[row].pos >= page * CACHE_PAGE_TOKENS;
 }
 
-/* How many rows from `first` on see the same page, and have their queries side by side: one product serves them. */
-static size_t rows_of_page(const struct pass *pass, size_t first, size_t end, size_t page)
+/* How many keys of a page a row may see. */
+static size_t n_visible(const struct pass_row *row, size_t page)
 {
-	const uint8_t *keys = pass->rows[first].cache->pages[page];
+	size_t n = row->pos + 1 - page * CACHE_PAGE_TOKENS;
+
+	return n < CACHE_PAGE_TOKENS ? n : CACHE_PAGE_TOKENS;
+}
+
+/* Panels of the keys at n positions, up to a page of them; the last panel is filled up with the first key. */
+static void pack_keys(struct pass *pass, struct pass_scratch *scratch, const struct cache *cache,
+                      uint32_t layer, const uint32_t *positions, size_t n)
+{
+	size_t key_bytes = pass->shape->index_head_dim * (scratch->keys.bf16 ? 2u : 4u);
+	const uint8_t *places[CACHE_PAGE_TOKENS];
+	bool is_paged = cache->n_absent_keys > 0;
+
+	if (is_paged)
+		paging_fetch_keys(pass->paging, cache, layer, positions, n, scratch->fetched_keys);
+	for (size_t i = 0; i < n; i++)
+		places[i] = is_paged ? scratch->fetched_keys + i * key_bytes
+		                     : cache_index_key(cache, layer, positions[i]);
+	for (size_t i = n; i < round_up(n, PANEL); i++)
+		places[i] = places[0];
+	for (size_t i = 0; i < n; i += PANEL)
+		matrix_put_panel(&scratch->keys, (uint32_t)(i / PANEL), places + i);
+}
+
+/* dots of rows [first, first + n) with the first n_keys packed keys. */
+static void multiply_keys(struct pass *pass, struct pass_scratch *scratch, size_t first, size_t n,
+                          size_t n_keys)
+{
+	const struct model_shape *shape = pass->shape;
+
+	pass->ops->matmul(scratch->dots, CACHE_PAGE_TOKENS, pass->index_q + first * pass->index_q_stride,
+	                  shape->index_head_dim, n * shape->index_n_heads, &scratch->keys, 0,
+	                  (n_keys + PANEL - 1) / PANEL);
+}
+
+/* The scores of row `first + i` from what multiply_keys() left. */
+static const float *weigh_keys(struct pass *pass, struct pass_scratch *scratch, size_t first, size_t i,
+                               size_t n_keys)
+{
+	uint32_t n_heads = pass->shape->index_n_heads;
+
+	pass->ops->weigh_scores(scratch->index_scores, scratch->dots + i * n_heads * CACHE_PAGE_TOKENS,
+	                        CACHE_PAGE_TOKENS, pass->index_w + (first + i) * pass->index_w_stride,
+	                        n_heads, round_up(n_keys, INDEX_GROUP));
+	return scratch->index_scores;
+}
+
+/* Of a page's keys, exactly, into the topk of each row from `first` on that sees the same page; returns how many. */
+static size_t score_page(struct pass *pass, uint32_t layer, size_t page, size_t first, size_t end,
+                         struct pass_scratch *scratch, struct topk *topk)
+{
+	const struct cache *cache = pass->rows[first].cache;
+	uint32_t positions[CACHE_PAGE_TOKENS];
+	bool side_by_side =
+		pass->index_q_stride == (size_t)pass->shape->index_n_heads * pass->shape->index_head_dim;
 	size_t n = 1;
 
-	if (pass->index_q_stride != (size_t)pass->shape->index_n_heads * pass->shape->index_head_dim)
-		return 1;
-	while (first + n < end && reaches(pass, first + n, page) &&
-	       pass->rows[first + n].cache->pages[page] == keys)
+	while (side_by_side && first + n < end && reaches(pass, first + n, page) &&
+	       pass->rows[first + n].cache->page_ids[page] == cache->page_ids[page])
 		n++;
+	for (size_t i = 0; i < CACHE_PAGE_TOKENS; i++)
+		positions[i] = (uint32_t)(page * CACHE_PAGE_TOKENS + i);
+	pack_keys(pass, scratch, cache, layer, positions, CACHE_PAGE_TOKENS);
+	multiply_keys(pass, scratch, first, n, CACHE_PAGE_TOKENS);
+	for (size_t i = 0; i < n; i++)
+		topk_push(&topk[i], weigh_keys(pass, scratch, first, i, CACHE_PAGE_TOKENS),
+		          n_visible(&pass->rows[first + i], page), (uint32_t)(page * CACHE_PAGE_TOKENS));
 	return n;
 }
 
-/* Rows [first, first + n), which see the same page, against its keys up to their own positions. */
-static void score_page(struct pass *pass, uint32_t layer, size_t page, size_t first, size_t n,
-                       struct pass_scratch *scratch, struct topk *topk)
+/* Rows [first, end) over a range of pages, exactly. */
+static void scan_keys(struct pass *pass, uint32_t layer, size_t first, size_t end, struct page_range pages,
+                      struct pass_scratch *scratch, struct topk *topk)
 {
-	const struct model_shape *shape = pass->shape;
-	struct matrix keys = cache_index_keys(pass->rows[first].cache, layer, page);
-	size_t start = page * CACHE_PAGE_TOKENS;
-
-	pass->ops->matmul(scratch->dots, CACHE_PAGE_TOKENS, pass->index_q + first * pass->index_q_stride,
-	                  shape->index_head_dim, n * shape->index_n_heads, &keys, 0, matrix_n_panels(&keys));
-	for (size_t i = 0; i < n; i++) {
-		size_t n_keys = pass->rows[first + i].pos + 1 - start;
-
-		pass->ops->weigh_scores(scratch->index_scores,
-		                        scratch->dots + i * shape->index_n_heads * CACHE_PAGE_TOKENS,
-		                        CACHE_PAGE_TOKENS, pass->index_w + (first + i) * pass->index_w_stride,
-		                        shape->index_n_heads, CACHE_PAGE_TOKENS);
-		topk_push(&topk[i], scratch->index_scores,
-		          n_keys < CACHE_PAGE_TOKENS ? n_keys : CACHE_PAGE_TOKENS, (uint32_t)start);
-	}
-}
-
-/* A block of rows over pages [page, end_page), into one topk for each row. */
-static void scan(const struct selection *selection, size_t block, size_t page, size_t end_page,
-                 struct pass_scratch *scratch, struct topk *topk)
-{
-	struct pass *pass = selection->pass;
-	size_t first = block * SELECT_ROWS, end = end_of_block(pass, block), n;
-
 	for (size_t i = first; i < end; i++)
-		topk_start(&topk[i - first]);
-	for (; page < end_page; page++) {
-		for (size_t i = first; i < end; i += n) {
+		topk_start(&topk[i - first], 0);
+	for (size_t page = pages.first; page < pages.end; page++) {
+		for (size_t i = first, n; i < end; i += n) {
 			n = 1;
-			if (!reaches(pass, i, page))
-				continue;
-			n = rows_of_page(pass, i, end, page);
-			score_page(pass, selection->layer, page, i, n, scratch, &topk[i - first]);
+			if (reaches(pass, i, page))
+				n = score_page(pass, layer, page, i, end, scratch, &topk[i - first]);
 		}
 	}
 }
 
-static void finish_row(struct pass *pass, uint32_t layer, size_t i, struct topk *topk)
+/* Round a row's query; by how much its scores may be off, not finite where codes tell nothing. */
+static float code_query(struct pass *pass, uint32_t layer, size_t row, struct coded_query *query)
+{
+	const struct model_shape *shape = pass->shape;
+	const struct pass_row *at = &pass->rows[row];
+	struct code_bounds bounds = { 0 };
+
+	for (size_t slab = 0; slab * CODE_TOKENS <= at->pos; slab++)
+		code_bounds_add(&bounds, cache_index_codes(at->cache, layer, slab).bounds);
+	return coded_query_set(query, pass->ops, pass->index_q + row * pass->index_q_stride,
+	                       pass->index_w + row * pass->index_w_stride, shape->index_n_heads,
+	                       shape->index_head_dim, &bounds);
+}
+
+static void score_codes_of_page(struct pass *pass, uint32_t layer, size_t page, size_t row,
+                                struct pass_scratch *scratch, const struct coded_query *query,
+                                struct topk *topk)
+{
+	size_t start = page * CACHE_PAGE_TOKENS, n = n_visible(&pass->rows[row], page);
+	struct index_codes codes = cache_index_codes(pass->rows[row].cache, layer, start / CODE_TOKENS);
+
+	start %= CODE_TOKENS;
+	pass->ops->score_codes(scratch->index_scores, query, codes.codes + start * query->width,
+	                       codes.scales + start, (n + PANEL - 1) / PANEL);
+	topk_push(topk, scratch->index_scores, n, (uint32_t)(page * CACHE_PAGE_TOKENS));
+}
+
+/* Rows [first, end) over a range of pages, by their codes; a row whose codes tell nothing counts as overflowed. */
+static void scan_codes(struct pass *pass, uint32_t layer, size_t first, size_t end, struct page_range pages,
+                       struct pass_scratch *scratch, struct topk *topk)
+{
+	for (size_t i = first; i < end; i++) {
+		float off = 0;
+
+		if (needs_scores(pass, &pass->rows[i]))
+			off = code_query(pass, layer, i, &scratch->coded[i - first]);
+		topk_start(&topk[i - first], isfinite(2 * off) ? 2 * off : 0);
+		topk[i - first].overflowed = !isfinite(2 * off);
+	}
+	for (size_t page = pages.first; page < pages.end; page++) {
+		for (size_t i = first; i < end; i++) {
+			if (reaches(pass, i, page) && !topk[i - first].overflowed)
+				score_codes_of_page(pass, layer, page, i, scratch, &scratch->coded[i - first],
+				                    &topk[i - first]);
+		}
+	}
+}
+
+/* The best of the positions that codes left, by their exact scores. */
+static struct topk *choose_exactly(struct pass *pass, uint32_t layer, size_t row, struct topk *left,
+                                   struct pass_scratch *scratch)
+{
+	const struct cache *cache = pass->rows[row].cache;
+	const uint32_t *positions;
+	size_t n = topk_finish(left, &positions), n_keys;
+
+	topk_start(&scratch->chosen, 0);
+	for (size_t first = 0; first < n; first += n_keys) {
+		n_keys = n - first < CACHE_PAGE_TOKENS ? n - first : CACHE_PAGE_TOKENS;
+		pack_keys(pass, scratch, cache, layer, positions + first, n_keys);
+		multiply_keys(pass, scratch, row, 1, n_keys);
+		topk_push_at(&scratch->chosen, weigh_keys(pass, scratch, row, 0, n_keys), n_keys,
+		             positions + first);
+	}
+	return &scratch->chosen;
+}
+
+static struct page_range pages_of_row(const struct pass_row *row)
+{
+	return (struct page_range){ 0, row->pos / CACHE_PAGE_TOKENS + 1 };
+}
+
+/* What the scan of all of a row's pages left in topk, to its selection. */
+static void finish_row(struct pass *pass, uint32_t layer, size_t i, struct topk *topk,
+                       struct pass_scratch *scratch)
 {
 	struct pass_row *row = &pass->rows[i];
+	uint32_t *selected = pass->selected + i * pass->shape->index_topk;
+	const uint32_t *positions;
 
 	row->all = !needs_scores(pass, row);
 	row->n_selected = row->pos + 1;
-	if (!row->all)
-		row->n_selected = (uint32_t)topk_finish(topk, pass->selected + i * pass->shape->index_topk);
+	if (!row->all) {
+		if (topk->overflowed)
+			scan_keys(pass, layer, i, i + 1, pages_of_row(row), scratch, topk);
+		else if (pass->scans_codes)
+			topk = choose_exactly(pass, layer, i, topk, scratch);
+		row->n_selected = (uint32_t)topk_finish(topk, &positions);
+		memcpy(selected, positions, row->n_selected * sizeof(*selected));
+	}
 	if (row->observer->selected != NULL)
-		row->observer->selected(row->observer->user, layer, row->pos,
-		                        row->all ? NULL : pass->selected + i * pass->shape->index_topk,
+		row->observer->selected(row->observer->user, layer, row->pos, row->all ? NULL : selected,
 		                        row->n_selected);
 }
 
@@ -172,12 +291,21 @@ static size_t n_pages_of_block(const struct pass *pass, size_t block)
 	size_t n = 0;
 
 	for (size_t i = block * SELECT_ROWS; i < end_of_block(pass, block); i++) {
-		size_t n_own = pass->rows[i].pos / CACHE_PAGE_TOKENS + 1;
+		size_t n_own = pages_of_row(&pass->rows[i]).end;
 
 		if (needs_scores(pass, &pass->rows[i]) && n_own > n)
 			n = n_own;
 	}
 	return n;
+}
+
+static void scan_block(const struct selection *selection, size_t block, struct page_range pages,
+                       struct pass_scratch *scratch, struct topk *topk)
+{
+	struct pass *pass = selection->pass;
+
+	(pass->scans_codes ? scan_codes : scan_keys)(pass, selection->layer, block * SELECT_ROWS,
+	                                             end_of_block(pass, block), pages, scratch, topk);
 }
 
 static void select_block(void *user, size_t item, unsigned thread)
@@ -186,9 +314,10 @@ static void select_block(void *user, size_t item, unsigned thread)
 	struct pass *pass = selection->pass;
 	struct pass_scratch *scratch = &pass->scratch[thread];
 
-	scan(selection, item, 0, n_pages_of_block(pass, item), scratch, scratch->topk);
+	scan_block(selection, item, (struct page_range){ 0, n_pages_of_block(pass, item) }, scratch,
+	           scratch->topk);
 	for (size_t i = item * SELECT_ROWS; i < end_of_block(pass, item); i++)
-		finish_row(pass, selection->layer, i, &scratch->topk[i % SELECT_ROWS]);
+		finish_row(pass, selection->layer, i, &scratch->topk[i % SELECT_ROWS], scratch);
 }
 
 static void scan_part(void *user, size_t item, unsigned thread)
@@ -198,8 +327,10 @@ static void scan_part(void *user, size_t item, unsigned thread)
 	size_t part = item % selection->n_parts, block = item / selection->n_parts;
 	size_t n_pages = n_pages_of_block(pass, block);
 
-	scan(selection, block, n_pages * part / selection->n_parts, n_pages * (part + 1) / selection->n_parts,
-	     &pass->scratch[thread], pass->part_topk + item * SELECT_ROWS);
+	scan_block(selection, block,
+	           (struct page_range){ n_pages * part / selection->n_parts,
+	                                n_pages * (part + 1) / selection->n_parts },
+	           &pass->scratch[thread], pass->part_topk + item * SELECT_ROWS);
 }
 
 static void merge_parts(void *user, size_t item, unsigned thread)
@@ -207,13 +338,13 @@ static void merge_parts(void *user, size_t item, unsigned thread)
 	const struct selection *selection = user;
 	struct pass *pass = selection->pass;
 	struct topk *whole = &pass->scratch[thread].topk[0];
+	const struct topk *parts =
+		pass->part_topk + item / SELECT_ROWS * selection->n_parts * SELECT_ROWS + item % SELECT_ROWS;
 
-	topk_start(whole);
+	topk_start(whole, parts->slack);
 	for (size_t part = 0; part < selection->n_parts; part++)
-		topk_merge(whole,
-		           &pass->part_topk[(item / SELECT_ROWS * selection->n_parts + part) * SELECT_ROWS +
-		                            item % SELECT_ROWS]);
-	finish_row(pass, selection->layer, item, whole);
+		topk_merge(whole, parts + part * SELECT_ROWS);
+	finish_row(pass, selection->layer, item, whole, &pass->scratch[thread]);
 }
 
 /* Few rows are not enough blocks for the threads: their pages are shared out as well, if they are many. */

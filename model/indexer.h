@@ -2,7 +2,10 @@
  * (DeepSeek-V3.2-Exp report, section 2.1). For query t and key s
  *   I[t,s] = sum_j w[t,j] * max(0, q[t,j] . k[s]),  w = (u Wp) * index_n_heads^-0.5 * index_head_dim^-0.5
  * Equal scores go to the lower position. While the context is no longer than index_topk everything is chosen and
- * nothing is scored; the keys are kept all the same. */
+ * nothing is scored; the keys are kept all the same.
+ *
+ * A longer context's keys are scored by their codes first (index_codes.h), and exactly only where the codes leave
+ * open whether a key is among the best. */
 #ifndef SKIMD_MODEL_INDEXER_H
 #define SKIMD_MODEL_INDEXER_H
 

@@ -130,6 +130,7 @@ struct layer_attention {
 	const struct mla_weights *mla;
 	const struct indexer_weights *indexer;
 	uint32_t layer;
+	size_t first, end; /* rows of the pass whose attention is under way */
 };
 
 static void norm_query_item(void *user, size_t item, unsigned thread)
@@ -165,9 +166,22 @@ static void keep_row_item(void *user, size_t item, unsigned thread)
 	          attention->indexer == NULL ? NULL : pass->index_k + item * pass->index_k_stride);
 }
 
+/* Rows whose cached ones are not all in memory find them in paging. */
+static bool is_paged(const struct pass *pass, size_t row)
+{
+	return pass->rows[row].cache->n_absent_rows > 0;
+}
+
+static struct kv_view view_of(const struct pass *pass, size_t row, uint32_t layer)
+{
+	return is_paged(pass, row) ? paging_view(pass->paging) : cache_view(pass->rows[row].cache, layer);
+}
+
 static const uint32_t *selected_rows(const struct pass *pass, size_t row)
 {
-	return pass->rows[row].all ? NULL : pass->selected + row * pass->shape->index_topk;
+	if (pass->rows[row].all)
+		return NULL;
+	return (is_paged(pass, row) ? pass->fetched : pass->selected) + row * pass->shape->index_topk;
 }
 
 /* The query as the kernel takes it: [rank + rope][heads_padded]. */
@@ -213,9 +227,9 @@ static void keep_mixed(struct pass *pass, size_t row, const struct pass_scratch 
 }
 
 /* Neighbours attend to much the same rows: one thread takes a few of them, while these are in its cache. */
-static size_t attend_rows(const struct pass *pass)
+static size_t attend_rows(const struct layer_attention *attention)
 {
-	size_t n = pass->n_rows / (4 * (size_t)pool_n_threads(pass->pool));
+	size_t n = (attention->end - attention->first) / (4 * (size_t)pool_n_threads(attention->pass->pool));
 
 	return n == 0 ? 1 : n < 8 ? n : 8;
 }
@@ -225,10 +239,10 @@ static void attend_absorbed_item(void *user, size_t item, unsigned thread)
 	const struct layer_attention *attention = user;
 	struct pass *pass = attention->pass;
 	struct pass_scratch *scratch = &pass->scratch[thread];
-	size_t n = attend_rows(pass);
+	size_t n = attend_rows(attention), first = attention->first + item * n;
 
-	for (size_t i = item * n; i < (item + 1) * n && i < pass->n_rows; i++) {
-		struct kv_view view = cache_view(pass->rows[i].cache, attention->layer);
+	for (size_t i = first; i < first + n && i < attention->end; i++) {
+		struct kv_view view = view_of(pass, i, attention->layer);
 		struct attend attend = attend_of(pass, i, scratch, &view);
 
 		if (pass->rows[i].expanded)
@@ -278,22 +292,22 @@ static void mix_part(void *user, size_t item, unsigned thread)
 static void attend_shared(const struct layer_attention *attention)
 {
 	struct pass *pass = attention->pass;
+	size_t n = attention->end - attention->first;
 	struct kv_view views[PASS_FEW_ROWS];
 	struct attend attends[PASS_FEW_ROWS];
-	struct shared_attention shared = { pass, attends,
-		                           PASS_PARTS(pool_n_threads(pass->pool)) / pass->n_rows };
+	struct shared_attention shared = { pass, attends, PASS_PARTS(pool_n_threads(pass->pool)) / n };
 
-	for (size_t i = 0; i < pass->n_rows; i++) {
-		views[i] = cache_view(pass->rows[i].cache, attention->layer);
-		attends[i] = attend_of(pass, i, &pass->scratch[i], &views[i]);
-		lay_out_query(pass, i, pass->scratch[i].query);
+	for (size_t i = 0; i < n; i++) {
+		views[i] = view_of(pass, attention->first + i, attention->layer);
+		attends[i] = attend_of(pass, attention->first + i, &pass->scratch[i], &views[i]);
+		lay_out_query(pass, attention->first + i, pass->scratch[i].query);
 	}
-	pool_run(pass->pool, pass->n_rows * shared.n_parts, score_part, &shared);
-	for (size_t i = 0; i < pass->n_rows; i++)
+	pool_run(pass->pool, n * shared.n_parts, score_part, &shared);
+	for (size_t i = 0; i < n; i++)
 		pass->ops->attend_softmax(&attends[i]);
-	pool_run(pass->pool, pass->n_rows * shared.n_parts, mix_part, &shared);
-	for (size_t i = 0; i < pass->n_rows; i++)
-		keep_mixed(pass, i, &pass->scratch[i]);
+	pool_run(pass->pool, n * shared.n_parts, mix_part, &shared);
+	for (size_t i = 0; i < n; i++)
+		keep_mixed(pass, attention->first + i, &pass->scratch[i]);
 }
 
 static size_t count_expanded(const struct pass *pass)
@@ -308,12 +322,13 @@ static size_t count_expanded(const struct pass *pass)
 static void attend_absorbed(struct layer_attention *attention)
 {
 	struct pass *pass = attention->pass;
+	size_t n = attention->end - attention->first;
 
-	if (count_expanded(pass) == 0 && pass->n_rows < pool_n_threads(pass->pool) &&
-	    pass->n_rows <= PASS_FEW_ROWS && pass->rows[0].n_selected >= MIN_PART_ROWS)
+	if (count_expanded(pass) == 0 && n < pool_n_threads(pass->pool) && n <= PASS_FEW_ROWS &&
+	    pass->rows[attention->first].n_selected >= MIN_PART_ROWS)
 		attend_shared(attention);
 	else
-		pool_run(pass->pool, (pass->n_rows + attend_rows(pass) - 1) / attend_rows(pass),
+		pool_run(pass->pool, (n + attend_rows(attention) - 1) / attend_rows(attention),
 		         attend_absorbed_item, attention);
 }
 
@@ -350,7 +365,7 @@ static size_t expand_tile(const struct layer_attention *attention, size_t row, s
 {
 	struct pass *pass = attention->pass;
 	const struct matrix *kv_b = &attention->mla->kv_b;
-	struct kv_view view = cache_view(pass->rows[row].cache, attention->layer);
+	struct kv_view view = view_of(pass, row, attention->layer);
 	const uint32_t *rows = selected_rows(pass, row);
 	size_t stride = attend_tile_width(&view);
 	size_t n = pass->rows[row].n_selected - first;
@@ -432,13 +447,14 @@ static void attend_naive_item(void *user, size_t item, unsigned thread)
 	const struct layer_attention *attention = user;
 	struct pass *pass = attention->pass;
 	struct pass_scratch *scratch = &pass->scratch[thread];
+	size_t row = attention->first + item;
 
-	if (pass->rows[item].expanded)
+	if (pass->rows[row].expanded)
 		return;
-	score_naive(attention, item, scratch);
+	score_naive(attention, row, scratch);
 	for (uint32_t h = 0; h < pass->shape->num_attention_heads; h++)
-		softmax(scratch->scores + h, pass->rows[item].n_selected, pass->heads_padded);
-	mix_naive(attention, item, scratch);
+		softmax(scratch->scores + h, pass->rows[row].n_selected, pass->heads_padded);
+	mix_naive(attention, row, scratch);
 }
 
 static void project_inputs(const struct layer_attention *attention, struct product *products)
@@ -471,6 +487,29 @@ static void project_queries(const struct layer_attention *attention, struct prod
 	pass_products(pass, products, n);
 }
 
+/* Bring in what the rows from `first` on have selected, as many of them as paging can hold; *ret_end is the row behind.
+ * False: it failed. */
+static bool fetch_selected(const struct layer_attention *attention, size_t first, size_t *ret_end)
+{
+	struct pass *pass = attention->pass;
+	size_t topk = pass->shape->index_topk, room = pass->paging == NULL ? 0 : paging_n_rows(pass->paging);
+	size_t i = first;
+
+	for (; i < pass->n_rows; i++) {
+		if (!is_paged(pass, i))
+			continue;
+		if (room < topk)
+			break;
+		room -= topk;
+		if (!paging_fetch_rows(pass->paging, pass->rows[i].cache, attention->layer,
+		                       pass->selected + i * topk, pass->rows[i].n_selected,
+		                       pass->fetched + i * topk))
+			return false;
+	}
+	*ret_end = i;
+	return true;
+}
+
 /* Rows that want it expanded are passed over by the other forms, and come last: a product that serves them all has
  * written theirs too. */
 static void attend(struct layer_attention *attention, struct product *products)
@@ -478,13 +517,20 @@ static void attend(struct layer_attention *attention, struct product *products)
 	struct pass *pass = attention->pass;
 
 	if (count_expanded(pass) < pass->n_rows) {
-		if (pass->naive) {
-			pool_run(pass->pool, pass->n_rows, attend_naive_item, attention);
-		} else {
+		if (!pass->naive)
 			absorb(pass, attention->mla, products);
-			attend_absorbed(attention);
-			expand_mixed(pass, attention->mla, products);
+		for (attention->first = 0; attention->first < pass->n_rows;
+		     attention->first = attention->end) {
+			if (!fetch_selected(attention, attention->first, &attention->end))
+				return;
+			if (pass->naive)
+				pool_run(pass->pool, attention->end - attention->first, attend_naive_item,
+				         attention);
+			else
+				attend_absorbed(attention);
 		}
+		if (!pass->naive)
+			expand_mixed(pass, attention->mla, products);
 	}
 	if (count_expanded(pass) > 0)
 		dense_attend(pass, attention->mla, attention->layer);
@@ -493,7 +539,7 @@ static void attend(struct layer_attention *attention, struct product *products)
 void mla_forward(struct pass *pass, const struct mla_weights *mla, const struct indexer_weights *indexer,
                  uint32_t layer, struct product *products)
 {
-	struct layer_attention attention = { pass, mla, indexer, layer };
+	struct layer_attention attention = { pass, mla, indexer, layer, 0, pass->n_rows };
 
 	project_inputs(&attention, products);
 	pool_run(pass->pool, pass->n_rows, norm_query_item, &attention);

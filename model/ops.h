@@ -12,14 +12,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "model/weights.h"
 
 #define INDEX_GROUP \
 	PANEL /* indexer keys that lie side by side: a panel of the matrix that the scan multiplies by */
+#define CODE_HEADS 4 /* an indexer query's heads are padded to a multiple of it where its keys are codes, */
+#define CODE_STEP 4 /* and its width likewise */
+#define CODE_MOST_WIDTH 512 /* wider keys have no codes: sums of products would overflow */
+#define CODE_ZERO 128 /* the code of 0 */
 #define HEAD_PAD 8 /* heads are padded to a multiple of it */
 #define RANK_PAD 32 /* mixed latents are padded to a multiple of it */
+#define TAKE_SPARE 16 /* elements that take_scores() may write to behind the last one that it takes */
 #define ATTEND_TILE 32 /* cached rows that are widened together */
 
 static inline size_t round_up(size_t n, size_t multiple)
@@ -77,6 +83,30 @@ static inline size_t attend_tile_floats(uint32_t rank, uint32_t rope, uint32_t n
 	return ((size_t)rank + rope) * (n_heads / 2 > ATTEND_TILE ? n_heads / 2 : ATTEND_TILE);
 }
 
+/* An indexer query rounded to integers, for keys that are codes of 8 bits; see index_codes.h. */
+struct coded_query {
+	uint32_t n_heads, width; /* padded */
+	int8_t *levels; /* [n_heads][width], of which none is beyond the family's code_levels */
+	int32_t *offsets; /* [n_heads]: CODE_ZERO times the sum of the levels */
+	float *weights; /* [n_heads] of the head, times what one level stands for */
+};
+
+/* Index scores and the positions that they belong to. */
+struct scored {
+	float *scores;
+	uint32_t *positions;
+};
+
+/* An integer that compares as the score does: -0 as +0, NaN below all. */
+static inline int32_t score_key(float score)
+{
+	int32_t bits;
+
+	score += 0.0f;
+	memcpy(&bits, &score, sizeof(bits));
+	return score == score ? bits ^ (bits >> 31 & 0x7fffffff) : INT32_MIN;
+}
+
 /* One query's softmax over scores that come in tiles, for one head. */
 struct softmax_row {
 	float most, sum; /* the largest score so far; the sum of exp(score - most). At first -inf and 0 */
@@ -88,6 +118,7 @@ struct ops {
 	bool rounds_inputs; /* what meets a bf16 matrix or a bf16 cache is rounded to bf16 first; not for strict numerics */
 
 	bool streams_e4m3; /* products of a row or two read e4m3 weights as such */
+	int8_t code_levels; /* the most that score_codes() takes as a level */
 
 	/* y[n_rows][ldy] = x[n_rows][ldx] W^T, for the outputs of panels [first, end); ldy has room for whole
 	 * panels. */
@@ -98,6 +129,19 @@ struct ops {
 	 * ret[s] = sum_j weights[j] * max(0, dots[j][s]), over j in order; dots [n_heads][ldd]. */
 	void (*weigh_scores)(float *ret, const float *dots, size_t ldd, const float *weights,
 	                     uint32_t n_heads, size_t n);
+
+	/* Nearly the same scores, of n_panels * PANEL keys that are codes [n_panels][width / CODE_STEP][PANEL][CODE_STEP],
+	 * each with a scale: ret[s] = scales[s] * sum_j weights[j] * max(0, levels[j] . codes[s] - offsets[j]). */
+	void (*score_codes)(float *ret, const struct coded_query *query, const uint8_t *codes,
+	                    const float *scales, size_t n_panels);
+
+	/* Append those of n scores that are not below `least`, with their positions; returns how many. Compared are
+	 * the integers of score_key(). `to` may be what is read, no further on; it has room for n and TAKE_SPARE more. */
+	size_t (*take_scores)(struct scored to, const float *scores, const uint32_t *positions, size_t n,
+	                      int32_t least);
+
+	/* How many scores are `least` or more; NaN is not. */
+	size_t (*count_scores)(const float *scores, size_t n, float least);
 
 	/* scores = scale * q . row, for rows [first, end) of the list; tile: scratch of attend_tile_floats(). */
 	void (*attend_score)(const struct attend *attend, size_t first, size_t end, float *tile);

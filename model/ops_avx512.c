@@ -23,6 +23,7 @@
 		 _mm512_slli_epi32(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i_u *)(bytes))), 20), \
 		 _mm512_set1_epi32((int)0x87f00000)))
 
+#include "model/ops_codes512.h"
 #include "model/ops_kernels.h"
 
 #endif

@@ -39,6 +39,7 @@
 #define PAIR_ROWS_LOW(a, b) ((uvec)_mm512_unpacklo_epi16((__m512i)(a), (__m512i)(b)))
 #define PAIR_ROWS_HIGH(a, b) ((uvec)_mm512_unpackhi_epi16((__m512i)(a), (__m512i)(b)))
 
+#include "model/ops_codes512.h"
 #include "model/ops_kernels.h"
 
 #endif

@@ -354,6 +354,87 @@ static void weigh_scores(float *ret, const float *dots, size_t ldd, const float 
 	}
 }
 
+#ifndef CODE_LEVELS
+#define CODE_LEVELS 127
+
+static void score_codes(float *ret, const struct coded_query *query, const uint8_t *codes,
+                        const float *scales, size_t n_panels)
+{
+	for (size_t p = 0; p < n_panels; p++, ret += PANEL, scales += PANEL, codes += query->width * PANEL) {
+		float sums[PANEL] = { 0 };
+
+		for (uint32_t j = 0; j < query->n_heads; j++) {
+			const int8_t *levels = query->levels + (size_t)j * query->width;
+			int32_t dots[PANEL] = { 0 };
+
+			for (size_t k = 0; k < query->width; k++) {
+				for (size_t s = 0; s < PANEL; s++)
+					dots[s] += levels[k] * codes[(k / CODE_STEP * PANEL + s) * CODE_STEP +
+					                             k % CODE_STEP];
+			}
+			for (size_t s = 0; s < PANEL; s++) {
+				int32_t dot = dots[s] - query->offsets[j];
+
+				sums[s] += query->weights[j] * (float)(dot > 0 ? dot : 0);
+			}
+		}
+		for (size_t s = 0; s < PANEL; s++)
+			ret[s] = scales[s] * sums[s];
+	}
+}
+#endif
+
+#ifdef COMPRESS
+/* score_key() of each. */
+INLINE ivec keys_of(vec scores)
+{
+	ivec bits = (ivec)(scores + splat(0)), numbers = scores == scores;
+
+	return ((bits ^ ((bits >> 31) & 0x7fffffff)) & numbers) | (INT32_MIN & ~numbers);
+}
+#endif
+
+static size_t take_scores(struct scored to, const float *scores, const uint32_t *positions, size_t n,
+                          int32_t least)
+{
+	size_t i = 0, end = 0;
+
+#ifdef COMPRESS
+	for (const ivec floor = least - (ivec){ 0 }; i + LANES <= n; i += LANES) {
+		vec block = load(scores + i);
+		uvec places = load_words(positions + i);
+		unsigned taken = NOT_BELOW(keys_of(block), floor);
+
+		COMPRESS(to.scores + end, block, taken);
+		COMPRESS(to.positions + end, places, taken);
+		end += (unsigned)__builtin_popcount(taken);
+	}
+#endif
+	for (; i < n; i++) {
+		float score = scores[i];
+
+		to.scores[end] = score;
+		to.positions[end] = positions[i];
+		end += score_key(score) >= least;
+	}
+	return end;
+}
+
+static size_t count_scores(const float *scores, size_t n, float least)
+{
+	const vec floor = splat(least);
+	ivec counts = { 0 };
+	size_t i = 0, ret = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		counts += load(scores + i) >= floor; /* -1 where it is */
+	for (size_t j = 0; j < LANES; j++)
+		ret += (size_t)-counts[j];
+	for (; i < n; i++)
+		ret += scores[i] >= least;
+	return ret;
+}
+
 /* Where a cached row's latent lies, and its rope key. */
 struct row_place {
 	const uint8_t *latent, *rope;
@@ -715,8 +796,12 @@ const struct ops FAMILY = {
 	.name = FAMILY_NAME,
 	.rounds_inputs = ROUNDS_INPUTS,
 	.streams_e4m3 = STREAMS_E4M3,
+	.code_levels = CODE_LEVELS,
 	.matmul = matmul,
 	.weigh_scores = weigh_scores,
+	.score_codes = score_codes,
+	.take_scores = take_scores,
+	.count_scores = count_scores,
 	.attend_score = attend_score,
 	.attend_softmax = attend_softmax,
 	.attend_mix = attend_mix,

@@ -34,13 +34,18 @@ static size_t mlp_stride(const struct model_shape *shape)
 	return round_up(shared > shape->intermediate_size ? shared : shape->intermediate_size, PANEL);
 }
 
-static int init_scratch(struct pass *pass, struct pass_scratch *scratch)
+static int init_scratch(struct pass *pass, struct pass_scratch *scratch, const struct cache_layout *layout)
 {
 	const struct model_shape *shape = pass->shape;
 	size_t row = shape->kv_lora_rank + shape->qk_rope_head_dim;
 	size_t tile = attend_tile_floats(shape->kv_lora_rank, shape->qk_rope_head_dim, pass->heads_padded);
 
-	scratch->dots = array_new(float, SELECT_ROWS *shape->index_n_heads, CACHE_PAGE_TOKENS);
+	scratch->keys = (struct matrix){ .n_out = CACHE_PAGE_TOKENS,
+		                         .n_in = shape->index_head_dim,
+		                         .bf16 = layout->bf16 };
+	scratch->keys.panels = array_alloc(matrix_panel_bytes(&scratch->keys), CACHE_PAGE_TOKENS / PANEL, 1);
+	scratch->fetched_keys = array_alloc(layout->bf16 ? 2 : 4, CACHE_PAGE_TOKENS, shape->index_head_dim);
+	scratch->dots = array_new(float, SELECT_ROWS * shape->index_n_heads, CACHE_PAGE_TOKENS);
 	scratch->index_scores = array_new(float, CACHE_PAGE_TOKENS);
 	scratch->query = array_new(float, row, pass->heads_padded);
 	scratch->tile = array_new(float, tile);
@@ -50,20 +55,28 @@ static int init_scratch(struct pass *pass, struct pass_scratch *scratch)
 		                              round_up((size_t)shape->num_attention_heads *
 		                                               (shape->qk_nope_head_dim + shape->v_head_dim),
 		                                       PANEL));
-	if (scratch->dots == NULL || scratch->index_scores == NULL || scratch->query == NULL ||
-	    scratch->tile == NULL || scratch->mixed == NULL || (pass->naive && scratch->expanded == NULL))
+	if (scratch->keys.panels == NULL || scratch->fetched_keys == NULL || scratch->dots == NULL ||
+	    scratch->index_scores == NULL || scratch->query == NULL || scratch->tile == NULL ||
+	    scratch->mixed == NULL || (pass->naive && scratch->expanded == NULL))
 		return -ENOMEM;
 	for (size_t i = 0; i < SELECT_ROWS; i++) {
-		if (topk_init(&scratch->topk[i], shape->index_topk) < 0)
+		if (topk_init(&scratch->topk[i], shape->index_topk, pass->ops) < 0 ||
+		    (pass->scans_codes &&
+		     coded_query_init(&scratch->coded[i], shape->index_n_heads, shape->index_head_dim) < 0))
 			return -ENOMEM;
 	}
-	return 0;
+	return topk_init(&scratch->chosen, shape->index_topk, pass->ops);
 }
 
 static void done_scratch(struct pass_scratch *scratch)
 {
-	for (size_t i = 0; i < SELECT_ROWS; i++)
+	for (size_t i = 0; i < SELECT_ROWS; i++) {
 		topk_done(&scratch->topk[i]);
+		coded_query_done(&scratch->coded[i]);
+	}
+	topk_done(&scratch->chosen);
+	matrix_done(&scratch->keys);
+	free(scratch->fetched_keys);
 	free(scratch->dots);
 	free(scratch->index_scores);
 	free(scratch->query);
@@ -119,11 +132,13 @@ static int init_rows(struct pass *pass)
 
 	pass->rows = array_new(struct pass_row, pass->max_rows);
 	pass->selected = array_new(uint32_t, pass->max_rows, shape->index_topk);
+	if (pass->paging != NULL)
+		pass->fetched = array_new(uint32_t, pass->max_rows, shape->index_topk);
 	pass->expert_of = array_new(uint32_t, pass->max_rows, shape->num_experts_per_tok);
 	pass->place_of = array_new(uint32_t, pass->max_rows, shape->num_experts_per_tok);
 	pass->expert_start = array_new(uint32_t, shape->n_routed_experts + 1);
-	if (pass->rows == NULL || pass->selected == NULL || pass->expert_of == NULL ||
-	    pass->place_of == NULL || pass->expert_start == NULL)
+	if (pass->rows == NULL || pass->selected == NULL || (pass->paging != NULL && pass->fetched == NULL) ||
+	    pass->expert_of == NULL || pass->place_of == NULL || pass->expert_start == NULL)
 		return -ENOMEM;
 	list_row_buffers(pass, buffers);
 	for (size_t i = 0; i < N_ROW_BUFFERS; i++) {
@@ -147,29 +162,35 @@ static int init_parts(struct pass *pass)
 	if (pass->part_topk == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < n_part_topk(pass); i++) {
-		if (topk_init(&pass->part_topk[i], pass->shape->index_topk) < 0)
+		if (topk_init(&pass->part_topk[i], pass->shape->index_topk, pass->ops) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-int pass_init(struct pass *pass, const struct model_shape *shape, const struct ops *ops, struct pool *pool,
-              bool naive, size_t max_rows)
+int pass_init(struct pass *pass, const struct pass_settings *settings)
 {
+	unsigned n_threads = pool_n_threads(settings->pool);
 	int r;
 
 	*pass = (struct pass){
-		.shape = shape, .ops = ops, .pool = pool, .naive = naive, .max_rows = max_rows
+		.shape = settings->shape,
+		.ops = settings->ops,
+		.pool = settings->pool,
+		.paging = settings->paging,
+		.naive = settings->naive,
+		.scans_codes = settings->layout->has_codes && !settings->plain_scan,
+		.max_rows = settings->max_rows,
 	};
-	set_strides(pass, shape);
+	set_strides(pass, settings->shape);
 	r = init_rows(pass);
-	pass->scratch = array_new(struct pass_scratch, pool_n_threads(pool));
+	pass->scratch = array_new(struct pass_scratch, n_threads);
 	if (pass->scratch == NULL)
 		r = -ENOMEM;
 	if (r == 0)
 		r = init_parts(pass);
-	for (unsigned i = 0; r == 0 && i < pool_n_threads(pool); i++)
-		r = init_scratch(pass, &pass->scratch[i]);
+	for (unsigned i = 0; r == 0 && i < n_threads; i++)
+		r = init_scratch(pass, &pass->scratch[i], settings->layout);
 	if (r == 0)
 		r = pass_reserve_scores(pass, MIN_SCORES);
 	if (r < 0)
@@ -195,6 +216,7 @@ void pass_done(struct pass *pass)
 	free(pass->scratch);
 	free(pass->rows);
 	free(pass->selected);
+	free(pass->fetched);
 	free(pass->expert_of);
 	free(pass->place_of);
 	free(pass->expert_start);

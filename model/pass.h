@@ -11,6 +11,7 @@
 #include "model/cache.h"
 #include "model/context.h"
 #include "model/ops.h"
+#include "model/paging.h"
 #include "model/pool.h"
 #include "model/shape.h"
 #include "model/topk.h"
@@ -31,7 +32,11 @@ struct pass_row {
 
 /* What one thread needs of its own. */
 struct pass_scratch {
-	struct topk topk[SELECT_ROWS];
+	struct topk topk[SELECT_ROWS]; /* of a block's rows */
+	struct topk chosen; /* from what a row's codes left */
+	struct coded_query coded[SELECT_ROWS];
+	struct matrix keys; /* CACHE_PAGE_TOKENS indexer keys */
+	uint8_t *fetched_keys; /* [CACHE_PAGE_TOKENS][index_head_dim] */
 	float *dots; /* [SELECT_ROWS][index_n_heads][CACHE_PAGE_TOKENS], of indexer queries with a page's keys */
 	float *index_scores; /* [CACHE_PAGE_TOKENS] */
 	float *query; /* [rank + rope][heads_padded] */
@@ -49,9 +54,12 @@ struct pass {
 	const struct ops *ops;
 	struct pool *pool;
 	bool naive;
+	bool scans_codes; /* where indexer keys have them, see indexer.h */
 	size_t n_rows, max_rows;
 	struct pass_row *rows; /* [max_rows] */
 	uint32_t *selected; /* [max_rows][index_topk], by the last layer that scored */
+	struct paging *paging; /* NULL: all pages are in memory */
+	uint32_t *fetched; /* [max_rows][index_topk] where paging holds what is selected */
 
 	/* Floats [max_rows][...stride]; strides are the width rounded up to whole panels. */
 	size_t hidden_stride, q_rank_stride, q_stride, kv_stride, rank_stride, v_stride;
@@ -77,7 +85,8 @@ struct pass {
 
 	struct pass_scratch *scratch; /* [threads] */
 	struct dense *dense; /* of dense_reserve(), NULL before */
-	struct topk *part_topk; /* [PASS_PARTS][SELECT_ROWS], where the threads share out the pages of few rows */
+	struct topk
+		*part_topk; /* [PASS_PARTS][SELECT_ROWS], where the threads share out the pages of few rows */
 };
 
 /* One matrix product among several that run side by side. */
@@ -88,9 +97,19 @@ struct product {
 	size_t ldy, ldx, n_rows;
 };
 
-/* -ENOMEM. shape, ops and pool must outlive it. */
-int pass_init(struct pass *pass, const struct model_shape *shape, const struct ops *ops, struct pool *pool,
-              bool naive, size_t max_rows);
+/* What a pass is for; shape, layout, ops and pool must outlive it. */
+struct pass_settings {
+	const struct model_shape *shape;
+	const struct cache_layout *layout;
+	const struct ops *ops;
+	struct pool *pool;
+	struct paging *paging; /* may be NULL; outlives it */
+	bool naive, plain_scan;
+	size_t max_rows;
+};
+
+/* -ENOMEM. */
+int pass_init(struct pass *pass, const struct pass_settings *settings);
 void pass_done(struct pass *pass);
 
 /* Room for attention over n positions; -ENOMEM. */

@@ -1,45 +1,30 @@
 #include "model/topk.h"
 
 #include <errno.h>
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
 
-#define MIN_SPARE 512 /* scores taken in beyond k before the next cut */
-#define BLOCK 16 /* scores that are passed over together */
+#define CUT_AT(k) (4 * (k) + 1024) /* scores held at the first cut, which has the next ones measured */
+#define CAP(k) (4 * CUT_AT(k))
+#define CHUNK 64 /* scores that are taken in between looks at the room */
 #define N_BUCKETS 256
+#define MAX_STEPS 24
 
-typedef float four_floats __attribute__((vector_size(16), aligned(4)));
-typedef int32_t four_bits __attribute__((vector_size(16)));
-typedef uint32_t four_words __attribute__((vector_size(16), aligned(4)));
-
-/* Integers that compare as the floats do: -0 as +0, NaN below all. */
-static four_words keys_of(four_floats scores)
+int topk_init(struct topk *topk, size_t k, const struct ops *ops)
 {
-	four_words bits = (four_words)(scores + 0.0f), sign = (four_words)((four_bits)bits >> 31);
+	size_t cap = CAP(k);
 
-	return (bits ^ (sign | 0x80000000u)) & (four_words)(scores == scores);
-}
-
-static float score_of(uint32_t key)
-{
-	uint32_t bits = (key & 0x80000000u) != 0 ? key & 0x7fffffffu : ~key;
-	float score;
-
-	memcpy(&score, &bits, sizeof(score));
-	return score;
-}
-
-int topk_init(struct topk *topk, size_t k)
-{
-	size_t cap = k + (k > MIN_SPARE ? k : MIN_SPARE);
-
-	*topk = (struct topk){ .k = k, .cap = cap };
-	topk->keys = array_new(uint32_t, cap);
-	topk->positions = array_new(uint32_t, cap);
-	topk->spare = array_new(uint32_t, cap);
-	if (topk->keys != NULL && topk->positions != NULL && topk->spare != NULL)
+	*topk = (struct topk){ .ops = ops, .k = k, .cap = cap };
+	topk->held.scores = malloc((cap + TAKE_SPARE) * sizeof(*topk->held.scores));
+	topk->held.positions = malloc((cap + TAKE_SPARE) * sizeof(*topk->held.positions));
+	topk->keys = malloc(cap * sizeof(*topk->keys));
+	topk->spare = malloc(cap * sizeof(*topk->spare));
+	if (topk->held.scores != NULL && topk->held.positions != NULL && topk->keys != NULL &&
+	    topk->spare != NULL)
 		return 0;
 	topk_done(topk);
 	return -ENOMEM;
@@ -47,22 +32,61 @@ int topk_init(struct topk *topk, size_t k)
 
 void topk_done(struct topk *topk)
 {
+	free(topk->held.scores);
+	free(topk->held.positions);
 	free(topk->keys);
-	free(topk->positions);
 	free(topk->spare);
 	*topk = (struct topk){ 0 };
 }
 
-void topk_start(struct topk *topk)
+void topk_start(struct topk *topk, float slack)
 {
 	topk->n = 0;
-	topk->full = false;
-	topk->floor = 0;
+	topk->limit = CUT_AT(topk->k);
+	topk->slack = slack;
+	topk->overflowed = false;
+	topk->least = INT32_MIN;
 }
 
-static void find_range(const uint32_t *keys, size_t n, uint32_t *ret_least, uint32_t *ret_most)
+static void drop_below(struct topk *topk, int32_t least)
 {
-	uint32_t least = UINT32_MAX, most = 0;
+	topk->n = topk->ops->take_scores(topk->held, topk->held.scores, topk->held.positions, topk->n, least);
+}
+
+/* A score that at least k of those held are not below, and few more than k: halving the range finds one fast. NaN if k
+ * of them are not numbers. */
+static float near_kth(const struct topk *topk)
+{
+	const float *scores = topk->held.scores;
+	float low = FLT_MAX, high = -FLT_MAX;
+	size_t n_above;
+
+	for (size_t i = 0; i < topk->n; i++) {
+		low = scores[i] < low ? scores[i] : low;
+		high = scores[i] > high ? scores[i] : high;
+	}
+	low = low < -FLT_MAX ? -FLT_MAX : low;
+	high = high > FLT_MAX ? FLT_MAX : high;
+	n_above = topk->ops->count_scores(scores, topk->n, low);
+	if (n_above < topk->k)
+		return topk->ops->count_scores(scores, topk->n, -INFINITY) < topk->k ? NAN : -INFINITY;
+	for (int step = 0; step < MAX_STEPS && n_above > topk->k + topk->k / 8; step++) {
+		float middle = low / 2 + high / 2;
+		size_t n = topk->ops->count_scores(scores, topk->n, middle);
+
+		if (n < topk->k) {
+			high = middle;
+		} else {
+			low = middle;
+			n_above = n;
+		}
+	}
+	return low;
+}
+
+static void find_range(const int32_t *keys, size_t n, int32_t *ret_least, int32_t *ret_most)
+{
+	int32_t least = INT32_MAX, most = INT32_MIN;
 
 	for (size_t i = 0; i < n; i++) {
 		least = keys[i] < least ? keys[i] : least;
@@ -74,29 +98,31 @@ static void find_range(const uint32_t *keys, size_t n, uint32_t *ret_least, uint
 
 /* The k-th largest of the keys held: they are counted in buckets of equal width, and the bucket that it is in is looked
  * at by itself, in spare. */
-static uint32_t kth_largest(const struct topk *topk)
+static int32_t kth_largest(struct topk *topk)
 {
-	const uint32_t *keys = topk->keys;
-	uint32_t least, most;
+	const int32_t *keys = topk->keys;
+	int32_t least, most;
 	size_t n = topk->n, k = topk->k;
 
+	for (size_t i = 0; i < n; i++)
+		topk->keys[i] = score_key(topk->held.scores[i]);
 	find_range(keys, n, &least, &most);
 	while (least < most) {
-		uint32_t counts[N_BUCKETS] = { 0 }, bucket = N_BUCKETS - 1;
+		uint32_t counts[N_BUCKETS] = { 0 }, bucket = N_BUCKETS - 1, base = (uint32_t)least;
 		unsigned shift = 0;
 		size_t n_kept = 0;
 
-		while ((most - least) >> shift >= N_BUCKETS)
+		while (((uint32_t)most - base) >> shift >= N_BUCKETS)
 			shift++;
 		for (size_t i = 0; i < n; i++)
-			counts[(keys[i] - least) >> shift]++;
+			counts[((uint32_t)keys[i] - base) >> shift]++;
 		while (counts[bucket] < k)
 			k -= counts[bucket--];
 		for (size_t i = 0; i < n; i++) {
-			uint32_t key = keys[i];
+			int32_t key = keys[i];
 
 			topk->spare[n_kept] = key;
-			n_kept += (key - least) >> shift == bucket;
+			n_kept += ((uint32_t)key - base) >> shift == bucket;
 		}
 		keys = topk->spare;
 		n = n_kept;
@@ -105,107 +131,90 @@ static uint32_t kth_largest(const struct topk *topk)
 	return least;
 }
 
-/* Keep the k best in order of position. */
-static void cut(struct topk *topk)
+/* Keep those above the k-th, and as many equal ones, in order of position, as make k. */
+static void keep_best(struct topk *topk)
 {
+	int32_t kth = kth_largest(topk);
 	size_t equal = topk->k, n = 0;
 
-	if (topk->n <= topk->k)
-		return;
-	topk->floor = kth_largest(topk);
-	topk->floor_score = score_of(topk->floor);
-	topk->full = true;
 	for (size_t i = 0; i < topk->n; i++)
-		equal -= topk->keys[i] > topk->floor;
+		equal -= topk->keys[i] > kth;
 	for (size_t i = 0; i < topk->n; i++) {
-		uint32_t key = topk->keys[i];
-		bool is_equal = key == topk->floor && equal > 0;
+		bool is_equal = topk->keys[i] == kth && equal > 0;
 
-		topk->keys[n] = key;
-		topk->positions[n] = topk->positions[i];
-		n += key > topk->floor || is_equal;
+		topk->held.scores[n] = topk->held.scores[i];
+		topk->held.positions[n] = topk->held.positions[i];
+		n += topk->keys[i] > kth || is_equal;
 		equal -= is_equal;
 	}
 	topk->n = n;
+	topk->least = kth + 1; /* an equal one that comes later loses */
 }
 
-/* n keys, not more than BLOCK. Without a branch for each: which are taken in cannot be foretold. */
-static void add(struct topk *topk, const uint32_t *keys, size_t n, const uint32_t *positions)
+/* Keep what may be among the k best, in order of position. */
+static void cut(struct topk *topk)
 {
-	size_t end;
+	if (topk->n <= topk->k)
+		return;
+	topk->least = score_key(near_kth(topk) - topk->slack);
+	drop_below(topk, topk->least);
+	if (topk->slack == 0 && topk->n > topk->k)
+		keep_best(topk);
+}
 
-	if (topk->n + n > topk->cap)
+/* Whether there is room for n more, at most CHUNK. */
+static bool make_room(struct topk *topk, size_t n)
+{
+	if (topk->n + n > topk->limit && !topk->overflowed) {
 		cut(topk);
-	end = topk->n;
-	for (size_t i = 0; i < n; i++) {
-		topk->keys[end] = keys[i];
-		topk->positions[end] = positions[i];
-		end += !topk->full || keys[i] > topk->floor;
+		topk->limit = topk->n + CUT_AT(topk->k) / 2;
+		topk->limit = topk->limit < topk->cap ? topk->limit : topk->cap;
 	}
-	topk->n = end;
+	if (topk->n + n > topk->limit) {
+		topk->n = 0;
+		topk->overflowed = true;
+	}
+	return !topk->overflowed;
 }
 
-/* A whole block of scores. */
-static void add_block(struct topk *topk, const float *scores, uint32_t first)
+/* At most CHUNK. */
+static void take(struct topk *topk, const float *scores, size_t n, const uint32_t *positions)
 {
-	uint32_t floor, *keys, *positions;
-	size_t end;
+	struct scored end = { topk->held.scores, topk->held.positions };
 
-	if (topk->n + BLOCK > topk->cap)
-		cut(topk);
-	end = topk->n;
-	keys = topk->keys;
-	positions = topk->positions;
-	floor = topk->full ? topk->floor + 1 : 0;
-	for (uint32_t i = 0; i < BLOCK; i += 4) {
-		four_words four = keys_of(*(const four_floats *)(scores + i));
-
-#pragma GCC unroll 4
-		for (uint32_t j = 0; j < 4; j++) {
-			keys[end] = four[j];
-			positions[end] = first + i + j;
-			end += four[j] >= floor;
-		}
-	}
-	topk->n = end;
+	if (!make_room(topk, n))
+		return;
+	end.scores += topk->n;
+	end.positions += topk->n;
+	topk->n += topk->ops->take_scores(end, scores, positions, n, topk->least);
 }
 
-static bool any_above(const float *scores, float floor)
+void topk_push_at(struct topk *topk, const float *scores, size_t n, const uint32_t *positions)
 {
-	four_bits any = { 0 };
-
-	for (size_t i = 0; i < BLOCK; i += 4)
-		any |= *(const four_floats *)(scores + i) > floor;
-	return (any[0] | any[1] | any[2] | any[3]) != 0;
+	for (size_t i = 0; i < n; i += CHUNK)
+		take(topk, scores + i, n - i < CHUNK ? n - i : CHUNK, positions + i);
 }
 
 void topk_push(struct topk *topk, const float *scores, size_t n, uint32_t first)
 {
-	uint32_t keys[BLOCK], positions[BLOCK];
-	float rest[BLOCK] = { 0 };
-	size_t i = 0;
+	uint32_t positions[CHUNK];
 
-	for (; i + BLOCK <= n; i += BLOCK) {
-		if (!topk->full || topk->floor == 0 || any_above(scores + i, topk->floor_score))
-			add_block(topk, scores + i, first + (uint32_t)i);
+	for (size_t i = 0; i < n; i += CHUNK) {
+		for (uint32_t j = 0; j < CHUNK; j++)
+			positions[j] = first + (uint32_t)i + j;
+		take(topk, scores + i, n - i < CHUNK ? n - i : CHUNK, positions);
 	}
-	memcpy(rest, scores + i, (n - i) * sizeof(*scores));
-	for (uint32_t j = 0; j < BLOCK; j++)
-		positions[j] = first + (uint32_t)i + j;
-	for (size_t j = 0; j < BLOCK; j += 4)
-		*(four_words *)(keys + j) = keys_of(*(const four_floats *)(rest + j));
-	add(topk, keys, n - i, positions);
 }
 
 void topk_merge(struct topk *topk, const struct topk *from)
 {
-	for (size_t i = 0; i < from->n; i += BLOCK)
-		add(topk, from->keys + i, from->n - i < BLOCK ? from->n - i : BLOCK, from->positions + i);
+	topk->overflowed |= from->overflowed;
+	topk_push_at(topk, from->held.scores, from->n, from->held.positions);
 }
 
-size_t topk_finish(struct topk *topk, uint32_t *ret)
+size_t topk_finish(struct topk *topk, const uint32_t **ret)
 {
 	cut(topk);
-	memcpy(ret, topk->positions, topk->n * sizeof(*ret));
+	*ret = topk->held.positions;
 	return topk->n;
 }

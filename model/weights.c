@@ -40,6 +40,44 @@ void matrix_put_row(struct matrix *matrix, uint32_t output, const float *row)
 		((uint16_t *)(void *)panel)[((size_t)(i / 2) * PANEL + lane) * 2 + i % 2] = bf16_bits(row[i]);
 }
 
+typedef uint32_t four_words __attribute__((vector_size(16), aligned(2)));
+
+/* Words [first, first + 4) of four rows to those of four columns, a row of PANEL words each. */
+static void transpose_four(uint32_t *to, const uint8_t *const *rows, size_t first)
+{
+	four_words a = *(const four_words *)(const void *)(rows[0] + first * 4);
+	four_words b = *(const four_words *)(const void *)(rows[1] + first * 4);
+	four_words c = *(const four_words *)(const void *)(rows[2] + first * 4);
+	four_words d = *(const four_words *)(const void *)(rows[3] + first * 4);
+	four_words ac_low = __builtin_shufflevector(a, c, 0, 4, 1, 5);
+	four_words ac_high = __builtin_shufflevector(a, c, 2, 6, 3, 7);
+	four_words bd_low = __builtin_shufflevector(b, d, 0, 4, 1, 5);
+	four_words bd_high = __builtin_shufflevector(b, d, 2, 6, 3, 7);
+
+	*(four_words *)(to + 0 * PANEL) = __builtin_shufflevector(ac_low, bd_low, 0, 4, 1, 5);
+	*(four_words *)(to + 1 * PANEL) = __builtin_shufflevector(ac_low, bd_low, 2, 6, 3, 7);
+	*(four_words *)(to + 2 * PANEL) = __builtin_shufflevector(ac_high, bd_high, 0, 4, 1, 5);
+	*(four_words *)(to + 3 * PANEL) = __builtin_shufflevector(ac_high, bd_high, 2, 6, 3, 7);
+}
+
+void matrix_put_panel(struct matrix *matrix, uint32_t panel, const uint8_t *const *rows)
+{
+	uint32_t *words =
+		(uint32_t *)(void *)((uint8_t *)matrix->panels + panel * matrix_panel_bytes(matrix));
+	size_t n = matrix->bf16 ? matrix->n_in / 2 : matrix->n_in, k = 0;
+
+	for (; k + 4 <= n; k += 4) {
+		for (size_t j = 0; j < PANEL; j += 4)
+			transpose_four(words + k * PANEL + j, rows + j, k);
+	}
+	for (; k < n; k++) {
+		for (size_t j = 0; j < PANEL; j++)
+			memcpy(words + k * PANEL + j, rows[j] + k * 4, 4);
+	}
+	for (size_t j = 0; matrix->bf16 && matrix->n_in % 2 != 0 && j < PANEL; j++)
+		words[k * PANEL + j] = (uint32_t)(rows[j][k * 4] | rows[j][k * 4 + 1] << 8);
+}
+
 int matrix_pack(const float *rows, uint32_t n_out, uint32_t n_in, struct matrix *ret)
 {
 	struct matrix matrix = { .n_out = n_out, .n_in = n_in };

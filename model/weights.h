@@ -58,6 +58,9 @@ void matrix_done(struct matrix *matrix);
 /* Set the weights of one output, rounded to the nearest bf16 in a matrix of bf16. */
 void matrix_put_row(struct matrix *matrix, uint32_t output, const float *row);
 
+/* Set a whole panel from PANEL rows that have the matrix' own kind of elements, wherever they lie. */
+void matrix_put_panel(struct matrix *matrix, uint32_t panel, const uint8_t *const *rows);
+
 /* The tensor `name` of exactly that shape as float32 rows, its fp8 blocks multiplied by `name`_scale_inv. *ret is the
  * caller's, for free(). -EBADMSG: missing, another shape, no scale, or a value that is not finite. */
 int weights_read(const struct checkpoint *checkpoint, const struct model_shape *shape, const char *name,

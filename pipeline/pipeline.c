@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/hex.h"
@@ -43,9 +44,20 @@ static void open_cache(struct pipeline *pipeline, const struct pipeline_settings
 	}
 }
 
+static size_t quarter_of_memory(void)
+{
+	long n_pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+	return n_pages > 0 && page > 0 ? (size_t)n_pages / 4 * (size_t)page : 0;
+}
+
 static int open_parts(struct pipeline *pipeline, const struct pipeline_settings *settings, struct err *err)
 {
-	struct engine_settings engine = { .dir = settings->model_dir, .n_threads = settings->n_threads };
+	struct engine_settings engine = {
+		.dir = settings->model_dir,
+		.n_threads = settings->n_threads,
+		.row_memory = settings->kv_memory_bytes > 0 ? settings->kv_memory_bytes : quarter_of_memory(),
+	};
 	char dir[PATH_MAX];
 	int r;
 
@@ -117,8 +129,11 @@ int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipelin
 		.err = err,
 		.id = id,
 	};
-	int r = job_run(&job);
+	int r;
 
+	if (pipeline->kv != NULL)
+		kvstore_set_owner(pipeline->kv, id);
+	r = job_run(&job);
 	if (pipeline->kv != NULL) {
 		struct err why = { "" };
 

@@ -17,6 +17,8 @@ struct pipeline_settings {
 	struct docstore_settings store;
 	const char *kv_path; /* NULL: no cache is kept */
 	uint64_t kv_budget_bytes;
+	uint64_t
+		kv_memory_bytes; /* of rows that a long text holds in memory; 0: a quarter of the machine's */
 	uint64_t max_bytes; /* of an input file; 0: the default */
 };
 

@@ -2,8 +2,9 @@
 
 #include <errno.h>
 #include <nettle/sha2.h>
-#include <string.h>
+#include <stdlib.h>
 
+#include "base/array.h"
 #include "base/log.h"
 
 _Static_assert(FINGERPRINT_BYTES == KV_KEY_BYTES, "the chain starts at the fingerprint");
@@ -11,39 +12,56 @@ _Static_assert(FINGERPRINT_BYTES == KV_KEY_BYTES, "the chain starts at the finge
 void prefix_init(struct prefix *prefix, struct kvstore *kv, const uint8_t *fingerprint)
 {
 	*prefix = (struct prefix){ .kv = kv, .fingerprint = fingerprint };
-	prefix_start(prefix);
+}
+
+void prefix_done(struct prefix *prefix)
+{
+	free(prefix->chain);
 }
 
 void prefix_start(struct prefix *prefix)
 {
-	memcpy(prefix->chain.bytes, prefix->fingerprint, sizeof(prefix->chain.bytes));
-	prefix->at = 0;
+	prefix->n_blocks = 0;
 	prefix->full = false;
 }
 
-static struct kv_key chain_next(const struct kv_key *before, const uint32_t *tokens, size_t n)
+/* The key of tokens[n] behind a block, NULL: behind nothing. */
+static struct kv_key chain_next(const struct prefix *prefix, const struct kv_key *before,
+                                const uint32_t *tokens, size_t n)
 {
 	struct sha256_ctx hash;
 	struct kv_key key;
 
 	sha256_init(&hash);
-	sha256_update(&hash, sizeof(before->bytes), before->bytes);
+	sha256_update(&hash, sizeof(key.bytes), before == NULL ? prefix->fingerprint : before->bytes);
 	sha256_update(&hash, n * sizeof(*tokens), (const uint8_t *)tokens);
 	sha256_digest(&hash, sizeof(key.bytes), key.bytes);
 	return key;
 }
 
-/* The key of the block that holds tokens [first, n). The chain moves on to `first`, starting over where it is beyond:
- * calls come in rising order, so this is one hash a block. Blocks before `first` are whole. */
-static struct kv_key block_key(struct prefix *prefix, const uint32_t *tokens, size_t first, size_t n)
+/* The key of the block that holds tokens [first, n), blocks before which are whole. Where calls come in rising order this
+ * is one hash a block. */
+static int block_key(struct prefix *prefix, const uint32_t *tokens, size_t first, size_t n,
+                     struct kv_key *ret)
 {
-	if (prefix->at > first)
-		prefix_start(prefix);
-	while (prefix->at < first) {
-		prefix->chain = chain_next(&prefix->chain, tokens + prefix->at, BLOCK_TOKENS);
-		prefix->at += BLOCK_TOKENS;
+	size_t n_before = first / BLOCK_TOKENS;
+
+	if (prefix->n_blocks > n_before)
+		prefix->n_blocks = n_before;
+	while (prefix->n_blocks < n_before || (n - first == BLOCK_TOKENS && prefix->n_blocks == n_before)) {
+		size_t i = prefix->n_blocks;
+
+		if (array_grow(&prefix->chain, sizeof(*prefix->chain), i, &prefix->cap_blocks) < 0)
+			return -ENOMEM;
+		prefix->chain[i] = chain_next(prefix, i == 0 ? NULL : &prefix->chain[i - 1],
+		                              tokens + i * BLOCK_TOKENS, BLOCK_TOKENS);
+		prefix->n_blocks++;
 	}
-	return chain_next(&prefix->chain, tokens + first, n - first);
+	*ret = n - first == BLOCK_TOKENS
+	               ? prefix->chain[n_before]
+	               : chain_next(prefix, n_before == 0 ? NULL : &prefix->chain[n_before - 1],
+	                            tokens + first, n - first);
+	return 0;
 }
 
 static int load_block(void *user, const uint32_t *tokens, size_t first, size_t n, void *bytes, size_t n_bytes,
@@ -55,7 +73,8 @@ static int load_block(void *user, const uint32_t *tokens, size_t first, size_t n
 
 	if (prefix->kv == NULL)
 		return -ENOENT;
-	key = block_key(prefix, tokens, first, n);
+	if (block_key(prefix, tokens, first, n, &key) < 0)
+		return -ENOENT;
 	r = kvstore_get(prefix->kv, &key, tokens + first, (n - first) * sizeof(*tokens), bytes, n_bytes, err);
 	if (r == 0)
 		return kvstore_pin(prefix->kv, &key);
@@ -72,10 +91,10 @@ static int store_block(void *user, const uint32_t *tokens, size_t first, size_t 
 	struct kv_key key;
 	int r;
 
-	(void)err;
 	if (prefix->kv == NULL || prefix->full)
 		return 0;
-	key = block_key(prefix, tokens, first, n);
+	if (block_key(prefix, tokens, first, n, &key) < 0)
+		return err_set(err, -ENOMEM, "no memory for a block's key");
 	r = kvstore_put(prefix->kv, &key, tokens + first, (n - first) * sizeof(*tokens), bytes, n_bytes,
 	                &why);
 	if (r == 0)
@@ -85,7 +104,21 @@ static int store_block(void *user, const uint32_t *tokens, size_t first, size_t 
 	return 0;
 }
 
+static int read_block(void *user, size_t block, size_t offset, void *bytes, size_t n_bytes, struct err *err)
+{
+	const struct prefix *prefix = user;
+
+	if (block >= prefix->n_blocks)
+		return err_set(err, -ENOENT, "no such block");
+	return kvstore_read(prefix->kv, &prefix->chain[block], offset, bytes, n_bytes, err);
+}
+
 struct block_io prefix_block_io(struct prefix *prefix)
 {
-	return (struct block_io){ prefix, load_block, store_block };
+	return (struct block_io){ prefix, load_block, store_block, read_block };
+}
+
+bool prefix_holds_all(const struct prefix *prefix)
+{
+	return prefix->kv != NULL && !prefix->full;
 }

@@ -17,18 +17,22 @@
 struct prefix {
 	struct kvstore *kv; /* NULL: nothing is kept */
 	const uint8_t *fingerprint; /* [FINGERPRINT_BYTES], borrowed */
-	struct kv_key chain; /* of the tokens before `at` */
-	size_t at;
+	struct kv_key *chain; /* [n_blocks] keys of the sequence's whole blocks so far */
+	size_t n_blocks, cap_blocks;
 	bool full; /* a put found no room: not tried again until prefix_start() */
 };
 
 void prefix_init(struct prefix *prefix, struct kvstore *kv, const uint8_t *fingerprint);
+void prefix_done(struct prefix *prefix);
 
 /* Another sequence of tokens comes. */
 void prefix_start(struct prefix *prefix);
 
-/* The two calls, for context_restore() and context_save(). What is loaded or stored is pinned; the document's end
- * unpins. A store without room is not an error: the reading goes on, and the block is computed again next time. */
+/* The calls, for context_restore() and context_save(). What is loaded or stored is pinned; the document's end unpins. A
+ * store without room is not an error: the reading goes on, and the block is computed again next time. */
 struct block_io prefix_block_io(struct prefix *prefix);
+
+/* Whether all blocks that it was given since prefix_start() were kept. */
+bool prefix_holds_all(const struct prefix *prefix);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/log.h"
 #include "model/context.h"
 #include "model/sampler.h"
 #include "model/token_trie.h"
@@ -13,6 +14,7 @@
 
 #define STEP_TOKENS 512 /* prefilled between two looks at progress and cancellation */
 #define NGRAM 4 /* so many tokens in a row stand only once in free text */
+#define MAX_ATTEMPTS 3
 #define RESERVED_TOKENS 1024 /* of the context, for instruction and answer */
 
 struct reader {
@@ -20,6 +22,7 @@ struct reader {
 	struct prompt_format format;
 	struct token_trie *trie;
 	struct prefix prefix;
+	struct block_io io; /* of prefix */
 };
 
 /* One task under way. */
@@ -43,6 +46,7 @@ int reader_open(struct engine *engine, struct kvstore *kv, struct reader **ret, 
 		return err_set(err, -ENOMEM, "no memory for a reader");
 	reader->engine = engine;
 	prefix_init(&reader->prefix, kv, engine_fingerprint(engine));
+	reader->io = prefix_block_io(&reader->prefix);
 	if ((r = prompt_format_init(&reader->format, engine_tokenizer(engine), err)) < 0 ||
 	    (r = token_trie_new(engine_tokenizer(engine), &reader->trie, err)) < 0) {
 		reader_close(reader);
@@ -57,6 +61,7 @@ void reader_close(struct reader *reader)
 	if (reader == NULL)
 		return;
 	token_trie_free(reader->trie);
+	prefix_done(&reader->prefix);
 	free(reader);
 }
 
@@ -81,7 +86,7 @@ static void report(const struct reader_hooks *hooks, size_t n)
 }
 
 /* Append tokens[at..n) in steps; whole blocks go to the store as they fill, so that a stop loses at most one step. */
-static int prefill(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io,
+static int prefill(struct reader *reader, struct context *context, const uint32_t *tokens, size_t n,
                    const struct reader_hooks *hooks, struct err *err)
 {
 	int r = 0;
@@ -92,11 +97,12 @@ static int prefill(struct context *context, const uint32_t *tokens, size_t n, co
 		r = context_forward(&(struct append){ context, tokens + at, step, false }, 1, hooks->cancel,
 		                    err);
 		report(hooks, context_n_tokens(context) - at);
-		if (r == 0 || r == -ECANCELED)
-			context_save(context, at, false, io, NULL);
+		if ((r == 0 || r == -ECANCELED) && context_save(context, at, false, &reader->io, NULL) == 0 &&
+		    prefix_holds_all(&reader->prefix))
+			context_drop_rows(context, context_n_tokens(context), &reader->io);
 	}
 	if (r == 0)
-		context_save(context, n / BLOCK_TOKENS * BLOCK_TOKENS, true, io, NULL);
+		context_save(context, n / BLOCK_TOKENS * BLOCK_TOKENS, true, &reader->io, NULL);
 	return r;
 }
 
@@ -104,7 +110,6 @@ static int prefill(struct context *context, const uint32_t *tokens, size_t n, co
 static int read_document(struct reader *reader, const uint32_t *tokens, size_t n, struct usage *usage,
                          const struct reader_hooks *hooks, struct context **ret, struct err *err)
 {
-	struct block_io io = prefix_block_io(&reader->prefix);
 	struct context *context;
 	size_t n_reused;
 	int r = context_new(reader->engine, &context, err);
@@ -112,10 +117,10 @@ static int read_document(struct reader *reader, const uint32_t *tokens, size_t n
 	if (r < 0)
 		return r;
 	prefix_start(&reader->prefix);
-	r = context_restore(context, tokens, n, &io, &n_reused, err);
+	r = context_restore(context, tokens, n, &reader->io, &n_reused, err);
 	if (r == 0) {
 		report(hooks, n_reused);
-		r = prefill(context, tokens, n, &io, hooks, err);
+		r = prefill(reader, context, tokens, n, hooks, err);
 		usage->reused_tokens += (int64_t)n_reused;
 		usage->computed_tokens += (int64_t)(context_n_tokens(context) - n_reused);
 		usage->prompt_tokens += (int64_t)context_n_tokens(context);
@@ -320,24 +325,15 @@ static int do_tasks(struct reader *reader, const struct context *document, struc
 	return r;
 }
 
-int reader_read(struct reader *reader, const char *text, size_t n, const struct reader_task *tasks,
-                size_t n_tasks, struct reader_result *results, struct usage *usage,
-                const struct reader_hooks *hooks, struct err *err)
+static int read_once(struct reader *reader, const uint32_t *tokens, size_t n_tokens,
+                     const struct reader_task *tasks, size_t n_tasks, struct reader_result *results,
+                     struct usage *usage, const struct reader_hooks *hooks, struct err *err)
 {
 	struct branch branches[N_TASKS] = { 0 };
 	struct context *document = NULL;
-	uint32_t *tokens;
-	size_t n_tokens;
-	int r = prompt_document(&reader->format, text, n, &tokens, &n_tokens, err);
+	int r = read_document(reader, tokens, n_tokens, usage, hooks, &document, err);
 
 	memset(results, 0, n_tasks * sizeof(*results));
-	if (r < 0)
-		return r;
-	if (n_tokens > engine_shape(reader->engine)->max_position_embeddings)
-		r = err_set(err, -EFBIG, "a part of %zu tokens does not fit the model's context of %u",
-		            n_tokens, engine_shape(reader->engine)->max_position_embeddings);
-	if (r == 0)
-		r = read_document(reader, tokens, n_tokens, usage, hooks, &document, err);
 	if (r == 0)
 		r = do_tasks(reader, document, branches, tasks, n_tasks, usage, hooks, err);
 	for (size_t i = 0; i < n_tasks; i++) {
@@ -348,6 +344,30 @@ int reader_read(struct reader *reader, const char *text, size_t n, const struct 
 	for (size_t i = 0; r < 0 && i < n_tasks; i++)
 		reader_result_done(&results[i]);
 	context_free(document);
+	return r;
+}
+
+int reader_read(struct reader *reader, const char *text, size_t n, const struct reader_task *tasks,
+                size_t n_tasks, struct reader_result *results, struct usage *usage,
+                const struct reader_hooks *hooks, struct err *err)
+{
+	uint32_t *tokens;
+	size_t n_tokens;
+	int r = prompt_document(&reader->format, text, n, &tokens, &n_tokens, err);
+
+	memset(results, 0, n_tasks * sizeof(*results));
+	if (r < 0)
+		return r;
+	if (n_tokens > engine_shape(reader->engine)->max_position_embeddings)
+		r = err_set(err, -EFBIG, "a part of %zu tokens does not fit the model's context of %u",
+		            n_tokens, engine_shape(reader->engine)->max_position_embeddings);
+	/* Rows that had left memory may be lost with a damaged store; from there on they are computed again. */
+	for (int attempt = 0; attempt == 0 || (r == -ESTALE && attempt < MAX_ATTEMPTS); attempt++) {
+		if (attempt > 0)
+			log_warning("kv store: %s, computing them again", err->text);
+		if (r == 0 || r == -ESTALE)
+			r = read_once(reader, tokens, n_tokens, tasks, n_tasks, results, usage, hooks, err);
+	}
 	free(tokens);
 	return r;
 }

@@ -152,7 +152,7 @@ static void every_key_of_this_version_is_read(void **state)
 	                  "    outputs: []\n"
 	                  "model: {path: models/big, engine: local, threads: 16, nice: 0, reread: false}\n"
 	                  "store: {path: state/skimd.db}\n"
-	                  "kv: {path: /elsewhere/kv.db, budget: 123}\n"
+	                  "kv: {path: /elsewhere/kv.db, budget: 123, memory: 64M}\n"
 	                  "extract: {max_bytes: 3K}\n"
 	                  "log: {level: debug}\n"),
 		0);
@@ -172,6 +172,7 @@ static void every_key_of_this_version_is_read(void **state)
 	assert_string_equal(config->store.path, at("state/skimd.db"));
 	assert_string_equal(config->kv.path, "/elsewhere/kv.db");
 	assert_true(config->kv.budget_bytes == 123);
+	assert_true(config->kv.memory_bytes == 64 << 20);
 	assert_true(config->extract.max_bytes == 3072);
 	assert_int_equal(config->log.level, LOG_LEVEL_DEBUG);
 }
@@ -227,7 +228,6 @@ static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 		{ "model: {concurrency: 2}", "model.concurrency" },
 		{ "model: {prompts: {}}", "model.prompts" },
 		{ "store: {inbox: x}", "store.inbox" },
-		{ "kv: {memory: auto}", "kv.memory" },
 		{ "extract: {max_pages: 5}", "extract.max_pages" },
 		{ "extract: {timeout: 5s}", "extract.timeout" },
 		{ "extract: {ocr: false}", "extract.ocr" },
@@ -372,6 +372,13 @@ static void sizes_may_have_a_unit_and_have_limits(void **state)
 	}
 	assert_refused(WATCH "extract: {max_bytes: 0}\n",
 	               "4: key 'extract.max_bytes': '0' is not between 1 and 1024G");
+	assert_refused(WATCH "kv: {memory: 1000K}\n",
+	               "4: key 'kv.memory': '1000K' is not between 1M and 1048576G");
+	assert_refused(
+		WATCH "kv: {memory: none}\n",
+		"4: key 'kv.memory': must be auto or a number of bytes, or one with K, M or G, such as 512M");
+	assert_int_equal(read_text(WATCH "kv: {memory: auto}\n"), 0);
+	assert_true(fixture.config->kv.memory_bytes == 0);
 	assert_int_equal(read_text(WATCH "kv: {budget: 0}\n"), 0);
 	assert_true(fixture.config->kv.budget_bytes == 0);
 }
@@ -600,9 +607,10 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	}
 	if (read_text(plain.data) != 0)
 		fail_msg("%s", fixture.err.text);
-	assert_int_equal(n_keys, 20); /* none was taken for prose */
+	assert_int_equal(n_keys, 21); /* none was taken for prose */
 	config = fixture.config;
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
+	assert_true(config->kv.memory_bytes == 0);
 	assert_true(config->watch[0].settle_ns == 5 * NS_PER_S &&
 	            config->watch[0].rescan_ns == 5 * NS_PER_MIN);
 	assert_string_equal(config->model.path, CONFIG_MODEL_NANO);

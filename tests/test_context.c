@@ -28,8 +28,12 @@ struct mode {
 
 static struct engine *open_mode(const struct mode *mode, unsigned n_threads, size_t prefill_rows)
 {
-	struct engine_settings settings = { mode->dir.text, mode->numerics, mode->form,
-		                            n_threads,      prefill_rows,   mode->kernels };
+	struct engine_settings settings = { .dir = mode->dir.text,
+		                            .numerics = mode->numerics,
+		                            .mla_form = mode->form,
+		                            .n_threads = n_threads,
+		                            .prefill_rows = prefill_rows,
+		                            .kernels = mode->kernels };
 	struct engine *engine;
 	struct err err;
 
@@ -531,14 +535,14 @@ static void memory_done(struct memory *memory)
 static int save(const struct context *context, size_t from, bool tail, struct memory *memory, struct err *err)
 {
 	memory->last_n = 0;
-	return context_save(context, from, tail, &(struct block_io){ memory, load_block, store_block }, err);
+	return context_save(context, from, tail, &(struct block_io){ memory, load_block, store_block, NULL }, err);
 }
 
 static int restore(struct context *context, const uint32_t *tokens, size_t n, struct memory *memory,
                    size_t *ret_n, struct err *err)
 {
 	memory->last_n = 0;
-	return context_restore(context, tokens, n, &(struct block_io){ memory, load_block, store_block },
+	return context_restore(context, tokens, n, &(struct block_io){ memory, load_block, store_block, NULL },
 	                       ret_n, err);
 }
 

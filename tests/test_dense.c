@@ -32,8 +32,12 @@ static const char *const FAMILIES[] = { "avx2", "plain", "avx512", "avx512bf16",
 static struct engine *open_mode(const struct mode *mode, unsigned n_threads, size_t prefill_rows)
 {
 	struct path dir = fixture_path(mode->name);
-	struct engine_settings settings = { dir.text,  mode->numerics, mode->form,
-		                            n_threads, prefill_rows,   mode->kernels };
+	struct engine_settings settings = { .dir = dir.text,
+		                            .numerics = mode->numerics,
+		                            .mla_form = mode->form,
+		                            .n_threads = n_threads,
+		                            .prefill_rows = prefill_rows,
+		                            .kernels = mode->kernels };
 	struct engine *engine;
 	struct err err;
 
@@ -305,12 +309,12 @@ static int store_block(void *user, const uint32_t *tokens, size_t first, size_t 
 
 static int save(const struct context *context, struct memory *memory, struct err *err)
 {
-	return context_save(context, 0, false, &(struct block_io){ memory, load_block, store_block }, err);
+	return context_save(context, 0, false, &(struct block_io){ memory, load_block, store_block, NULL }, err);
 }
 
 static size_t restore(struct context *context, const uint32_t *tokens, struct memory *memory)
 {
-	struct block_io io = { memory, load_block, store_block };
+	struct block_io io = { memory, load_block, store_block, NULL };
 	struct err err;
 	size_t n;
 

@@ -13,20 +13,7 @@
 
 #include "base/array.h"
 #include "model/ops.h"
-#include "tests/fixture.h"
-
-static const struct ops *families[6];
-static size_t n_families;
-
-static int find_families(void **state)
-{
-	static const char *const NAMES[] = { "plain", "avx2", "avx512", "avx512bf16", "avx2bf16" };
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(NAMES); i++)
-		n_families += ops_select(NAMES[i], &families[n_families], NULL) == 0;
-	return n_families > 0 ? 0 : -1;
-}
+#include "tests/families.h"
 
 static float *draw_array(size_t n, uint64_t *seed)
 {
@@ -357,6 +344,50 @@ static void a_matrix_of_rows_put_in_is_the_matrix_packed(void **state)
 	}
 }
 
+/* Rows that lie anywhere, not in order and, if of bf16, at any even address. */
+static void check_panels(uint32_t n_in, bool bf16, uint64_t *seed)
+{
+	enum { N_OUT = 3 * PANEL };
+	size_t stride = (size_t)n_in * (bf16 ? 2 : 4) + (bf16 ? 6 : 12);
+	struct matrix by_rows = new_matrix(N_OUT, n_in, bf16), by_panels = new_matrix(N_OUT, n_in, bf16);
+	uint8_t *rows = array_new(uint8_t, N_OUT, stride);
+
+	assert_non_null(rows);
+	memset(by_panels.panels, 0xff, matrix_panel_bytes(&by_panels) * matrix_n_panels(&by_panels));
+	for (uint32_t o = 0; o < N_OUT; o++) {
+		float *row = draw_array(n_in, seed);
+
+		matrix_put_row(&by_rows, o, row);
+		store_row(rows + (N_OUT - 1 - o) * stride, row, n_in, bf16);
+		free(row);
+	}
+	for (uint32_t p = N_OUT / PANEL; p-- > 0;) {
+		const uint8_t *places[PANEL];
+
+		for (uint32_t i = 0; i < PANEL; i++)
+			places[i] = rows + (N_OUT - 1 - p * PANEL - i) * stride;
+		matrix_put_panel(&by_panels, p, places);
+	}
+	assert_memory_equal(by_panels.panels, by_rows.panels,
+	                    matrix_panel_bytes(&by_rows) * matrix_n_panels(&by_rows));
+	matrix_done(&by_rows);
+	matrix_done(&by_panels);
+	free(rows);
+}
+
+static void a_panel_put_in_is_its_rows_put_in(void **state)
+{
+	uint64_t seed = 33;
+
+	(void)state;
+	for (uint32_t n_in = 1; n_in <= 40; n_in++) {
+		check_panels(n_in, false, &seed);
+		check_panels(n_in, true, &seed);
+	}
+	check_panels(128, true, &seed);
+	check_panels(513, true, &seed);
+}
+
 /* The same values as a matrix of float32, made so by one more output, which no bf16 holds. */
 static void check_forms(const struct trial *narrow, const struct ops *ops)
 {
@@ -612,6 +643,335 @@ static void index_scores_of_opposed_keys_are_zero(void **state)
 		families[f]->weigh_scores(scores, dots, INDEX_GROUP, weights, 2, INDEX_GROUP);
 		for (size_t i = 0; i < INDEX_GROUP; i++)
 			assert_true(scores[i] == 0);
+	}
+}
+
+/* A query of levels and the codes of some panels of keys, with what integers and double precision make of them. */
+struct coding {
+	struct coded_query query;
+	size_t n_panels;
+	uint8_t *codes;
+	float *scales;
+	uint32_t n_heads; /* without padding */
+	int64_t *dots; /* [n_heads][n_panels * PANEL], less the offsets */
+};
+
+static uint8_t code_of(const struct coding *coding, size_t s, size_t k)
+{
+	return coding
+	        ->codes[((s / PANEL * coding->query.width / CODE_STEP + k / CODE_STEP) * PANEL + s % PANEL) *
+	                        CODE_STEP +
+	                k % CODE_STEP];
+}
+
+static void sum_up(struct coding *coding)
+{
+	const struct coded_query *query = &coding->query;
+	size_t n = coding->n_panels * PANEL;
+
+	for (uint32_t j = 0; j < coding->n_heads; j++) {
+		int64_t sum = 0;
+
+		for (size_t k = 0; k < query->width; k++)
+			sum += query->levels[j * query->width + k];
+		query->offsets[j] = (int32_t)(CODE_ZERO * sum);
+		for (size_t s = 0; s < n; s++) {
+			int64_t dot = -query->offsets[j];
+
+			for (size_t k = 0; k < query->width; k++)
+				dot += query->levels[j * query->width + k] * code_of(coding, s, k);
+			coding->dots[j * n + s] = dot;
+		}
+	}
+}
+
+/* What levels and codes may be: drawn, or as large and as small as they come. */
+static void coding_init(struct coding *coding, uint32_t n_heads, uint32_t width, size_t n_panels,
+                        int most_level, bool is_extreme, uint64_t *seed)
+{
+	static const uint8_t CODES[] = { 0, 1, 255 };
+	uint32_t padded = (uint32_t)round_up(n_heads, CODE_HEADS);
+	uint64_t all = draw(seed) % 6; /* of an extreme one's codes: the same, or drawn */
+
+	*coding = (struct coding){
+		.query = { padded, width, array_new(int8_t, padded, width), array_new(int32_t, padded),
+		           array_new(float, padded) },
+		.n_panels = n_panels,
+		.codes = array_new(uint8_t, n_panels * PANEL, width),
+		.scales = draw_array(n_panels * PANEL, seed),
+		.n_heads = n_heads,
+		.dots = array_new(int64_t, n_heads, n_panels * PANEL),
+	};
+	for (size_t i = 0; i < n_panels * PANEL * width; i++)
+		coding->codes[i] = is_extreme ? CODES[all < 3 ? all : draw(seed) % 3] : (uint8_t)draw(seed);
+	for (uint32_t j = 0; j < n_heads; j++) {
+		uint64_t sign = draw(seed) % 3;
+
+		coding->query.weights[j] = draw_float(seed);
+		for (uint32_t k = 0; k < width; k++) {
+			int level = (int)(draw(seed) % (unsigned)(2 * most_level + 1)) - most_level;
+
+			if (is_extreme)
+				level = sign == 0 || (sign == 2 && level < 0) ? -most_level : most_level;
+			coding->query.levels[j * width + k] = (int8_t)level;
+		}
+	}
+	sum_up(coding);
+}
+
+static void coding_done(struct coding *coding)
+{
+	free(coding->query.levels);
+	free(coding->query.offsets);
+	free(coding->query.weights);
+	free(coding->codes);
+	free(coding->scales);
+	free(coding->dots);
+}
+
+/* With as many scores as one more, which stays as it was. */
+static float *score_coding(const struct coding *coding, const struct ops *ops)
+{
+	float *ret = poisoned_array(coding->n_panels * PANEL + 1);
+
+	ops->score_codes(ret, &coding->query, coding->codes, coding->scales, coding->n_panels);
+	assert_true(isnan(ret[coding->n_panels * PANEL]));
+	return ret;
+}
+
+static void check_coding(const struct coding *coding, const struct ops *ops)
+{
+	float *scores = score_coding(coding, ops);
+	size_t n = coding->n_panels * PANEL;
+
+	for (size_t s = 0; s < n; s++) {
+		double sum = 0, size = 0;
+
+		for (uint32_t j = 0; j < coding->n_heads; j++) {
+			double dot = (double)coding->dots[j * n + s];
+			double term = (double)coding->query.weights[j] * fmax(dot, 0);
+
+			sum += term;
+			size += fabs(term);
+		}
+		assert_close((double)scores[s], sum * (double)coding->scales[s],
+		             size * fabs((double)coding->scales[s]), 6e-8 * (coding->n_heads + 2));
+	}
+	free(scores);
+}
+
+/* Of one head with a weight of 1 and keys with scales of 1, which are whole numbers: these exactly. */
+static void check_whole_numbers(const struct coding *coding, const struct ops *ops)
+{
+	struct coding one = *coding;
+	size_t n = coding->n_panels * PANEL;
+
+	one.scales = array_new(float, n);
+	one.query.weights = array_new(float, one.query.n_heads);
+	for (size_t s = 0; s < n; s++)
+		one.scales[s] = 1;
+	for (uint32_t j = 0; j < one.n_heads; j++) {
+		float *scores;
+
+		memset(one.query.weights, 0, one.query.n_heads * sizeof(float));
+		one.query.weights[j] = 1;
+		scores = score_coding(&one, ops);
+		for (size_t s = 0; s < n; s++) {
+			int64_t dot = one.dots[j * n + s];
+
+			assert_true((double)scores[s] == (double)(dot > 0 ? dot : 0));
+		}
+		free(scores);
+	}
+	free(one.scales);
+	free(one.query.weights);
+}
+
+static void check_codes_of(uint32_t n_heads, uint32_t width, size_t n_panels, bool is_extreme, uint64_t *seed)
+{
+	for (size_t f = 0; f < n_families; f++) {
+		struct coding coding;
+
+		coding_init(&coding, n_heads, width, n_panels, families[f]->code_levels, is_extreme, seed);
+		check_coding(&coding, families[f]);
+		check_whole_numbers(&coding, families[f]);
+		coding_done(&coding);
+	}
+}
+
+static void scores_of_codes_are_weighted_sums_of_whole_numbers(void **state)
+{
+	uint64_t seed = 34;
+
+	(void)state;
+	for (uint32_t n_heads = 1; n_heads <= 9; n_heads++) {
+		for (uint32_t width = CODE_STEP; width <= 64; width += CODE_STEP)
+			check_codes_of(n_heads, width, 1 + (n_heads + width / CODE_STEP) % 5, false, &seed);
+		check_codes_of(n_heads, CODE_MOST_WIDTH, 1 + n_heads % 5, false, &seed);
+	}
+}
+
+/* Four products that are summed in fewer than 32 bits would show. */
+static void scores_of_the_largest_codes_and_levels_are_no_special_case(void **state)
+{
+	uint64_t seed = 35;
+
+	(void)state;
+	for (uint32_t n_heads = 1; n_heads <= 9; n_heads++) {
+		for (uint32_t width = CODE_STEP; width <= CODE_MOST_WIDTH; width *= 2) {
+			for (size_t i = 0; i < 3; i++)
+				check_codes_of(n_heads, width, 1 + (n_heads + i) % 5, true, &seed);
+		}
+	}
+}
+
+/* Scores with all that a comparison may trip over. */
+static float *draw_odd_scores(size_t n, uint64_t *seed)
+{
+	static const float ODD[] = { 0.0F,      -0.0F,  NAN,     -NAN,  INFINITY,
+		                     -INFINITY, 1e-45F, -1e-45F, 3e38F, -3e38F };
+	float *ret = draw_array(n, seed);
+
+	for (size_t i = 0; i < n; i++) {
+		if (draw(seed) % 3 == 0)
+			ret[i] = ODD[draw(seed) % COUNT(ODD)];
+		if (i > 0 && draw(seed) % 4 == 0)
+			ret[i] = ret[draw(seed) % i];
+	}
+	return ret;
+}
+
+static void keys_of_scores_compare_as_the_scores_do(void **state)
+{
+	enum { N = 300 };
+	uint64_t seed = 36;
+	float *scores = draw_odd_scores(N, &seed);
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		for (size_t j = 0; j < N; j++) {
+			int32_t a = score_key(scores[i]), b = score_key(scores[j]);
+
+			if (isnan(scores[i]))
+				assert_int_equal(a, INT32_MIN);
+			else
+				assert_true(a > INT32_MIN);
+			if (!isnan(scores[i]) && !isnan(scores[j])) {
+				assert_int_equal(a < b, scores[i] < scores[j]);
+				assert_int_equal(a == b, scores[i] == scores[j]);
+			}
+		}
+	}
+	free(scores);
+}
+
+/* Memory for n scores with their positions and what may be written behind them, and some that may not. */
+#define N_BEHIND (TAKE_SPARE + 40)
+
+static struct scored new_scored(size_t n)
+{
+	struct scored ret = { poisoned_array(n + N_BEHIND), array_new(uint32_t, n + N_BEHIND) };
+
+	assert_non_null(ret.positions);
+	memset(ret.positions, 0xff, (n + N_BEHIND) * sizeof(uint32_t));
+	return ret;
+}
+
+static void scored_done(struct scored *scored)
+{
+	free(scored->scores);
+	free(scored->positions);
+}
+
+static void assert_untouched(const struct scored *scored, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++) {
+		assert_true(isnan(scored->scores[i]));
+		assert_int_equal(scored->positions[i], UINT32_MAX);
+	}
+}
+
+/* The bits of what is taken, into memory of its own or into what is read, n_before elements further to the front. */
+static void check_taken(const struct ops *ops, const struct scored *from, size_t n, int32_t least,
+                        bool in_place, size_t n_before)
+{
+	struct scored expected = new_scored(n), memory = new_scored(n + n_before), to = memory, read = *from;
+	size_t n_expected = 0, n_taken, end = n + TAKE_SPARE;
+
+	for (size_t i = 0; i < n; i++) {
+		if (score_key(from->scores[i]) < least)
+			continue;
+		expected.scores[n_expected] = from->scores[i];
+		expected.positions[n_expected++] = from->positions[i];
+	}
+	if (in_place) {
+		read = (struct scored){ memory.scores + n_before, memory.positions + n_before };
+		memcpy(read.scores, from->scores, n * sizeof(float));
+		memcpy(read.positions, from->positions, n * sizeof(uint32_t));
+		end = n_before > TAKE_SPARE ? n + n_before : end;
+	}
+	n_taken = ops->take_scores(to, read.scores, read.positions, n, least);
+	assert_int_equal(n_taken, n_expected);
+	assert_memory_equal(to.scores, expected.scores, n_taken * sizeof(float));
+	assert_memory_equal(to.positions, expected.positions, n_taken * sizeof(uint32_t));
+	assert_untouched(&memory, end, n + n_before + N_BEHIND);
+	scored_done(&expected);
+	scored_done(&memory);
+}
+
+static void what_is_not_below_the_least_is_taken_in_order(void **state)
+{
+	uint64_t seed = 37;
+
+	(void)state;
+	for (size_t n = 0; n <= 200; n++) {
+		struct scored from = { draw_odd_scores(n + 3, &seed), array_new(uint32_t, n + 3) };
+		int32_t least[] = { INT32_MIN,
+			            INT32_MIN + 1,
+			            score_key(-INFINITY),
+			            score_key(-0.0F),
+			            score_key(0) + 1,
+			            score_key(draw_float(&seed)),
+			            score_key(from.scores[n / 2]),
+			            score_key(INFINITY),
+			            INT32_MAX };
+
+		assert_non_null(from.positions);
+		for (size_t i = 0; i < n + 3; i++)
+			from.positions[i] = (uint32_t)draw(&seed);
+		for (size_t i = 0; i < n_families * COUNT(least); i++) {
+			const struct ops *ops = families[i / COUNT(least)];
+			size_t skip = draw(&seed) % 4;
+			struct scored part = { from.scores + skip, from.positions + skip };
+
+			check_taken(ops, &part, n > skip ? n - skip : 0, least[i % COUNT(least)], false, 0);
+			check_taken(ops, &from, n, least[i % COUNT(least)], true, 0);
+			check_taken(ops, &from, n, least[i % COUNT(least)], true, draw(&seed) % 70);
+		}
+		scored_done(&from);
+	}
+}
+
+static void scores_that_are_not_below_a_bound_are_counted(void **state)
+{
+	uint64_t seed = 38;
+
+	(void)state;
+	for (size_t n = 0; n <= 200; n++) {
+		float *scores = draw_odd_scores(n + 1, &seed);
+		const float least[] = { -INFINITY, INFINITY,          0.0F,         -0.0F,
+			                -3e38F,    draw_float(&seed), scores[n / 2] };
+
+		for (size_t i = 0; i < n_families * COUNT(least); i++) {
+			float bound = least[i % COUNT(least)];
+			size_t n_expected = 0;
+
+			for (size_t j = 0; j < n; j++)
+				n_expected += scores[j] >= bound;
+			assert_int_equal(families[i / COUNT(least)]->count_scores(scores, n, bound),
+			                 n_expected);
+		}
+		free(scores);
 	}
 }
 
@@ -1361,11 +1721,17 @@ int main(void)
 		cmocka_unit_test(a_product_is_summed_in_rising_order),
 		cmocka_unit_test(an_output_put_in_stands_where_its_panel_says),
 		cmocka_unit_test(a_matrix_of_rows_put_in_is_the_matrix_packed),
+		cmocka_unit_test(a_panel_put_in_is_its_rows_put_in),
 		cmocka_unit_test(a_bf16_matrix_gives_what_its_values_give_in_float32),
 		cmocka_unit_test(e4m3_weights_give_what_their_bf16_values_give),
 		cmocka_unit_test(index_scores_are_weighted_sums_of_what_is_positive),
 		cmocka_unit_test(index_scores_are_weighed_in_the_order_of_heads),
 		cmocka_unit_test(index_scores_of_opposed_keys_are_zero),
+		cmocka_unit_test(scores_of_codes_are_weighted_sums_of_whole_numbers),
+		cmocka_unit_test(scores_of_the_largest_codes_and_levels_are_no_special_case),
+		cmocka_unit_test(keys_of_scores_compare_as_the_scores_do),
+		cmocka_unit_test(what_is_not_below_the_least_is_taken_in_order),
+		cmocka_unit_test(scores_that_are_not_below_a_bound_are_counted),
 		cmocka_unit_test(attention_is_a_softmax_over_the_listed_rows_alone),
 		cmocka_unit_test(attention_over_rows_of_odd_width_is_no_special_case),
 		cmocka_unit_test(attention_in_parts_is_that_of_the_whole),

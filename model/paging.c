@@ -1,0 +1,369 @@
+#include "model/paging.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+
+#define NONE UINT32_MAX
+
+/* Which keys have a slot, in the order of their last use. */
+struct pool {
+	uint32_t n_slots, n_used;
+	uint32_t first, last; /* latest and oldest, or NONE */
+	uint64_t *keys; /* [n_slots] */
+	uint32_t *next, *before; /* [n_slots] */
+	uint32_t *table; /* [mask + 1] slots by hash, probed in a line; NONE where empty */
+	uint32_t mask;
+};
+
+struct paging {
+	const struct cache_layout *layout;
+	size_t n_rows, n_keys; /* that fit */
+	bool started; /* there are pools */
+	struct pool rows, keys;
+	uint8_t **row_pages; /* of CACHE_PAGE_TOKENS slots: latents, then rope keys */
+	uint8_t *key_slots; /* [keys.n_slots][index_head_dim] */
+	pthread_mutex_t lock; /* of keys, of reading blocks, and of what follows */
+	int r;
+	struct err err;
+};
+
+static void pool_done(struct pool *pool)
+{
+	free(pool->keys);
+	free(pool->next);
+	free(pool->before);
+	free(pool->table);
+	*pool = (struct pool){ 0 };
+}
+
+static int pool_init(struct pool *pool, size_t n_slots)
+{
+	uint32_t n = n_slots < NONE / 4 ? (uint32_t)n_slots : NONE / 4, size = 16;
+
+	while (size < 2 * n)
+		size *= 2;
+	*pool = (struct pool){
+		.n_slots = n,
+		.first = NONE,
+		.last = NONE,
+		.keys = malloc(n * sizeof(*pool->keys)),
+		.next = malloc(n * sizeof(*pool->next)),
+		.before = malloc(n * sizeof(*pool->before)),
+		.table = malloc(size * sizeof(*pool->table)),
+		.mask = size - 1,
+	};
+	if (pool->keys == NULL || pool->next == NULL || pool->before == NULL || pool->table == NULL)
+		return -ENOMEM;
+	memset(pool->table, 0xff, size * sizeof(*pool->table));
+	return 0;
+}
+
+static uint32_t home_of(const struct pool *pool, uint64_t key)
+{
+	return (uint32_t)((key * 0x9e3779b97f4a7c15) >> 32) & pool->mask;
+}
+
+/* Where the key stands in the table, or the empty place where it would. */
+static uint32_t place_of(const struct pool *pool, uint64_t key)
+{
+	uint32_t place = home_of(pool, key);
+
+	while (pool->table[place] != NONE && pool->keys[pool->table[place]] != key)
+		place = (place + 1) & pool->mask;
+	return place;
+}
+
+/* Those behind it that would not be found across the gap move up. */
+static void table_remove(struct pool *pool, uint32_t gap)
+{
+	for (uint32_t place = (gap + 1) & pool->mask; pool->table[place] != NONE;
+	     place = (place + 1) & pool->mask) {
+		uint32_t home = home_of(pool, pool->keys[pool->table[place]]);
+
+		if (((place - home) & pool->mask) < ((place - gap) & pool->mask))
+			continue;
+		pool->table[gap] = pool->table[place];
+		gap = place;
+	}
+	pool->table[gap] = NONE;
+}
+
+static void unlink_slot(struct pool *pool, uint32_t slot)
+{
+	uint32_t before = pool->before[slot], next = pool->next[slot];
+
+	*(before == NONE ? &pool->first : &pool->next[before]) = next;
+	*(next == NONE ? &pool->last : &pool->before[next]) = before;
+}
+
+static void link_first(struct pool *pool, uint32_t slot)
+{
+	pool->before[slot] = NONE;
+	pool->next[slot] = pool->first;
+	*(pool->first == NONE ? &pool->last : &pool->before[pool->first]) = slot;
+	pool->first = slot;
+}
+
+/* The key's slot, now the latest used one; NONE: it has none. */
+static uint32_t pool_find(struct pool *pool, uint64_t key)
+{
+	uint32_t slot = pool->table[place_of(pool, key)];
+
+	if (slot != NONE && slot != pool->first) {
+		unlink_slot(pool, slot);
+		link_first(pool, slot);
+	}
+	return slot;
+}
+
+/* A slot for a key that has none: a new one, or the oldest. */
+static uint32_t pool_take(struct pool *pool, uint64_t key)
+{
+	uint32_t slot = pool->n_used;
+
+	if (slot < pool->n_slots) {
+		pool->n_used++;
+	} else {
+		slot = pool->last;
+		table_remove(pool, place_of(pool, pool->keys[slot]));
+		unlink_slot(pool, slot);
+	}
+	pool->keys[slot] = key;
+	pool->table[place_of(pool, key)] = slot;
+	link_first(pool, slot);
+	return slot;
+}
+
+static size_t element_bytes(const struct paging *paging)
+{
+	return paging->layout->bf16 ? 2 : 4;
+}
+
+static size_t row_bytes(const struct paging *paging)
+{
+	return (paging->layout->rank + (size_t)paging->layout->rope) * element_bytes(paging);
+}
+
+static size_t key_bytes(const struct paging *paging)
+{
+	return paging->layout->index_width * element_bytes(paging);
+}
+
+static void free_pools(struct paging *paging)
+{
+	for (size_t i = 0; paging->row_pages != NULL && i < paging->n_rows / CACHE_PAGE_TOKENS; i++)
+		free(paging->row_pages[i]);
+	free(paging->row_pages);
+	free(paging->key_slots);
+	paging->row_pages = NULL;
+	paging->key_slots = NULL;
+	pool_done(&paging->rows);
+	pool_done(&paging->keys);
+}
+
+int paging_new(const struct cache_layout *layout, size_t row_memory, size_t key_memory, size_t min_rows,
+               struct paging **ret)
+{
+	struct paging *paging = array_new(struct paging, 1);
+	size_t n_keys, n_rows;
+
+	if (paging == NULL)
+		return -ENOMEM;
+	paging->layout = layout;
+	pthread_mutex_init(&paging->lock, NULL);
+	n_rows = row_memory / row_bytes(paging) / CACHE_PAGE_TOKENS * CACHE_PAGE_TOKENS;
+	n_keys = key_memory / key_bytes(paging);
+	paging->n_rows = n_rows > min_rows ? n_rows : round_up(min_rows, CACHE_PAGE_TOKENS);
+	paging->n_keys = n_keys > CACHE_PAGE_TOKENS ? n_keys : CACHE_PAGE_TOKENS;
+	*ret = paging;
+	return 0;
+}
+
+static int make_pools(struct paging *paging)
+{
+	paging->row_pages = array_new(uint8_t *, paging->n_rows / CACHE_PAGE_TOKENS);
+	paging->key_slots = malloc(paging->n_keys * key_bytes(paging));
+	if (paging->row_pages == NULL || paging->key_slots == NULL ||
+	    pool_init(&paging->rows, paging->n_rows) < 0 || pool_init(&paging->keys, paging->n_keys) < 0) {
+		free_pools(paging);
+		return -ENOMEM;
+	}
+	paging->started = true;
+	return 0;
+}
+
+int paging_start(struct paging *paging)
+{
+	int r;
+
+	pthread_mutex_lock(&paging->lock);
+	r = paging->started ? 0 : make_pools(paging);
+	pthread_mutex_unlock(&paging->lock);
+	return r;
+}
+
+void paging_free(struct paging *paging)
+{
+	if (paging == NULL)
+		return;
+	free_pools(paging);
+	pthread_mutex_destroy(&paging->lock);
+	free(paging);
+}
+
+size_t paging_n_rows(const struct paging *paging)
+{
+	return paging->n_rows;
+}
+
+struct kv_view paging_view(const struct paging *paging)
+{
+	const struct cache_layout *layout = paging->layout;
+
+	return (struct kv_view){
+		.pages = (const uint8_t *const *)paging->row_pages,
+		.page_tokens = CACHE_PAGE_TOKENS,
+		.rope_offset = CACHE_PAGE_TOKENS * layout->rank * element_bytes(paging),
+		.rank = layout->rank,
+		.rope = layout->rope,
+		.bf16 = layout->bf16,
+	};
+}
+
+static uint64_t key_of(const struct cache *cache, uint32_t layer, size_t pos)
+{
+	return (cache->page_ids[pos / CACHE_PAGE_TOKENS] * cache->layout->n_layers + layer) *
+	               CACHE_PAGE_TOKENS +
+	       pos % CACHE_PAGE_TOKENS;
+}
+
+static void fail(struct paging *paging, int r, const struct err *err)
+{
+	if (paging->r < 0)
+		return;
+	paging->r = r;
+	paging->err = *err;
+}
+
+/* Bytes of a page's block, which is stored; under the lock. */
+static void read_block(struct paging *paging, const struct cache *cache, size_t page, size_t offset,
+                       uint8_t *bytes, size_t n)
+{
+	struct err err = { "" };
+	int r = cache->source == NULL
+	                ? err_set(&err, -ESTALE, "rows that left memory were not stored")
+	                : cache->source->read(cache->source->user, page, offset, bytes, n, &err);
+
+	if (r == -ENOENT)
+		r = err_set(&err, -ESTALE, "the rows of tokens from %zu on are no longer stored",
+		            page * CACHE_PAGE_TOKENS);
+	if (r < 0) {
+		memset(bytes, 0, n);
+		fail(paging, r, &err);
+	}
+}
+
+/* A position's latent or rope key, n bytes each; `offset` is the layer's, of the first of them in the page. */
+static void bring_part(struct paging *paging, const struct cache *cache, size_t pos, size_t offset, size_t n,
+                       uint8_t *to)
+{
+	const uint8_t *rows = cache->rows.at[pos / CACHE_PAGE_TOKENS];
+
+	offset += pos % CACHE_PAGE_TOKENS * n;
+	if (rows != NULL)
+		memcpy(to, rows + offset, n);
+	else
+		read_block(paging, cache, pos / CACHE_PAGE_TOKENS, offset, to, n);
+}
+
+static void bring_row(struct paging *paging, const struct cache *cache, uint32_t layer, size_t pos,
+                      uint32_t slot)
+{
+	const struct cache_layout *layout = paging->layout;
+	uint8_t **page = &paging->row_pages[slot / CACHE_PAGE_TOKENS];
+	size_t in_page = slot % CACHE_PAGE_TOKENS;
+	size_t latent = layout->rank * element_bytes(paging), rope = layout->rope * element_bytes(paging);
+
+	if (*page == NULL)
+		*page = array_alloc(CACHE_PAGE_TOKENS, row_bytes(paging), 1);
+	if (*page == NULL) {
+		fail(paging, -ENOMEM, &(struct err){ "no memory for rows" });
+		return;
+	}
+	bring_part(paging, cache, pos, layout->latent_offset[layer], latent, *page + in_page * latent);
+	bring_part(paging, cache, pos, layout->rope_offset[layer], rope,
+	           *page + CACHE_PAGE_TOKENS * latent + in_page * rope);
+}
+
+bool paging_fetch_rows(struct paging *paging, const struct cache *cache, uint32_t layer,
+                       const uint32_t *positions, size_t n, uint32_t *ret)
+{
+	pthread_mutex_lock(&paging->lock);
+	/* What is there becomes the latest first, so that nothing of it makes room for the rest. */
+	for (size_t i = 0; i < n; i++)
+		ret[i] = pool_find(&paging->rows, key_of(cache, layer, positions[i]));
+	for (size_t i = 0; i < n && paging->r == 0; i++) {
+		if (ret[i] != NONE)
+			continue;
+		ret[i] = pool_take(&paging->rows, key_of(cache, layer, positions[i]));
+		bring_row(paging, cache, layer, positions[i], ret[i]);
+	}
+	pthread_mutex_unlock(&paging->lock);
+	return paging->r == 0;
+}
+
+static void bring_key(struct paging *paging, const struct cache *cache, uint32_t layer, size_t pos,
+                      uint8_t *ret)
+{
+	size_t n = key_bytes(paging);
+	uint64_t key = key_of(cache, layer, pos);
+	uint32_t slot = pool_find(&paging->keys, key);
+
+	if (slot == NONE) {
+		slot = pool_take(&paging->keys, key);
+		read_block(paging, cache, pos / CACHE_PAGE_TOKENS,
+		           paging->layout->row_bytes + paging->layout->index_offset[layer] +
+		                   pos % CACHE_PAGE_TOKENS * n,
+		           paging->key_slots + slot * n, n);
+	}
+	memcpy(ret, paging->key_slots + slot * n, n);
+}
+
+void paging_fetch_keys(struct paging *paging, const struct cache *cache, uint32_t layer,
+                       const uint32_t *positions, size_t n, uint8_t *ret)
+{
+	pthread_mutex_lock(&paging->lock);
+	for (size_t i = 0; i < n; i++, ret += key_bytes(paging)) {
+		if (cache->keys.at[positions[i] / CACHE_PAGE_TOKENS] != NULL)
+			memcpy(ret, cache_index_key(cache, layer, positions[i]), key_bytes(paging));
+		else
+			bring_key(paging, cache, layer, positions[i], ret);
+	}
+	pthread_mutex_unlock(&paging->lock);
+}
+
+/* The pools may hold what a failure left: they are emptied. */
+static void empty(struct pool *pool)
+{
+	memset(pool->table, 0xff, (pool->mask + (size_t)1) * sizeof(*pool->table));
+	pool->n_used = 0;
+	pool->first = pool->last = NONE;
+}
+
+int paging_error(struct paging *paging, struct err *err)
+{
+	int r = paging->r;
+
+	if (r < 0) {
+		empty(&paging->rows);
+		empty(&paging->keys);
+		paging->r = 0;
+		return err_set(err, r, "%s", paging->err.text);
+	}
+	return 0;
+}
