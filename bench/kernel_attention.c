@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/array.h"
+#include "bench/machine.h"
 #include "model/cache.h"
 #include "model/pass.h"
 #include "model/topk.h"
@@ -63,8 +64,10 @@ struct scan {
 	float *weights; /* [SELECT_ROWS][index_n_heads] */
 	float *dots; /* [SELECT_ROWS][index_n_heads][CACHE_PAGE_TOKENS] */
 	float *scores; /* [SELECT_ROWS][N_CACHED] */
+	struct matrix keys; /* of a page */
+	struct coded_query coded[SELECT_ROWS];
+	float slack[SELECT_ROWS];
 	struct topk topk;
-	uint32_t *chosen; /* [index_topk] */
 };
 
 static void scan_done(struct scan *scan)
@@ -73,8 +76,27 @@ static void scan_done(struct scan *scan)
 	free(scan->weights);
 	free(scan->dots);
 	free(scan->scores);
+	matrix_done(&scan->keys);
+	for (size_t i = 0; i < SELECT_ROWS; i++)
+		coded_query_done(&scan->coded[i]);
 	topk_done(&scan->topk);
-	free(scan->chosen);
+}
+
+static int code_queries(struct scan *scan)
+{
+	uint32_t n_heads = scan->shape->index_n_heads, width = scan->shape->index_head_dim;
+	struct code_bounds bounds = { 0 };
+
+	for (size_t slab = 0; slab * CODE_TOKENS < N_CACHED; slab++)
+		code_bounds_add(&bounds, cache_index_codes(scan->cache, LAYER, slab).bounds);
+	for (size_t i = 0; i < SELECT_ROWS; i++) {
+		if (coded_query_init(&scan->coded[i], n_heads, width) < 0)
+			return -ENOMEM;
+		scan->slack[i] =
+			2 * coded_query_set(&scan->coded[i], scan->ops, scan->q + i * n_heads * width,
+		                            scan->weights + i * n_heads, n_heads, width, &bounds);
+	}
+	return 0;
 }
 
 static int scan_init(struct scan *scan, struct kernels *kernels, const struct cache *cache)
@@ -91,22 +113,33 @@ static int scan_init(struct scan *scan, struct kernels *kernels, const struct ca
 		.weights = kernel_random_floats(kernels, n_heads, 1),
 		.dots = array_new(float, n_heads, CACHE_PAGE_TOKENS),
 		.scores = array_new(float, SELECT_ROWS, N_CACHED),
-		.chosen = array_new(uint32_t, shape->index_topk),
+		.keys = { .n_out = CACHE_PAGE_TOKENS, .n_in = shape->index_head_dim, .bf16 = true },
 	};
+	scan->keys.panels = array_alloc(matrix_panel_bytes(&scan->keys), matrix_n_panels(&scan->keys), 1);
 	if (scan->q != NULL && scan->weights != NULL && scan->dots != NULL && scan->scores != NULL &&
-	    scan->chosen != NULL && topk_init(&scan->topk, shape->index_topk) == 0)
+	    scan->keys.panels != NULL && topk_init(&scan->topk, shape->index_topk, scan->ops) == 0 &&
+	    (!cache->layout->has_codes || code_queries(scan) == 0))
 		return 0;
 	scan_done(scan);
 	return -ENOMEM;
 }
 
-static void multiply_page(const struct scan *scan, size_t page)
+static void pack_page(struct scan *scan, size_t page)
+{
+	const uint8_t *places[CACHE_PAGE_TOKENS];
+
+	for (size_t i = 0; i < CACHE_PAGE_TOKENS; i++)
+		places[i] = cache_index_key(scan->cache, LAYER, page * CACHE_PAGE_TOKENS + i);
+	for (uint32_t p = 0; p < CACHE_PAGE_TOKENS / PANEL; p++)
+		matrix_put_panel(&scan->keys, p, places + (size_t)p * PANEL);
+}
+
+static void multiply_page(const struct scan *scan)
 {
 	const struct model_shape *shape = scan->shape;
-	struct matrix keys = cache_index_keys(scan->cache, LAYER, page);
 
 	scan->ops->matmul(scan->dots, CACHE_PAGE_TOKENS, scan->q, shape->index_head_dim,
-	                  scan->n_rows * shape->index_n_heads, &keys, 0, matrix_n_panels(&keys));
+	                  scan->n_rows * shape->index_n_heads, &scan->keys, 0, matrix_n_panels(&scan->keys));
 }
 
 static void weigh_page(const struct scan *scan, size_t page)
@@ -119,18 +152,37 @@ static void weigh_page(const struct scan *scan, size_t page)
 		                        scan->weights + i * n_heads, (uint32_t)n_heads, CACHE_PAGE_TOKENS);
 }
 
+static void score_codes_of_page(const struct scan *scan, size_t page)
+{
+	struct index_codes codes =
+		cache_index_codes(scan->cache, LAYER, page * CACHE_PAGE_TOKENS / CODE_TOKENS);
+	size_t place = page * CACHE_PAGE_TOKENS % CODE_TOKENS;
+
+	for (size_t i = 0; i < scan->n_rows; i++)
+		scan->ops->score_codes(scan->scores + i * N_CACHED + page * CACHE_PAGE_TOKENS,
+		                       &scan->coded[i], codes.codes + place * scan->coded[i].width,
+		                       codes.scales + place, CACHE_PAGE_TOKENS / PANEL);
+}
+
 static void call_scores(void *user)
 {
 	for (size_t page = 0; page < N_PAGES; page++) {
-		multiply_page(user, page);
+		pack_page(user, page);
+		multiply_page(user);
 		weigh_page(user, page);
 	}
+}
+
+static void call_pack(void *user)
+{
+	for (size_t page = 0; page < N_PAGES; page++)
+		pack_page(user, page);
 }
 
 static void call_products(void *user)
 {
 	for (size_t page = 0; page < N_PAGES; page++)
-		multiply_page(user, page);
+		multiply_page(user);
 }
 
 static void call_weigh(void *user)
@@ -139,47 +191,82 @@ static void call_weigh(void *user)
 		weigh_page(user, page);
 }
 
+static void call_codes(void *user)
+{
+	for (size_t page = 0; page < N_PAGES; page++)
+		score_codes_of_page(user, page);
+}
+
+static void choose(struct scan *scan, size_t row, float slack)
+{
+	const uint32_t *chosen;
+
+	topk_start(&scan->topk, slack);
+	for (size_t pos = 0; pos < N_CACHED; pos += CACHE_PAGE_TOKENS)
+		topk_push(&scan->topk, scan->scores + row * N_CACHED + pos, CACHE_PAGE_TOKENS, (uint32_t)pos);
+	topk_finish(&scan->topk, &chosen);
+}
+
 static void call_topk(void *user)
 {
 	struct scan *scan = user;
 
-	for (size_t i = 0; i < scan->n_rows; i++) {
-		topk_start(&scan->topk);
-		for (size_t pos = 0; pos < N_CACHED; pos += CACHE_PAGE_TOKENS)
-			topk_push(&scan->topk, scan->scores + i * N_CACHED + pos, CACHE_PAGE_TOKENS,
-			          (uint32_t)pos);
-		topk_finish(&scan->topk, scan->chosen);
-	}
+	for (size_t i = 0; i < scan->n_rows; i++)
+		choose(scan, i, 0);
 }
 
-/* The operations counted are those of the products. The scores of call_scores() come before call_topk() needs some. */
-static void measure_scan(struct kernels *kernels, struct scan *scan)
+static void call_topk_with_slack(void *user)
+{
+	struct scan *scan = user;
+
+	for (size_t i = 0; i < scan->n_rows; i++)
+		choose(scan, i, scan->slack[i]);
+}
+
+static int peak_int8(unsigned n_threads, double *ret_per_s, struct err *err)
+{
+	struct peaks peaks;
+	int r = machine_peaks(n_threads, &peaks, err);
+
+	if (r == 0)
+		*ret_per_s = peaks.int8_per_s;
+	return r;
+}
+
+/* Held against a peak it counts the operations of the products, otherwise nanoseconds a score. */
+static void tell_scan(struct kernels *kernels, struct scan *scan, const char *what, void (*call)(void *user),
+                      peak_function *peak)
 {
 	double n_scores = (double)scan->n_rows * N_CACHED;
-	struct kernel kernel = {
-		.what = "index scores of all pages",
-		.depth = N_CACHED,
-		.n = scan->n_rows,
-		.call = call_scores,
-		.user = scan,
-		.work = 2.0 * scan->shape->index_n_heads * scan->shape->index_head_dim * n_scores,
-		.peak = kernels->arithmetic,
-	};
+	double n_operations = 2.0 * scan->shape->index_n_heads * scan->shape->index_head_dim * n_scores;
 
-	kernel_tell(kernels, &kernel);
-	kernel.what = "index scores: matmul alone";
-	kernel.call = call_products;
-	kernel_tell(kernels, &kernel);
-	kernel.peak = NULL;
-	kernel.unit = "ns/score";
-	kernel.work = n_scores;
-	kernel.what = "index scores: weigh_scores alone";
-	kernel.call = call_weigh;
-	kernel_tell(kernels, &kernel);
+	kernel_tell(kernels, &(struct kernel){ .what = what,
+	                                       .depth = N_CACHED,
+	                                       .n = scan->n_rows,
+	                                       .call = call,
+	                                       .user = scan,
+	                                       .work = peak == NULL ? n_scores : n_operations,
+	                                       .peak = peak,
+	                                       .unit = "ns/score" });
+}
+
+static void measure_scan(struct kernels *kernels, struct scan *scan)
+{
+	tell_scan(kernels, scan, "index scores of all pages", call_scores, kernels->arithmetic);
+	tell_scan(kernels, scan, "index scores: matmul alone", call_products, kernels->arithmetic);
+	tell_scan(kernels, scan, "index scores: packing alone", call_pack, NULL);
+	tell_scan(kernels, scan, "index scores: weigh_scores alone", call_weigh, NULL);
 	call_scores(scan); /* call_weigh() gave every page the last one's scores */
-	kernel.what = "topk of the index scores";
-	kernel.call = call_topk;
-	kernel_tell(kernels, &kernel);
+	tell_scan(kernels, scan, "topk of the index scores", call_topk, NULL);
+}
+
+/* The scores of call_codes() come before call_topk_with_slack() needs them. */
+static void measure_codes(struct kernels *kernels, struct scan *scan)
+{
+	if (!scan->cache->layout->has_codes)
+		return;
+	tell_scan(kernels, scan, "codes of all pages", call_codes, peak_int8);
+	tell_scan(kernels, scan, "codes: topk with slack", call_topk_with_slack, NULL);
 }
 
 static int measure_scans(struct kernels *kernels, const struct cache *cache)
@@ -190,8 +277,10 @@ static int measure_scans(struct kernels *kernels, const struct cache *cache)
 	if (r < 0)
 		return r;
 	measure_scan(kernels, &scan);
+	measure_codes(kernels, &scan);
 	scan.n_rows = 1;
 	measure_scan(kernels, &scan);
+	measure_codes(kernels, &scan);
 	scan_done(&scan);
 	return 0;
 }
