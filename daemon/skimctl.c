@@ -41,9 +41,10 @@ static int find_config(const char *path, struct config **ret, bool *ret_own, str
 {
 	int r = path != NULL ? config_read(path, ret, err) : config_default(ret, err);
 
-	if (r == 0)
-		*ret_own = path == NULL && access((*ret)->store.path, R_OK) < 0;
-	return r;
+	if (r < 0)
+		return r;
+	*ret_own = path == NULL && access((*ret)->store.path, R_OK) < 0;
+	return 0;
 }
 
 int skimctl_find_store(const char *config_path, char *ret, struct err *err)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/file.h"
 
@@ -136,7 +137,7 @@ int db_open(const struct db_settings *settings, struct db **ret, struct err *err
 		return err_set(err, -ENOMEM, "%s: no memory", settings->path);
 	db->sql = settings->sql;
 	db->n_statements = settings->n_sql;
-	db->statements = calloc(settings->n_sql + 1, sizeof(*db->statements));
+	db->statements = array_new(sqlite3_stmt *, settings->n_sql + 1);
 	db->path = strdup(settings->path);
 	if (db->statements == NULL || db->path == NULL) {
 		db_close(db);

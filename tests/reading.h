@@ -10,16 +10,23 @@
 
 #define KV_BUDGET ((uint64_t)256 << 20)
 
-static inline struct engine *open_tiny(unsigned n_threads)
+static inline struct engine *open_tiny_within(unsigned n_threads, size_t row_memory)
 {
 	struct path dir = fixture_path("tiny");
-	struct engine_settings settings = { .dir = dir.text, .n_threads = n_threads };
+	struct engine_settings settings = { .dir = dir.text,
+		                            .n_threads = n_threads,
+		                            .row_memory = row_memory };
 	struct engine *ret = NULL;
 	struct err err = { "" };
 
 	if (engine_open(&settings, &ret, &err) < 0)
 		fail_msg("%s", err.text);
 	return ret;
+}
+
+static inline struct engine *open_tiny(unsigned n_threads)
+{
+	return open_tiny_within(n_threads, 0);
 }
 
 static inline struct kvstore *open_kv(const struct path *folder, uint64_t budget)

@@ -24,7 +24,7 @@
 #define N_BLOCKS 40
 #define N_NEW 3 /* blocks that are put in a run, of which the first before the damage */
 #define MIN_BYTES 4096
-#define MAX_BYTES 40960
+#define MAX_BYTES 28672
 #define N_TOKEN_BYTES 64
 #define BUDGET ((uint64_t)4 << 20)
 #define PAGE 16384

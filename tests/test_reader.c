@@ -37,13 +37,18 @@ struct outcome {
 	struct usage usage;
 };
 
-static void open_reader(struct fixture *f, unsigned n_threads)
+static void open_reader_within(struct fixture *f, unsigned n_threads, size_t row_memory)
 {
 	struct err err = { "" };
 
-	f->engine = open_tiny(n_threads);
+	f->engine = open_tiny_within(n_threads, row_memory);
 	if (reader_open(f->engine, f->kv, &f->reader, &err) < 0)
 		fail_msg("%s", err.text);
+}
+
+static void open_reader(struct fixture *f, unsigned n_threads)
+{
+	open_reader_within(f, n_threads, 0);
 }
 
 static void close_reader(struct fixture *f)
@@ -240,6 +245,65 @@ static void delete_block(const struct fixture *f, int number)
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_changes(db), 1);
 	sqlite3_close(db);
+}
+
+/* Cold, warm, and where the store has no room for it. */
+static void a_reading_whose_rows_leave_memory_is_the_same(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome whole = read_text(f);
+
+	for (size_t i = 0; i < 4; i++) {
+		close_reader(f);
+		kvstore_close(f->kv);
+		if (i == 0 || i == 2)
+			each_file(&f->folder, remove_one, NULL);
+		f->kv = open_kv(&f->folder, i < 2 ? KV_BUDGET : 2 << 20);
+		open_reader_within(f, 1 + i % 2, i == 3 ? 40000 : 1);
+		assert_reads_the_same(f, &whole);
+	}
+	outcome_done(&whole);
+}
+
+struct loss {
+	struct kvstore *kv;
+	size_t n_calls, at;
+};
+
+static void lose_all(void *user, size_t n_new)
+{
+	struct loss *loss = user;
+	struct err err = { "" };
+
+	(void)n_new;
+	if (++loss->n_calls == loss->at && kvstore_clear(loss->kv, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+static void rows_that_are_lost_on_the_way_are_computed_again(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome whole = read_text(f);
+	struct err err = { "" };
+
+	close_reader(f);
+	open_reader_within(f, 2, 1);
+	for (size_t at = 1; at <= 3; at++) {
+		struct loss loss = { .kv = f->kv, .at = at };
+		struct reader_hooks hooks = { .user = &loss, .tokens = lose_all };
+		struct outcome outcome = { 0 };
+
+		if (at > 1) /* a reading in steps */
+			assert_int_equal(kvstore_clear(f->kv, &err), 0);
+		if (reader_read(f->reader, f->text.data, f->text.n, f->tasks, N_TASKS, outcome.results,
+		                &outcome.usage, &hooks, &err) < 0)
+			fail_msg("%s", err.text);
+		assert_true(loss.n_calls >= at);
+		for (size_t i = 0; i < N_TASKS; i++)
+			assert_same(&outcome.results[i], &whole.results[i]);
+		outcome_done(&outcome);
+	}
+	outcome_done(&whole);
 }
 
 static void a_reading_with_a_hole_in_the_store_is_the_same(void **state)
@@ -439,6 +503,8 @@ int main(void)
 		TEST(a_warm_reading_after_a_restart_is_the_cold_one),
 		TEST(a_reading_without_a_store_is_the_same),
 		TEST(threads_do_not_change_a_reading),
+		TEST(a_reading_whose_rows_leave_memory_is_the_same),
+		TEST(rows_that_are_lost_on_the_way_are_computed_again),
 		TEST(a_reading_with_a_hole_in_the_store_is_the_same),
 		TEST(a_text_with_the_same_beginning_reuses_it),
 		TEST(tasks_do_not_depend_on_each_other),
