@@ -102,7 +102,7 @@ static int read_block(struct kvstore *store, const struct kv_key *key, size_t of
 	if (r < 0)
 		return r;
 	if (offset > store->parts.n_bytes || n > store->parts.n_bytes - offset)
-		return -EILSEQ;
+		return -ENOENT;
 	code = sqlite3_blob_open(store->file.db->sqlite, "main", "data", "bytes", store->parts.id, 0, &blob);
 	if (code == SQLITE_ERROR ||
 	    (code == SQLITE_OK && (size_t)sqlite3_blob_bytes(blob) != store->parts.n_bytes))

@@ -9,7 +9,8 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "model/cache.h"
+#include "model/indexer.h"
+#include "model/pass.h"
 #include "tests/families.h"
 #include "tests/recording.h"
 
@@ -505,6 +506,97 @@ static void of_keys_that_are_not_finite_both_scans_choose_the_same(void **state)
 	}
 }
 
+/* Keys that are made to be taken for one another, and a query with a weight of 1 whose elements are: scores are the sums of
+ * a key's elements, and only what keys lose is off. */
+#define N_ELEMENTS 64
+
+/* An element that is the largest, so that levels are whole numbers, and others. */
+static void fill_key(float *key, float others, float last)
+{
+	for (size_t i = 0; i < N_ELEMENTS; i++)
+		key[i] = others;
+	key[0] = 127;
+	key[N_ELEMENTS - 1] = last;
+}
+
+/* The best one for the last position. */
+static uint32_t choose_one(const float *keys, uint32_t n, const struct ops *ops, unsigned n_threads)
+{
+	static const float nothing[2];
+	bool full_indexer = true;
+	struct model_shape shape = { .num_hidden_layers = 1,
+		                     .kv_lora_rank = 2,
+		                     .qk_rope_head_dim = 2,
+		                     .index_n_heads = 1,
+		                     .index_head_dim = N_ELEMENTS,
+		                     .index_topk = 1,
+		                     .full_indexer = &full_indexer };
+	struct pass_settings settings = { .shape = &shape, .ops = ops, .max_rows = 1 };
+	struct context_observer observer = { NULL };
+	struct cache_layout layout;
+	struct cache cache;
+	struct pass pass;
+	uint32_t ret;
+
+	assert_int_equal(cache_layout_init(&layout, &shape, true), 0);
+	cache_init(&cache, &layout);
+	assert_int_equal(cache_reserve(&cache, n), 0);
+	for (size_t pos = 0; pos < n; pos++)
+		cache_put(&cache, 0, pos, nothing, nothing, keys + pos * N_ELEMENTS);
+	settings.layout = &layout;
+	assert_int_equal(pool_new(n_threads, &settings.pool, NULL), 0);
+	assert_int_equal(pass_init(&pass, &settings), 0);
+	pass.n_rows = 1;
+	pass.rows[0] = (struct pass_row){ .cache = &cache, .observer = &observer, .pos = n - 1 };
+	for (size_t i = 0; i < N_ELEMENTS; i++)
+		pass.index_q[i] = 1;
+	pass.index_w[0] = 1;
+	indexer_select(&pass, 0);
+	assert_int_equal(pass.rows[0].n_selected, 1);
+	ret = pass.selected[0];
+	pass_done(&pass);
+	pool_free(settings.pool);
+	cache_done(&cache);
+	cache_layout_done(&layout);
+	return ret;
+}
+
+/* The code of one key loses and those of two others gain all that can be lost: they change places. */
+static void the_best_is_chosen_of_keys_whose_codes_are_off_in_both_directions(void **state)
+{
+	(void)state;
+	for (uint32_t best = 0; best < 3; best++) {
+		float keys[3][N_ELEMENTS];
+
+		fill_key(keys[best], 9.4375F, 9.4375F); /* 721.5625, by codes 694 */
+		fill_key(keys[(best + 1) % 3], 9.5625F, 1.5625F); /* 721.4375, by codes 749 */
+		fill_key(keys[(best + 2) % 3], 9.5625F, 0.5625F); /* 720.4375, by codes 748 */
+		for (size_t f = 0; f < n_families; f++)
+			assert_int_equal(choose_one(keys[0], 3, families[f], 1), best);
+	}
+}
+
+/* The best key's code is off, those of its rivals, in the other slab, are not. */
+static void the_best_is_chosen_of_keys_of_which_one_slab_tells_little(void **state)
+{
+	enum { N = CODE_TOKENS + 3 };
+	float *keys = array_new(float, N, N_ELEMENTS);
+
+	(void)state;
+	assert_non_null(keys);
+	for (uint32_t best = 0; best < N; best += N - 1) {
+		uint32_t rival = best == 0 ? CODE_TOKENS : 500;
+
+		memset(keys, 0, sizeof(*keys) * N * N_ELEMENTS);
+		fill_key(keys + (size_t)best * N_ELEMENTS, 9.4375F, 9.4375F); /* 721.5625, by codes 694 */
+		fill_key(keys + (size_t)rival * N_ELEMENTS, 9, 36); /* 721 */
+		fill_key(keys + (size_t)(rival + 1) * N_ELEMENTS, 9, 35); /* 720 */
+		for (size_t f = 0; f < 2 * n_families; f++)
+			assert_int_equal(choose_one(keys, N, families[f / 2], 1 + f % 2), best);
+	}
+	free(keys);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,6 +609,8 @@ int main(void)
 		cmocka_unit_test(of_equal_keys_beyond_all_room_the_first_are_chosen),
 		cmocka_unit_test(of_nearly_equal_keys_both_scans_choose_the_same),
 		cmocka_unit_test(of_keys_that_are_not_finite_both_scans_choose_the_same),
+		cmocka_unit_test(the_best_is_chosen_of_keys_whose_codes_are_off_in_both_directions),
+		cmocka_unit_test(the_best_is_chosen_of_keys_of_which_one_slab_tells_little),
 	};
 
 	return cmocka_run_group_tests(tests, find_families, NULL);
