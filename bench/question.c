@@ -145,6 +145,7 @@ static void close_store(struct asking *asking)
 
 	kvstore_stats(asking->kv, &stats);
 	asking->answer->n_kept_bytes = (double)stats.bytes_stored;
+	prefix_done(&asking->prefix);
 	kvstore_close(asking->kv);
 	asking->kv = NULL;
 }

@@ -51,6 +51,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
+	prefix_done(&f->prefix);
 	kvstore_close(f->kv);
 	folder_remove(&f->folder);
 	free(f);
@@ -137,6 +138,7 @@ static void what_is_stored_is_loaded_again(void **state)
 	assert_found(f, N_TOKENS, "1111");
 	kvstore_close(f->kv);
 	f->kv = open_kv(&f->folder, KV_BUDGET);
+	prefix_done(&f->prefix);
 	prefix_init(&f->prefix, f->kv, f->fingerprint);
 	assert_found(f, N_TOKENS, "1111");
 }
@@ -247,6 +249,7 @@ static void without_a_store_nothing_is_kept_and_nothing_fails(void **state)
 {
 	struct fixture *f = *state;
 
+	prefix_done(&f->prefix);
 	prefix_init(&f->prefix, NULL, f->fingerprint);
 	store_blocks(f, N_TOKENS);
 	assert_found(f, N_TOKENS, "0000");
@@ -263,6 +266,7 @@ static void a_store_without_room_does_not_stop_the_reading(void **state)
 
 	kvstore_close(f->kv);
 	f->kv = open_kv(&f->folder, (uint64_t)2 << 20);
+	prefix_done(&f->prefix);
 	prefix_init(&f->prefix, f->kv, f->fingerprint);
 	for (size_t i = 0; i < N; i++)
 		assert_int_equal(f->io.store(f->io.user, tokens, i * BLOCK_TOKENS, (i + 1) * BLOCK_TOKENS,
