@@ -145,7 +145,6 @@ static void close_store(struct asking *asking)
 
 	kvstore_stats(asking->kv, &stats);
 	asking->answer->n_kept_bytes = (double)stats.bytes_stored;
-	prefix_done(&asking->prefix);
 	kvstore_close(asking->kv);
 	asking->kv = NULL;
 }
@@ -155,6 +154,7 @@ static void asking_done(struct asking *asking)
 	context_free(asking->branch);
 	context_free(asking->context);
 	document_done(&asking->document);
+	prefix_done(&asking->prefix);
 	kvstore_close(asking->kv);
 	engine_close(asking->engine);
 }

@@ -17,6 +17,8 @@ void prefix_init(struct prefix *prefix, struct kvstore *kv, const uint8_t *finge
 void prefix_done(struct prefix *prefix)
 {
 	free(prefix->chain);
+	prefix->chain = NULL;
+	prefix->n_blocks = prefix->cap_blocks = 0;
 }
 
 void prefix_start(struct prefix *prefix)
