@@ -116,36 +116,36 @@ static void measure_bandwidth(struct bench *bench)
 static double topk_seconds(struct bench *bench, struct topk *topk, size_t n)
 {
 	float *scores = array_new(float, n);
-	uint32_t *chosen = array_new(uint32_t, topk->k);
+	const uint32_t *chosen;
 	uint32_t state = 1;
-	double start = 0;
+	double start;
 
-	if (scores == NULL || chosen == NULL) {
+	if (scores == NULL) {
 		bench->r = err_set(&bench->err, -ENOMEM, "no memory for %zu scores", n);
-		goto out;
+		return 0;
 	}
 	for (size_t i = 0; i < n; i++) {
 		state = state * 1664525u + 1013904223u;
 		scores[i] = (float)(state >> 8);
 	}
 	start = crew_clock();
-	topk_start(topk);
+	topk_start(topk, 0);
 	for (size_t i = 0; i < n; i += CACHE_PAGE_TOKENS)
 		topk_push(topk, scores + i, CACHE_PAGE_TOKENS, (uint32_t)i);
-	topk_finish(topk, chosen);
+	topk_finish(topk, &chosen);
 	start = crew_clock() - start;
-out:
 	free(scores);
-	free(chosen);
 	return start;
 }
 
 static double best_topk_seconds(struct bench *bench, size_t n)
 {
 	struct topk topk = { 0 };
+	const struct ops *ops;
 	double best = 1e9;
 
-	if (topk_init(&topk, engine_shape(bench->engine)->index_topk) < 0)
+	bench->r = ops_select(NULL, &ops, &bench->err);
+	if (bench->r == 0 && topk_init(&topk, engine_shape(bench->engine)->index_topk, ops) < 0)
 		bench->r = err_set(&bench->err, -ENOMEM, "no memory for the top k");
 	for (int i = 0; bench->r == 0 && i < 10; i++) {
 		double seconds = topk_seconds(bench, &topk, n);
