@@ -35,7 +35,7 @@ static void scan_init(struct scan *scan, uint32_t n_heads, uint32_t width, size_
 		               array_new(float, n_heads),
 		               array_new(float, n_keys, width),
 		               array_alloc(index_codes_bytes(width), 1, 1),
-		               { NULL } };
+		               { .scales = NULL } };
 	assert_true(scan->q != NULL && scan->weights != NULL && scan->keys != NULL && scan->memory != NULL);
 	scan->codes = index_codes_at(scan->memory);
 }

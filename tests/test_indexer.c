@@ -532,7 +532,7 @@ static uint32_t choose_one(const float *keys, uint32_t n, const struct ops *ops,
 		                     .index_topk = 1,
 		                     .full_indexer = &full_indexer };
 	struct pass_settings settings = { .shape = &shape, .ops = ops, .max_rows = 1 };
-	struct context_observer observer = { NULL };
+	struct context_observer observer = { .user = NULL };
 	struct cache_layout layout;
 	struct cache cache;
 	struct pass pass;
