@@ -20,6 +20,7 @@ struct asking {
 	struct answer *answer;
 	struct engine *engine;
 	struct kvstore *kv;
+	struct kvwriter *writer;
 	struct prefix prefix;
 	struct document document;
 	struct context *context, *branch;
@@ -49,7 +50,9 @@ static int open_store(struct asking *asking, struct err *err)
 	if (r == 0 && replaced.text[0] != '\0')
 		r = err_set(err, -EBADMSG, "kv store: %s", replaced.text);
 	if (r == 0)
-		prefix_init(&asking->prefix, asking->kv, engine_fingerprint(asking->engine));
+		r = kvwriter_new(asking->kv, KV_QUEUE_BYTES, &asking->writer, err);
+	if (r == 0)
+		prefix_init(&asking->prefix, asking->writer, engine_fingerprint(asking->engine));
 	return r;
 }
 
@@ -74,10 +77,8 @@ static int keep(struct asking *asking, size_t from, bool tail, struct err *err)
 	double start = crew_clock();
 	int r = context_save(asking->context, from, tail, &io, err);
 
-	if (r == 0 && tail) {
-		kvstore_unpin_all(asking->kv);
-		r = kvstore_flush(asking->kv, err);
-	}
+	if (r == 0 && tail)
+		kvwriter_end(asking->writer);
 	asking->answer->keep += crew_clock() - start;
 	return r;
 }
@@ -143,6 +144,8 @@ static void close_store(struct asking *asking)
 {
 	struct kv_stats stats;
 
+	kvwriter_free(asking->writer);
+	asking->writer = NULL;
 	kvstore_stats(asking->kv, &stats);
 	asking->answer->n_kept_bytes = (double)stats.bytes_stored;
 	kvstore_close(asking->kv);
@@ -155,6 +158,7 @@ static void asking_done(struct asking *asking)
 	context_free(asking->context);
 	document_done(&asking->document);
 	prefix_done(&asking->prefix);
+	kvwriter_free(asking->writer);
 	kvstore_close(asking->kv);
 	engine_close(asking->engine);
 }

@@ -15,10 +15,13 @@
 #include "pipeline/output.h"
 #include "pipeline/reader.h"
 #include "store/kvstore.h"
+#include "store/kvwriter.h"
 
 struct pipeline {
 	struct docstore *store;
 	struct kvstore *kv; /* NULL: none */
+	struct kvwriter *writer; /* NULL: likewise */
+	uint64_t n_damaged; /* of kv, that the event log has */
 	struct engine *engine;
 	struct reader *reader;
 	struct extract_limits limits;
@@ -30,11 +33,17 @@ struct pipeline {
 static void open_cache(struct pipeline *pipeline, const struct pipeline_settings *settings)
 {
 	struct err err = { "" }, replaced = { "" };
+	struct kv_stats stats;
 	int r;
 
 	if (settings->kv_path == NULL || settings->kv_budget_bytes == 0)
 		return;
 	r = kvstore_open(settings->kv_path, settings->kv_budget_bytes, &pipeline->kv, &replaced, &err);
+	if (r == 0) {
+		kvstore_stats(pipeline->kv, &stats);
+		pipeline->n_damaged = stats.damaged;
+		r = kvwriter_new(pipeline->kv, KV_QUEUE_BYTES, &pipeline->writer, &err);
+	}
 	if (r < 0) {
 		log_warning("kv store: %s, starting without it", err.text);
 		docstore_event(pipeline->store, "warning", 0, err.text, NULL);
@@ -65,7 +74,7 @@ static int open_parts(struct pipeline *pipeline, const struct pipeline_settings 
 		return r;
 	open_cache(pipeline, settings);
 	if ((r = engine_open(&engine, &pipeline->engine, err)) < 0 ||
-	    (r = reader_open(pipeline->engine, pipeline->kv, &pipeline->reader, err)) < 0)
+	    (r = reader_open(pipeline->engine, pipeline->writer, &pipeline->reader, err)) < 0)
 		return err_prefix(err, r, "model: ");
 	snprintf(dir, sizeof(dir), "%s", settings->model_dir);
 	snprintf(pipeline->model, sizeof(pipeline->model), "%s", basename(dir));
@@ -95,6 +104,7 @@ void pipeline_close(struct pipeline *pipeline)
 		return;
 	reader_close(pipeline->reader);
 	engine_close(pipeline->engine);
+	kvwriter_free(pipeline->writer);
 	kvstore_close(pipeline->kv);
 	docstore_close(pipeline->store);
 	free(pipeline);
@@ -115,6 +125,22 @@ const char *pipeline_fingerprint(const struct pipeline *pipeline)
 	return pipeline->fingerprint;
 }
 
+/* Damage costs time, and is no fault of the document in work; but somebody should look at the disk. */
+static void note_damage(struct pipeline *pipeline, int64_t id)
+{
+	struct kv_stats stats;
+	char text[128];
+
+	kvwriter_stats(pipeline->writer, &stats);
+	if (stats.damaged == pipeline->n_damaged)
+		return;
+	snprintf(text, sizeof(text), "kv store: %llu damaged blocks or files were removed and computed again",
+	         (unsigned long long)(stats.damaged - pipeline->n_damaged));
+	pipeline->n_damaged = stats.damaged;
+	log_warning("%s", text);
+	docstore_event(pipeline->store, "warning", id, text, NULL);
+}
+
 int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      const struct pipeline_hooks *hooks, struct err *err)
 {
@@ -131,15 +157,12 @@ int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipelin
 	};
 	int r;
 
-	if (pipeline->kv != NULL)
-		kvstore_set_owner(pipeline->kv, id);
+	if (pipeline->writer != NULL)
+		kvwriter_begin(pipeline->writer, id);
 	r = job_run(&job);
-	if (pipeline->kv != NULL) {
-		struct err why = { "" };
-
-		kvstore_unpin_all(pipeline->kv);
-		if (kvstore_flush(pipeline->kv, &why) < 0)
-			log_warning("kv store: %s", why.text);
+	if (pipeline->writer != NULL) {
+		kvwriter_end(pipeline->writer);
+		note_damage(pipeline, id);
 	}
 	return r;
 }

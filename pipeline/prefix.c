@@ -9,7 +9,7 @@
 
 _Static_assert(FINGERPRINT_BYTES == KV_KEY_BYTES, "the chain starts at the fingerprint");
 
-void prefix_init(struct prefix *prefix, struct kvstore *kv, const uint8_t *fingerprint)
+void prefix_init(struct prefix *prefix, struct kvwriter *kv, const uint8_t *fingerprint)
 {
 	*prefix = (struct prefix){ .kv = kv, .fingerprint = fingerprint };
 }
@@ -23,8 +23,10 @@ void prefix_done(struct prefix *prefix)
 
 void prefix_start(struct prefix *prefix)
 {
-	prefix->n_blocks = 0;
+	prefix->n_blocks = prefix->n_loaded = 0;
 	prefix->full = false;
+	if (prefix->kv != NULL)
+		kvwriter_start(prefix->kv);
 }
 
 /* The key of tokens[n] behind a block, NULL: behind nothing. */
@@ -77,9 +79,12 @@ static int load_block(void *user, const uint32_t *tokens, size_t first, size_t n
 		return -ENOENT;
 	if (block_key(prefix, tokens, first, n, &key) < 0)
 		return -ENOENT;
-	r = kvstore_get(prefix->kv, &key, tokens + first, (n - first) * sizeof(*tokens), bytes, n_bytes, err);
-	if (r == 0)
-		return kvstore_pin(prefix->kv, &key);
+	r = kvwriter_get(prefix->kv, &key, tokens + first, (n - first) * sizeof(*tokens), bytes, n_bytes,
+	                 err);
+	if (r == 0) {
+		prefix->n_loaded += n - first == BLOCK_TOKENS;
+		return 0;
+	}
 	if (r != -ENOENT)
 		log_warning("kv store: %s, computing instead", err == NULL ? "cannot read" : err->text);
 	return -ENOENT;
@@ -89,7 +94,6 @@ static int store_block(void *user, const uint32_t *tokens, size_t first, size_t 
                        size_t n_bytes, struct err *err)
 {
 	struct prefix *prefix = user;
-	struct err why = { "" };
 	struct kv_key key;
 	int r;
 
@@ -97,12 +101,9 @@ static int store_block(void *user, const uint32_t *tokens, size_t first, size_t 
 		return 0;
 	if (block_key(prefix, tokens, first, n, &key) < 0)
 		return err_set(err, -ENOMEM, "no memory for a block's key");
-	r = kvstore_put(prefix->kv, &key, tokens + first, (n - first) * sizeof(*tokens), bytes, n_bytes,
-	                &why);
-	if (r == 0)
-		return kvstore_pin(prefix->kv, &key);
-	log_warning("kv store: %s, reading on without keeping this part", why.text);
-	prefix->full = true;
+	r = kvwriter_put(prefix->kv, &key, tokens + first, (n - first) * sizeof(*tokens), bytes, n_bytes,
+	                 err);
+	prefix->full = r < 0;
 	return 0;
 }
 
@@ -112,7 +113,7 @@ static int read_block(void *user, size_t block, size_t offset, void *bytes, size
 
 	if (block >= prefix->n_blocks)
 		return err_set(err, -ENOENT, "no such block");
-	return kvstore_read(prefix->kv, &prefix->chain[block], offset, bytes, n_bytes, err);
+	return kvwriter_read(prefix->kv, &prefix->chain[block], offset, bytes, n_bytes, err);
 }
 
 struct block_io prefix_block_io(struct prefix *prefix)
@@ -120,7 +121,12 @@ struct block_io prefix_block_io(struct prefix *prefix)
 	return (struct block_io){ prefix, load_block, store_block, read_block };
 }
 
-bool prefix_holds_all(const struct prefix *prefix)
+size_t prefix_n_kept(const struct prefix *prefix)
 {
-	return prefix->kv != NULL && !prefix->full;
+	size_t n_blocks;
+
+	if (prefix->kv == NULL)
+		return 0;
+	n_blocks = prefix->n_loaded + kvwriter_n_kept(prefix->kv); /* a tail may be the last of them */
+	return (n_blocks < prefix->n_blocks ? n_blocks : prefix->n_blocks) * BLOCK_TOKENS;
 }

@@ -12,17 +12,18 @@
 
 #include "model/block_io.h"
 #include "model/engine.h"
-#include "store/kvstore.h"
+#include "store/kvwriter.h"
 
 struct prefix {
-	struct kvstore *kv; /* NULL: nothing is kept */
+	struct kvwriter *kv; /* NULL: nothing is kept */
 	const uint8_t *fingerprint; /* [FINGERPRINT_BYTES], borrowed */
 	struct kv_key *chain; /* [n_blocks] keys of the sequence's whole blocks so far */
 	size_t n_blocks, cap_blocks;
-	bool full; /* a put found no room: not tried again until prefix_start() */
+	size_t n_loaded; /* of them, which the store had */
+	bool full; /* a put failed: none is tried again until prefix_start() */
 };
 
-void prefix_init(struct prefix *prefix, struct kvstore *kv, const uint8_t *fingerprint);
+void prefix_init(struct prefix *prefix, struct kvwriter *kv, const uint8_t *fingerprint);
 void prefix_done(struct prefix *prefix);
 
 /* Another sequence of tokens comes. */
@@ -32,7 +33,7 @@ void prefix_start(struct prefix *prefix);
  * store without room is not an error: the reading goes on, and the block is computed again next time. */
 struct block_io prefix_block_io(struct prefix *prefix);
 
-/* Whether all blocks that it was given since prefix_start() were kept. */
-bool prefix_holds_all(const struct prefix *prefix);
+/* How many tokens of the sequence are in the store, those of its first whole blocks. */
+size_t prefix_n_kept(const struct prefix *prefix);
 
 #endif

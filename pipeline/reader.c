@@ -37,7 +37,7 @@ struct branch {
 	bool done, cut;
 };
 
-int reader_open(struct engine *engine, struct kvstore *kv, struct reader **ret, struct err *err)
+int reader_open(struct engine *engine, struct kvwriter *kv, struct reader **ret, struct err *err)
 {
 	struct reader *reader = array_new(struct reader, 1);
 	int r;
@@ -97,9 +97,9 @@ static int prefill(struct reader *reader, struct context *context, const uint32_
 		r = context_forward(&(struct append){ context, tokens + at, step, false }, 1, hooks->cancel,
 		                    err);
 		report(hooks, context_n_tokens(context) - at);
-		if ((r == 0 || r == -ECANCELED) && context_save(context, at, false, &reader->io, NULL) == 0 &&
-		    prefix_holds_all(&reader->prefix))
-			context_drop_rows(context, context_n_tokens(context), &reader->io);
+		if (r == 0 || r == -ECANCELED)
+			context_save(context, at, false, &reader->io, NULL);
+		context_drop_rows(context, prefix_n_kept(&reader->prefix), &reader->io);
 	}
 	if (r == 0)
 		context_save(context, n / BLOCK_TOKENS * BLOCK_TOKENS, true, &reader->io, NULL);

@@ -11,12 +11,12 @@
 #include "model/grounded.h"
 #include "pipeline/prompt.h"
 #include "store/docstore.h"
-#include "store/kvstore.h"
+#include "store/kvwriter.h"
 
 struct reader;
 
 /* engine and kv (NULL: nothing is kept) are borrowed. -ENOENT: the model's prompts are not known. */
-int reader_open(struct engine *engine, struct kvstore *kv, struct reader **ret, struct err *err);
+int reader_open(struct engine *engine, struct kvwriter *kv, struct reader **ret, struct err *err);
 void reader_close(struct reader *reader);
 
 /* Longest text in bytes that is sure to fit the model's context, whatever its bytes are. */

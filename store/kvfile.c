@@ -26,6 +26,7 @@
 #define BATCH_BYTES CACHE_BYTES /* of new blocks: more would have to be written before the commit */
 #define POINTERS_PER_MAP_PAGE (KV_PAGE_BYTES / 5) /* auto_vacuum's map of which page points to which */
 #define MAX_PAGES 0x3fffffff
+#define TIDY_SHARE 8 /* one page in so many may be free for good */
 
 /* The file's first bytes: SQLite's magic, and the application id in big-endian. */
 #define HEADER_BYTES 72
@@ -346,6 +347,19 @@ int kvfile_shrink(struct kvfile *file, struct err *err)
 		               (long long)n, (long long)file->max_pages);
 	snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %lld", (long long)file->max_pages);
 	return db_exec(file->db, sql, err);
+}
+
+int kvfile_tidy(struct kvfile *file, struct err *err)
+{
+	int64_t n = 0, n_free = 0, n_left = 0;
+	int r;
+
+	if ((r = pages(file, KV_PAGE_COUNT, &n, err)) < 0 ||
+	    (r = pages(file, KV_FREE_PAGES, &n_free, err)) < 0 || n_free <= n / TIDY_SHARE)
+		return r;
+	if ((r = vacuum_some(file, err)) < 0 || (r = pages(file, KV_FREE_PAGES, &n_left, err)) < 0)
+		return r;
+	return n_left < n_free;
 }
 
 static int make_anew(struct kvfile *file, struct err *err)

@@ -50,6 +50,9 @@ int kvfile_room(struct kvfile *file, int64_t *ret_pages, struct err *err);
 /* Give free pages back until the file is within max_pages, and hold it there. */
 int kvfile_shrink(struct kvfile *file, struct err *err);
 
+/* Outside of a transaction: where more than one page in eight is free, give some back. 1: it is worth another call. */
+int kvfile_tidy(struct kvfile *file, struct err *err);
+
 /* Rename the file, and what stands beside it, as kvstore_open() says, and make a new one. */
 int kvfile_set_aside(struct kvfile *file, struct err *err);
 

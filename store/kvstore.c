@@ -379,6 +379,17 @@ int kvstore_flush(struct kvstore *store, struct err *err)
 	return kvfile_has_moved(&store->file) ? reopen(store, err) : 0;
 }
 
+int kvstore_tidy(struct kvstore *store, struct err *err)
+{
+	int r;
+
+	if (store->file.db == NULL)
+		return 0;
+	if ((r = kvstore_commit(store, err)) < 0 || (r = kvfile_tidy(&store->file, err)) < 0)
+		return kvstore_recover(store, r);
+	return r;
+}
+
 int kvstore_pin(struct kvstore *store, const struct kv_key *key)
 {
 	return key_set_add(&store->pins, key);

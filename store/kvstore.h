@@ -61,6 +61,10 @@ int kvstore_put(struct kvstore *store, const struct kv_key *key, const void *tok
                 const void *bytes, size_t n_bytes, struct err *err);
 int kvstore_flush(struct kvstore *store, struct err *err);
 
+/* Where much of the file is free, give a part of it back to the disk: for idle time. 1: there is more to do, 0: there is
+ * not; errors as of kvstore_flush(). */
+int kvstore_tidy(struct kvstore *store, struct err *err);
+
 /* Blocks that must not be evicted until kvstore_unpin_all(): those of the document in work. */
 int kvstore_pin(struct kvstore *store, const struct kv_key *key);
 void kvstore_unpin_all(struct kvstore *store);

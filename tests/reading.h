@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "model/engine.h"
-#include "store/kvstore.h"
+#include "store/kvwriter.h"
 #include "tests/fixture.h"
 
 #define KV_BUDGET ((uint64_t)256 << 20)
@@ -36,6 +36,16 @@ static inline struct kvstore *open_kv(const struct path *folder, uint64_t budget
 	struct err err = { "" };
 
 	if (kvstore_open(path.text, budget, &ret, NULL, &err) < 0)
+		fail_msg("%s", err.text);
+	return ret;
+}
+
+static inline struct kvwriter *open_writer(struct kvstore *kv, size_t max_queue_bytes)
+{
+	struct kvwriter *ret = NULL;
+	struct err err = { "" };
+
+	if (kvwriter_new(kv, max_queue_bytes, &ret, &err) < 0)
 		fail_msg("%s", err.text);
 	return ret;
 }

@@ -152,6 +152,47 @@ static void the_room_of_a_dropped_document_is_used_again(void **state)
 	assert_int_equal(after.blocks, 200);
 }
 
+static int64_t file_bytes(const struct fixture *f)
+{
+	struct stat status;
+
+	assert_int_equal(stat(f->path.text, &status), 0);
+	return status.st_size;
+}
+
+/* In idle time; a little that is free stays, as the next document takes it. */
+static void the_room_of_dropped_documents_goes_back_to_the_disk(void **state)
+{
+	enum { N_CALLS = 1000 };
+	struct fixture *f = *state;
+	int64_t full, before;
+	int n_calls = 0, r;
+
+	read_document(f, 1, 0, 300); /* blocks of the other one stand before, between and behind its own */
+	read_document(f, 2, 300, 320);
+	read_document(f, 1, 320, 600);
+	read_document(f, 2, 600, 605);
+	full = file_bytes(f);
+	assert_int_equal(kvstore_tidy(f->store, NULL), 0); /* nothing is free */
+	assert_int_equal(file_bytes(f), full);
+	drop(f, 1);
+	assert_int_equal(file_bytes(f), full);
+	before = full;
+	while ((r = kvstore_tidy(f->store, NULL)) == 1 && ++n_calls < N_CALLS) {
+		assert_true(file_bytes(f) <= before);
+		before = file_bytes(f);
+	}
+	assert_int_equal(r, 0);
+	assert_true(n_calls > 1); /* in pieces */
+	assert_true(before < full / 8);
+	assert_blocks(f->store, 300, 320, "11111111111111111111");
+	assert_blocks(f->store, 600, 605, "11111");
+	reopen(f);
+	assert_blocks(f->store, 600, 605, "11111");
+	read_document(f, 3, 1000, 1100);
+	assert_blocks(f->store, 300, 320, "11111111111111111111");
+}
+
 static void owners_are_a_set(void **state)
 {
 	struct kv_owners owners = { 0 };
@@ -181,6 +222,7 @@ int main(void)
 		TEST(a_block_of_no_document_is_never_dropped),
 		TEST(a_block_of_many_documents_is_dropped_for_none),
 		TEST(the_room_of_a_dropped_document_is_used_again),
+		TEST(the_room_of_dropped_documents_goes_back_to_the_disk),
 		cmocka_unit_test(owners_are_a_set),
 	};
 

@@ -23,11 +23,26 @@
 struct fixture {
 	struct path folder;
 	struct kvstore *kv;
+	struct kvwriter *writer;
 	uint8_t fingerprint[FINGERPRINT_BYTES];
 	struct prefix prefix;
 	struct block_io io;
 	uint32_t tokens[N_TOKENS];
 };
+
+static void open_store(struct fixture *f, uint64_t budget)
+{
+	f->kv = open_kv(&f->folder, budget);
+	f->writer = open_writer(f->kv, KV_QUEUE_BYTES);
+	prefix_init(&f->prefix, f->writer, f->fingerprint);
+}
+
+static void close_store(struct fixture *f)
+{
+	prefix_done(&f->prefix);
+	kvwriter_free(f->writer);
+	kvstore_close(f->kv);
+}
 
 static int set_up(void **state)
 {
@@ -36,12 +51,11 @@ static int set_up(void **state)
 
 	assert_non_null(f);
 	f->folder = folder_make();
-	f->kv = open_kv(&f->folder, KV_BUDGET);
 	for (size_t i = 0; i < FINGERPRINT_BYTES; i++)
 		f->fingerprint[i] = (uint8_t)draw(&seed);
 	for (size_t i = 0; i < N_TOKENS; i++)
 		f->tokens[i] = (uint32_t)(draw(&seed) % 461);
-	prefix_init(&f->prefix, f->kv, f->fingerprint);
+	open_store(f, KV_BUDGET);
 	f->io = prefix_block_io(&f->prefix);
 	*state = f;
 	return 0;
@@ -51,8 +65,7 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	prefix_done(&f->prefix);
-	kvstore_close(f->kv);
+	close_store(f);
 	folder_remove(&f->folder);
 	free(f);
 	return 0;
@@ -136,10 +149,8 @@ static void what_is_stored_is_loaded_again(void **state)
 	assert_found(f, N_TOKENS, "0000");
 	store_blocks(f, N_TOKENS);
 	assert_found(f, N_TOKENS, "1111");
-	kvstore_close(f->kv);
-	f->kv = open_kv(&f->folder, KV_BUDGET);
-	prefix_done(&f->prefix);
-	prefix_init(&f->prefix, f->kv, f->fingerprint);
+	close_store(f);
+	open_store(f, KV_BUDGET);
 	assert_found(f, N_TOKENS, "1111");
 }
 
@@ -149,6 +160,7 @@ static void a_key_is_the_hash_of_the_key_before_and_its_own_tokens(void **state)
 	unsigned char bytes[N_BLOCK_BYTES];
 
 	store_blocks(f, N_TOKENS);
+	kvwriter_wait(f->writer);
 	for (size_t i = 0; i <= N_WHOLE; i++) {
 		size_t end = end_of(i, N_TOKENS);
 		struct kv_key key = key_of(f, end);
@@ -253,6 +265,7 @@ static void without_a_store_nothing_is_kept_and_nothing_fails(void **state)
 	prefix_init(&f->prefix, NULL, f->fingerprint);
 	store_blocks(f, N_TOKENS);
 	assert_found(f, N_TOKENS, "0000");
+	assert_int_equal(prefix_n_kept(&f->prefix), 0);
 }
 
 /* Pinned blocks of one document fill the budget: the rest of it is not kept, and the next document's are again. */
@@ -262,24 +275,27 @@ static void a_store_without_room_does_not_stop_the_reading(void **state)
 	static unsigned char bytes[LARGE];
 	struct fixture *f = *state;
 	uint32_t tokens[N * BLOCK_TOKENS] = { 0 };
-	size_t n_kept = 0;
+	size_t n_kept = 0, n_held;
 
-	kvstore_close(f->kv);
-	f->kv = open_kv(&f->folder, (uint64_t)2 << 20);
-	prefix_done(&f->prefix);
-	prefix_init(&f->prefix, f->kv, f->fingerprint);
-	for (size_t i = 0; i < N; i++)
+	close_store(f);
+	open_store(f, (uint64_t)2 << 20);
+	for (size_t i = 0; i < N; i++) {
 		assert_int_equal(f->io.store(f->io.user, tokens, i * BLOCK_TOKENS, (i + 1) * BLOCK_TOKENS,
 		                             bytes, LARGE, NULL),
 		                 0);
+		kvwriter_wait(f->writer);
+	}
 	assert_true(f->prefix.full);
+	n_held = prefix_n_kept(&f->prefix);
 	prefix_start(&f->prefix);
 	while (f->io.load(f->io.user, tokens, n_kept * BLOCK_TOKENS, (n_kept + 1) * BLOCK_TOKENS, bytes,
 	                  LARGE, NULL) == 0)
 		n_kept++;
 	assert_in_range(n_kept, 1, N - 1);
+	assert_int_equal(n_held, n_kept * BLOCK_TOKENS);
+	assert_int_equal(prefix_n_kept(&f->prefix), n_held);
 
-	kvstore_unpin_all(f->kv);
+	kvwriter_end(f->writer);
 	prefix_start(&f->prefix);
 	assert_false(f->prefix.full);
 	store_blocks(f, N_TOKENS);

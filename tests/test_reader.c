@@ -26,6 +26,7 @@ struct fixture {
 	struct path folder;
 	struct engine *engine;
 	struct kvstore *kv;
+	struct kvwriter *writer;
 	struct reader *reader;
 	struct buf text;
 	struct grounded_span spans[N_SPANS];
@@ -42,7 +43,7 @@ static void open_reader_within(struct fixture *f, unsigned n_threads, size_t row
 	struct err err = { "" };
 
 	f->engine = open_tiny_within(n_threads, row_memory);
-	if (reader_open(f->engine, f->kv, &f->reader, &err) < 0)
+	if (reader_open(f->engine, f->writer, &f->reader, &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -57,6 +58,18 @@ static void close_reader(struct fixture *f)
 	engine_close(f->engine);
 	f->reader = NULL;
 	f->engine = NULL;
+}
+
+static void open_store(struct fixture *f, uint64_t budget)
+{
+	f->kv = open_kv(&f->folder, budget);
+	f->writer = open_writer(f->kv, KV_QUEUE_BYTES);
+}
+
+static void close_store(struct fixture *f)
+{
+	kvwriter_free(f->writer);
+	kvstore_close(f->kv);
 }
 
 static void find_spans(struct fixture *f)
@@ -76,7 +89,7 @@ static int set_up(void **state)
 
 	assert_non_null(f);
 	f->folder = folder_make();
-	f->kv = open_kv(&f->folder, KV_BUDGET);
+	open_store(f, KV_BUDGET);
 	f->text = make_text(3000, 1);
 	find_spans(f);
 	f->tasks[0] = (struct reader_task){ .kind = TASK_TITLE, .max_tokens = 12 };
@@ -94,7 +107,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	close_reader(f);
-	kvstore_close(f->kv);
+	close_store(f);
 	folder_remove(&f->folder);
 	buf_done(&f->text);
 	free(f);
@@ -158,8 +171,8 @@ static int64_t count(struct fixture *f)
 static void reopen_kv(struct fixture *f)
 {
 	close_reader(f);
-	kvstore_close(f->kv);
-	f->kv = open_kv(&f->folder, KV_BUDGET);
+	close_store(f);
+	open_store(f, KV_BUDGET);
 	open_reader(f, 2);
 }
 
@@ -201,14 +214,14 @@ static void a_reading_without_a_store_is_the_same(void **state)
 {
 	struct fixture *f = *state;
 	struct outcome cold = read_text(f);
-	struct kvstore *kv = f->kv;
+	struct kvwriter *writer = f->writer;
 
 	close_reader(f);
-	f->kv = NULL;
+	f->writer = NULL;
 	open_reader(f, 2);
 	assert_int_equal(assert_reads_the_same(f, &cold).reused_tokens, 0);
 	assert_int_equal(assert_reads_the_same(f, &cold).reused_tokens, 0);
-	f->kv = kv;
+	f->writer = writer;
 	outcome_done(&cold);
 }
 
@@ -216,15 +229,15 @@ static void threads_do_not_change_a_reading(void **state)
 {
 	struct fixture *f = *state;
 	struct outcome cold = read_text(f);
-	struct kvstore *kv = f->kv;
+	struct kvwriter *writer = f->writer;
 
-	f->kv = NULL;
+	f->writer = NULL;
 	for (unsigned n_threads = 1; n_threads <= 3; n_threads += 2) {
 		close_reader(f);
 		open_reader(f, n_threads);
 		assert_reads_the_same(f, &cold);
 	}
-	f->kv = kv; /* blocks of two threads, read by three */
+	f->writer = writer; /* blocks of two threads, read by three */
 	close_reader(f);
 	open_reader(f, 3);
 	assert_int_equal(assert_reads_the_same(f, &cold).reused_tokens, count(f));
@@ -255,10 +268,10 @@ static void a_reading_whose_rows_leave_memory_is_the_same(void **state)
 
 	for (size_t i = 0; i < 4; i++) {
 		close_reader(f);
-		kvstore_close(f->kv);
+		close_store(f);
 		if (i == 0 || i == 2)
 			each_file(&f->folder, remove_one, NULL);
-		f->kv = open_kv(&f->folder, i < 2 ? KV_BUDGET : 2 << 20);
+		open_store(f, i < 2 ? KV_BUDGET : 2 << 20);
 		open_reader_within(f, 1 + i % 2, i == 3 ? 40000 : 1);
 		assert_reads_the_same(f, &whole);
 	}
@@ -266,7 +279,7 @@ static void a_reading_whose_rows_leave_memory_is_the_same(void **state)
 }
 
 struct loss {
-	struct kvstore *kv;
+	struct fixture *f;
 	size_t n_calls, at;
 };
 
@@ -276,7 +289,10 @@ static void lose_all(void *user, size_t n_new)
 	struct err err = { "" };
 
 	(void)n_new;
-	if (++loss->n_calls == loss->at && kvstore_clear(loss->kv, &err) < 0)
+	if (++loss->n_calls != loss->at)
+		return;
+	kvwriter_wait(loss->f->writer);
+	if (kvstore_clear(loss->f->kv, &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -289,10 +305,11 @@ static void rows_that_are_lost_on_the_way_are_computed_again(void **state)
 	close_reader(f);
 	open_reader_within(f, 2, 1);
 	for (size_t at = 1; at <= 3; at++) {
-		struct loss loss = { .kv = f->kv, .at = at };
+		struct loss loss = { .f = f, .at = at };
 		struct reader_hooks hooks = { .user = &loss, .tokens = lose_all };
 		struct outcome outcome = { 0 };
 
+		kvwriter_wait(f->writer);
 		if (at > 1) /* a reading in steps */
 			assert_int_equal(kvstore_clear(f->kv, &err), 0);
 		if (reader_read(f->reader, f->text.data, f->text.n, f->tasks, N_TASKS, outcome.results,
@@ -313,9 +330,9 @@ static void a_reading_with_a_hole_in_the_store_is_the_same(void **state)
 	struct outcome cold = read_text(f);
 
 	close_reader(f);
-	kvstore_close(f->kv);
+	close_store(f);
 	delete_block(f, HOLE);
-	f->kv = open_kv(&f->folder, KV_BUDGET);
+	open_store(f, KV_BUDGET);
 	open_reader(f, 2);
 	assert_int_equal(assert_reads_the_same(f, &cold).reused_tokens, HOLE * BLOCK_TOKENS);
 	assert_int_equal(assert_reads_the_same(f, &cold).reused_tokens, count(f));
@@ -423,7 +440,7 @@ static void a_reading_that_is_stopped_keeps_its_whole_blocks(void **state)
 	struct stopper stopper = { .stop_at = STEP_TOKENS };
 	struct usage stopped = { 0 }, usage;
 	struct outcome again;
-	struct kvstore *kv = f->kv;
+	struct kvwriter *writer = f->writer;
 
 	assert_int_equal(read_until(f, &stopper, &stopped, NULL), -ECANCELED);
 	assert_int_equal(stopped.generated_tokens, 0);
@@ -433,11 +450,11 @@ static void a_reading_that_is_stopped_keeps_its_whole_blocks(void **state)
 	again = read_text(f);
 	assert_int_equal(again.usage.reused_tokens, stopped.computed_tokens / BLOCK_TOKENS * BLOCK_TOKENS);
 	close_reader(f);
-	f->kv = NULL;
+	f->writer = NULL;
 	open_reader(f, 2);
 	usage = assert_reads_the_same(f, &again);
 	assert_int_equal(usage.reused_tokens, 0);
-	f->kv = kv;
+	f->writer = writer;
 	outcome_done(&again);
 }
 
