@@ -26,7 +26,7 @@
 #define HEAD_PAD 8 /* heads are padded to a multiple of it */
 #define RANK_PAD 32 /* mixed latents are padded to a multiple of it */
 #define TAKE_SPARE 16 /* elements that take_scores() may write to behind the last one that it takes */
-#define ATTEND_TILE 32 /* cached rows that are widened together */
+#define ATTEND_TILE 32 /* cached rows that are found, and asked for, together */
 
 static inline size_t round_up(size_t n, size_t multiple)
 {

@@ -12,7 +12,7 @@
 #define MATMUL_ROWS 12
 #define MATMUL_PANELS 2
 #define WIDE_PANELS 8
-#define SCORE_ROWS 16
+#define SCORE_ROWS 8
 #define MIX_HEADS 8
 #define MULADD(a, b, c) ((vec)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define MULADD8(a, b, c) ((vec8)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))

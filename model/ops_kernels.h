@@ -60,6 +60,26 @@ INLINE vec8 splat8(float value)
 	return value - (vec8){ 0 };
 }
 
+typedef uint32_t uvec8 __attribute__((vector_size(32)));
+
+#ifdef __AVX2__
+#define HIDE8(x) __asm__("" : "+x"(x))
+#else
+#define HIDE8(x) ((void)0)
+#endif
+
+/* The compiler may not see through it: it would shift the word before it is spread, which takes longer. */
+INLINE uvec8 splat_word8(const uint8_t *from)
+{
+	uint32_t word;
+	uvec8 ret;
+
+	memcpy(&word, from, sizeof(word));
+	ret = word - (uvec8){ 0 };
+	HIDE8(ret);
+	return ret;
+}
+
 INLINE vec8 select_greater(vec8 a, vec8 b, vec8 if_greater, vec8 otherwise)
 {
 	ivec8 mask = a > b;
@@ -457,78 +477,64 @@ INLINE void find_rows(struct row_place *ret, const struct attend *attend, size_t
 	}
 }
 
-/* n elements as float32. Of bf16, a block of 2 * LANES has its even elements before its odd ones. */
-INLINE void widen(float *to, const uint8_t *from, size_t n, bool bf16)
+INLINE float element(const uint8_t *from, size_t k, const bool bf16)
 {
-	size_t i = 0;
+	uint32_t bits = bf16 ? (uint32_t)(from[k * 2] | from[k * 2 + 1] << 8) << 16 : 0;
+	float ret;
 
-	if (!bf16) {
-		memcpy(to, from, n * sizeof(*to));
-		return;
-	}
-	for (; i + (size_t)2 * LANES <= n; i += (size_t)2 * LANES) {
-		uvec words = load_words(from + i * 2);
-
-		store(to + i, low_halves(words));
-		store(to + i + LANES, high_halves(words));
-	}
-	for (; i < n; i++) {
-		uint32_t bits = (uint32_t)(from[i * 2] | from[i * 2 + 1] << 8) << 16;
-
-		memcpy(&to[i], &bits, sizeof(bits));
-	}
+	memcpy(&ret, bf16 ? (const void *)&bits : from + k * sizeof(ret), sizeof(ret));
+	return ret;
 }
 
-/* acc[m] += tile[m][place] * q[0], for SCORE_ROWS rows and eight heads. */
-INLINE void score_step(vec8 *acc, const float *q, const float *tile, size_t width)
-{
-	vec8 heads = load8(q);
-
-#pragma GCC unroll 16
-	for (size_t m = 0; m < SCORE_ROWS; m++)
-		acc[m] = MULADD8(splat8(tile[m * width]), heads, acc[m]);
-}
-
-/* The same over n places of a tile that widen() wrote, in the order of the elements. */
-INLINE void score_part(vec8 *acc, const float *q, size_t n_heads, const float *tile, size_t width, size_t n,
-                       bool bf16)
+/* acc[m] += row m * q over n elements in order, for SCORE_ROWS rows and eight heads. A word of two bf16 is broadcast and
+ * widened there: half the loads of what is widened beforehand, and the latter is what FMAs would wait for. */
+INLINE void score_part(vec8 *acc, const float *q, size_t n_heads, const uint8_t *const *rows, size_t n,
+                       const bool bf16)
 {
 	size_t k = 0;
 
-	for (; bf16 && k + (size_t)2 * LANES <= n; k += (size_t)2 * LANES) {
-		for (size_t j = 0; j < LANES; j++) {
-			score_step(acc, q + (k + 2 * j) * n_heads, tile + k + j, width);
-			score_step(acc, q + (k + 2 * j + 1) * n_heads, tile + k + LANES + j, width);
+	for (; bf16 && k + 2 <= n; k += 2) {
+		vec8 first = load8(q + k * n_heads), second = load8(q + (k + 1) * n_heads);
+
+#pragma GCC unroll 16
+		for (size_t m = 0; m < SCORE_ROWS; m++) {
+			uvec8 word = splat_word8(rows[m] + k * 2);
+
+			acc[m] = MULADD8((vec8)(word << 16), first, acc[m]);
+			acc[m] = MULADD8((vec8)(word & 0xffff0000u), second, acc[m]);
 		}
 	}
-	for (; k < n; k++)
-		score_step(acc, q + k * n_heads, tile + k, width);
-}
-
-/* scores[n][n_heads] = scale * q . row, for the rows of one tile. */
-INLINE void score_tile(float *scores, const float *q, const float *tile, size_t n,
-                       const struct attend *attend)
-{
-	size_t width = attend_tile_width(attend->view), n_heads = attend->n_heads;
-	const struct kv_view *view = attend->view;
-
-	for (size_t i = 0; i < n; i += SCORE_ROWS) {
-		for (size_t h = 0; h < n_heads; h += HEAD_PAD) {
-			vec8 acc[SCORE_ROWS] = { 0 };
-
-			score_part(acc, q + h, n_heads, tile + i * width, width, view->rank, view->bf16);
-			score_part(acc, q + view->rank * n_heads + h, n_heads, tile + i * width + view->rank,
-			           width, view->rope, view->bf16);
-			for (size_t m = 0; m < SCORE_ROWS && i + m < n; m++)
-				store8(scores + (i + m) * n_heads + h, acc[m] * splat8(attend->scale));
-		}
+	for (; k < n; k++) {
+#pragma GCC unroll 16
+		for (size_t m = 0; m < SCORE_ROWS; m++)
+			acc[m] = MULADD8(splat8(element(rows[m], k, bf16)), load8(q + k * n_heads), acc[m]);
 	}
 }
 
-INLINE void score_rows(const struct attend *attend, size_t first, size_t end, float *tile)
+/* scores[n][n_heads] = scale * q . row, for n <= SCORE_ROWS rows. */
+INLINE void score_some(float *scores, const struct row_place *places, size_t n, const struct attend *attend,
+                       const bool bf16)
 {
 	const struct kv_view *view = attend->view;
-	size_t width = attend_tile_width(view);
+	const uint8_t *latents[SCORE_ROWS], *ropes[SCORE_ROWS];
+	size_t n_heads = attend->n_heads;
+
+	for (size_t m = 0; m < SCORE_ROWS; m++) {
+		latents[m] = places[m < n ? m : n - 1].latent;
+		ropes[m] = places[m < n ? m : n - 1].rope;
+	}
+	for (size_t h = 0; h < n_heads; h += HEAD_PAD) {
+		vec8 acc[SCORE_ROWS] = { 0 };
+
+		score_part(acc, attend->q + h, n_heads, latents, view->rank, bf16);
+		score_part(acc, attend->q + view->rank * n_heads + h, n_heads, ropes, view->rope, bf16);
+		for (size_t m = 0; m < n; m++)
+			store8(scores + m * n_heads + h, acc[m] * splat8(attend->scale));
+	}
+}
+
+INLINE void score_rows(const struct attend *attend, size_t first, size_t end, const bool bf16)
+{
 	struct row_place places[2][ATTEND_TILE];
 	unsigned now = 0;
 
@@ -538,11 +544,9 @@ INLINE void score_rows(const struct attend *attend, size_t first, size_t end, fl
 		if (i + n < end)
 			find_rows(places[now ^ 1], attend, i + n,
 			          end - i - n < ATTEND_TILE ? end - i - n : ATTEND_TILE);
-		for (size_t m = 0; m < n; m++) {
-			widen(tile + m * width, places[now][m].latent, view->rank, view->bf16);
-			widen(tile + m * width + view->rank, places[now][m].rope, view->rope, view->bf16);
-		}
-		score_tile(attend->scores + i * attend->n_heads, attend->q, tile, n, attend);
+		for (size_t m = 0; m < n; m += SCORE_ROWS)
+			score_some(attend->scores + (i + m) * attend->n_heads, places[now] + m,
+			           n - m < SCORE_ROWS ? n - m : SCORE_ROWS, attend, bf16);
 	}
 }
 
@@ -764,7 +768,11 @@ static void attend_score(const struct attend *attend, size_t first, size_t end, 
 		return;
 	}
 #endif
-	score_rows(attend, first, end, tile);
+	(void)tile;
+	if (attend->view->bf16)
+		score_rows(attend, first, end, true);
+	else
+		score_rows(attend, first, end, false);
 }
 
 static void attend_mix(const struct attend *attend, float *out, size_t first, size_t end)
