@@ -49,6 +49,7 @@ static void split_budget(struct kvfile *file, uint64_t budget_bytes)
 	uint64_t journal_pages = journal_pages_of(budget_bytes), max_pages;
 
 	max_pages = (budget_bytes - journal_pages * JOURNAL_RECORD - JOURNAL_HEADERS) / KV_PAGE_BYTES;
+	file->budget_bytes = budget_bytes;
 	file->journal_pages = (int64_t)journal_pages;
 	file->max_pages = max_pages > MAX_PAGES ? MAX_PAGES : (int64_t)max_pages;
 }
@@ -60,7 +61,7 @@ static int64_t journal_limit(const struct kvfile *file)
 
 static int64_t size_of(const char *path, const char *suffix)
 {
-	char name[PATH_MAX];
+	char name[PATH_MAX + 16];
 	struct stat status;
 
 	snprintf(name, sizeof(name), "%s%s", path, suffix);
@@ -164,6 +165,60 @@ static int open_db(struct kvfile *file, struct err *err)
 	return r;
 }
 
+/* Whether nothing is lost when a file takes this name. */
+static bool may_replace(const char *path)
+{
+	uint8_t header[HEADER_BYTES];
+	struct stat status;
+	bool may;
+	int fd;
+
+	if (lstat(path, &status) < 0)
+		return errno == ENOENT;
+	if (!S_ISREG(status.st_mode) || (fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+		return false;
+	may = read(fd, header, sizeof(header)) == HEADER_BYTES && is_kv_store(header);
+	close(fd);
+	return may;
+}
+
+/* What belongs to a database, itself last: a journal that stayed behind would be rolled back into the new file. */
+static const char *const SUFFIXES[] = { "-journal", "-wal", "-shm", "" };
+#define N_SUFFIXES (sizeof(SUFFIXES) / sizeof(SUFFIXES[0]))
+
+static void aside_name(const struct kvfile *file, char ret[PATH_MAX])
+{
+	snprintf(ret, PATH_MAX, "%s.damaged", file->path);
+}
+
+static void look_aside(struct kvfile *file)
+{
+	char name[PATH_MAX];
+
+	aside_name(file, name);
+	file->aside_bytes = may_replace(name) ? kvfile_bytes(name) : 0;
+}
+
+static void remove_aside(struct kvfile *file)
+{
+	char name[PATH_MAX], path[PATH_MAX + 16];
+
+	aside_name(file, name);
+	for (size_t i = 0; may_replace(name) && i < N_SUFFIXES; i++) {
+		snprintf(path, sizeof(path), "%s%s", name, SUFFIXES[i]);
+		unlink(path);
+	}
+	file->aside_bytes = 0;
+}
+
+/* Whether it would take more than the budget together with a file that grows by n_bytes. */
+static bool aside_is_in_the_way(const struct kvfile *file, size_t n_bytes)
+{
+	return file->aside_bytes > 0 && (uint64_t)size_of(file->path, "") + n_bytes + 2 * KV_PAGE_BYTES +
+	                                                (uint64_t)journal_limit(file) + file->aside_bytes >
+	                                        file->budget_bytes;
+}
+
 int kvfile_open(struct kvfile *file, const char *path, uint64_t budget_bytes, struct kv_stats *stats,
                 struct err *ret_replaced, struct err *err)
 {
@@ -187,6 +242,7 @@ int kvfile_open(struct kvfile *file, const char *path, uint64_t budget_bytes, st
 		kvfile_close(file);
 		return err_set(err, r == FOREIGN ? -EBADMSG : r, "%s", why.text);
 	}
+	look_aside(file);
 	return 0;
 }
 
@@ -233,6 +289,8 @@ int kvfile_step(struct kvfile *file, int64_t n_pages, size_t n_new_bytes, struct
 		file->in_transaction = true;
 		file->n_new_bytes = 0;
 	}
+	if (aside_is_in_the_way(file, n_new_bytes))
+		remove_aside(file);
 	file->n_new_bytes += n_new_bytes;
 	return 0;
 }
@@ -278,11 +336,11 @@ static int64_t n_map_pages(const struct kvfile *file, size_t n_bytes)
 	return n_touched < n_all ? n_touched : n_all;
 }
 
-/* Trees of three levels. Each insert at the end: 3, 8 into an index; in the middle: 8 (three siblings and their
- * parent, twice); the header, and 2 trunks of the free list. */
+/* Trees of three levels. An insert at the end of a table: 3, into an index: 8 (three siblings and their parent, twice), and
+ * as much for a row that is replaced; the header, and 2 trunks of the free list. */
 int64_t kvfile_put_cost(const struct kvfile *file, size_t n_bytes)
 {
-	return 3 + 3 + 3 + 8 + 8 + 1 + n_map_pages(file, n_bytes);
+	return 3 + 3 + 8 + 8 + 8 + 1 + 2 + n_map_pages(file, n_bytes);
 }
 
 /* 8 for each of four trees, 2 for a cell that moves up from a leaf, the header, 3 trunks. */
@@ -382,23 +440,6 @@ static int make_file(const struct kvfile *file, const struct stat *old, struct e
 	return r;
 }
 
-/* Whether nothing is lost when a file takes this name. */
-static bool may_replace(const char *path)
-{
-	uint8_t header[HEADER_BYTES];
-	struct stat status;
-	bool may;
-	int fd;
-
-	if (lstat(path, &status) < 0)
-		return errno == ENOENT;
-	if (!S_ISREG(status.st_mode) || (fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-		return false;
-	may = read(fd, header, sizeof(header)) == HEADER_BYTES && is_kv_store(header);
-	close(fd);
-	return may;
-}
-
 /* A name for the damaged file, short enough for a suffix behind it; ret is room for PATH_MAX. */
 static int choose_name(const struct kvfile *file, char *ret, struct err *err)
 {
@@ -419,10 +460,6 @@ static void close_db(struct kvfile *file)
 	file->db = NULL;
 }
 
-/* What belongs to a database, itself last: a journal that stayed behind would be rolled back into the new file. */
-static const char *const SUFFIXES[] = { "-journal", "-wal", "-shm", "" };
-#define N_SUFFIXES (sizeof(SUFFIXES) / sizeof(SUFFIXES[0]))
-
 int kvfile_set_aside(struct kvfile *file, struct err *err)
 {
 	char name[PATH_MAX], from[PATH_MAX + 16], to[PATH_MAX + 16];
@@ -441,6 +478,7 @@ int kvfile_set_aside(struct kvfile *file, struct err *err)
 			continue;
 		return err_set(err, -errno, "%s: cannot set aside: %s", from, strerror(errno));
 	}
+	look_aside(file);
 	r = make_file(file, &old, err);
 	return r < 0 ? r : make_anew(file, err);
 }
@@ -470,18 +508,14 @@ int kvfile_reopen(struct kvfile *file, struct err *err)
 /* Emptied and not deleted, so that it stays its owner's. */
 int kvfile_clear(struct kvfile *file, struct err *err)
 {
-	char name[PATH_MAX], damaged[PATH_MAX + 16];
+	char name[PATH_MAX];
 
 	close_db(file);
 	snprintf(name, sizeof(name), "%s-journal", file->path);
 	unlink(name);
 	if (truncate(file->path, 0) < 0)
 		return err_set(err, -errno, "%s: cannot empty it: %s", file->path, strerror(errno));
-	snprintf(name, sizeof(name), "%s.damaged", file->path);
-	for (size_t i = 0; may_replace(name) && i < N_SUFFIXES; i++) {
-		snprintf(damaged, sizeof(damaged), "%s%s", name, SUFFIXES[i]);
-		unlink(damaged);
-	}
+	remove_aside(file);
 	return make_anew(file, err);
 }
 

@@ -16,6 +16,9 @@
 struct kvfile {
 	char *path;
 	struct db *db;
+	uint64_t budget_bytes;
+	uint64_t
+		aside_bytes; /* of the file that was set aside last: it goes when the budget needs its room */
 	int64_t max_pages, journal_pages;
 	struct kv_stats *stats; /* borrowed; each commit writes its counts */
 	struct kv_stats written; /* as the file has them */

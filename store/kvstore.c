@@ -12,7 +12,9 @@
 #include "store/kvschema.h"
 #include "store/kvstore_internal.h"
 
-#define FIRST_USED ((int64_t)1 << 32) /* as wide in a row as all that follow in 2^46 uses */
+#define SESSION_USES ((int64_t)1 << 20)
+#define FIRST_SESSION \
+	((int64_t)1 << 12) /* its uses are as wide in a row as those of the next 2^26 sessions */
 #define MAX_COUNTER ((int64_t)1 << 62) /* of uses and blocks; no file has seen so many */
 #define EMPTY_PAGES 8 /* of a file without blocks */
 
@@ -54,7 +56,7 @@ static int count_blocks(struct kvstore *store, struct err *err)
 	if (larger(used, id) > MAX_COUNTER) {
 		txn_fail(&txn, -EBADMSG, "a block's number is too large");
 	} else {
-		store->used = larger(store->used, used);
+		store->session = larger(store->session, used / SESSION_USES + 1);
 		store->id = larger(store->id, id);
 	}
 	return txn.ret;
@@ -88,9 +90,25 @@ int kvstore_recover(struct kvstore *store, int r)
 	return r;
 }
 
+static void next_session(struct kvstore *store)
+{
+	store->session += store->n_uses > 0;
+	store->n_uses = 0;
+}
+
+/* A session is a document's. Its uses are later than those of the sessions before it, and each is earlier than the one
+ * before it: a block is worth nothing without those that it stands behind, so what goes first is the end of the document
+ * that was used least recently. */
+static int64_t next_use(struct kvstore *store)
+{
+	if (store->n_uses == SESSION_USES)
+		next_session(store);
+	return (store->session + 1) * SESSION_USES - ++store->n_uses;
+}
+
 static void touch(struct kvstore *store, int64_t id)
 {
-	store->touches[store->n_touches++] = (struct touch){ id, ++store->used };
+	store->touches[store->n_touches++] = (struct touch){ id, next_use(store) };
 }
 
 static void forget_touches(struct kvstore *store, int64_t id)
@@ -278,7 +296,7 @@ static int insert(struct kvstore *store, const struct kv_key *key, const void *t
 	txn_run(&txn, KV_PUT_DATA, db_int(id), db_blob(bytes, n_bytes));
 	txn_run(&txn, KV_PUT_BLOCK, db_int(id), db_blob(key->bytes, sizeof(key->bytes)),
 	        db_blob(tokens, n_token_bytes), db_int((int64_t)checksum_of(key, bytes, n_bytes)),
-	        db_int(++store->used), db_int((int64_t)n_bytes), kvowners_value(&owners),
+	        db_int(next_use(store)), db_int((int64_t)n_bytes), kvowners_value(&owners),
 	        db_blob(parts, kvparts_n(n_bytes) * sizeof(*parts)));
 	free(parts);
 	if (txn.ret < 0)
@@ -399,6 +417,7 @@ void kvstore_unpin_all(struct kvstore *store)
 {
 	key_set_done(&store->pins);
 	store->owner = 0;
+	next_session(store);
 }
 
 void kvstore_set_owner(struct kvstore *store, int64_t owner)
@@ -460,7 +479,7 @@ int kvstore_open(const char *path, uint64_t budget_bytes, struct kvstore **ret, 
 	if (store == NULL)
 		return err_set(err, -ENOMEM, "%s: no memory", path);
 	store->budget_bytes = budget_bytes;
-	store->used = FIRST_USED;
+	store->session = FIRST_SESSION;
 	if (budget_bytes >= KV_MIN_BUDGET)
 		r = open_file(store, path, &replaced, &why);
 	if (r == -EBADMSG &&

@@ -3,8 +3,9 @@
  * the block's bytes.
  *
  * A block is written once and read back only if its tokens are equal and its checksum (XXH3, seeded with the key)
- * holds; anything else is a miss, counted and removed. The file never grows beyond the budget: the least recently
- * used blocks go first, pinned ones stay. One process has it open (an exclusive lock); calls come from one thread. */
+ * holds; anything else is a miss, counted and removed. The file never grows beyond the budget: the blocks of the least
+ * recently used document go first, the last one of them before the others; pinned ones stay. One process has it open
+ * (an exclusive lock); calls come from one thread. */
 #ifndef SKIMD_STORE_KVSTORE_H
 #define SKIMD_STORE_KVSTORE_H
 
@@ -65,7 +66,7 @@ int kvstore_flush(struct kvstore *store, struct err *err);
  * not; errors as of kvstore_flush(). */
 int kvstore_tidy(struct kvstore *store, struct err *err);
 
-/* Blocks that must not be evicted until kvstore_unpin_all(): those of the document in work. */
+/* Blocks that must not be evicted until kvstore_unpin_all(): those of the document in work, which ends with it. */
 int kvstore_pin(struct kvstore *store, const struct kv_key *key);
 void kvstore_unpin_all(struct kvstore *store);
 

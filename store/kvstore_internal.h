@@ -23,7 +23,7 @@ struct kvstore {
 	struct key_set pins;
 	struct touch touches[KV_MAX_TOUCHES];
 	size_t n_touches;
-	int64_t used; /* the clock: of the latest use */
+	int64_t session, n_uses; /* the clock, see next_use() */
 	int64_t id; /* of the latest block, or more */
 	int64_t owner; /* 0: none */
 	struct kvparts parts;

@@ -404,6 +404,14 @@ static void *watch_size(void *user)
 	return NULL;
 }
 
+/* Blocks [first, end), and the document's end. */
+static void put_document(struct fixture *f, struct kvstore *store, unsigned first, unsigned end)
+{
+	for (unsigned i = first; i < end; i++)
+		assert_int_equal(put(f, store, i), 0);
+	kvstore_unpin_all(store);
+}
+
 static void the_budget_is_never_exceeded(void **state)
 {
 	struct fixture *f = *state;
@@ -414,7 +422,7 @@ static void the_budget_is_never_exceeded(void **state)
 
 	assert_int_equal(pthread_create(&thread, NULL, watch_size, &watch), 0);
 	for (unsigned i = 0; i < 200; i++) {
-		assert_int_equal(put(f, store, i), 0);
+		put_document(f, store, i, i + 1);
 		assert_true(bytes_on_disk(f) <= budget);
 		if (i % 7 == 6)
 			assert_int_equal(get(f, store, i - 5), 0);
@@ -449,20 +457,42 @@ static void blocks_of_all_sizes_stay_within_the_budget(void **state)
 	kvstore_close(store);
 }
 
-static void the_least_recently_used_block_goes_first(void **state)
+static void the_least_recently_used_document_goes_first(void **state)
 {
 	struct fixture *f = *state;
 	struct kvstore *store = open_store(f, 20 * N_BYTES);
 	unsigned n = 0;
 
 	while (stats_of(store).evicted == 0) {
-		assert_int_equal(put(f, store, n++), 0);
-		if (n > 3)
+		put_document(f, store, n, n + 1);
+		if (++n > 3)
 			expect_hit(f, store, 0);
 	}
 	expect_hit(f, store, 0);
 	assert_int_equal(get(f, store, 1), -ENOENT);
 	expect_hit(f, store, n - 1);
+	kvstore_close(store);
+}
+
+/* Its first blocks are worth something without its last ones. */
+static void the_end_of_a_document_goes_before_its_beginning(void **state)
+{
+	enum { N = 7 };
+	struct fixture *f = *state;
+	struct kvstore *store = open_store(f, 20 * N_BYTES);
+	unsigned n = 2 * N, n_left = 0;
+
+	put_document(f, store, 0, N);
+	put_document(f, store, N, 2 * N);
+	while (stats_of(store).evicted == 0)
+		assert_int_equal(put(f, store, n++), 0);
+	while (n_left < N && get(f, store, n_left) == 0)
+		n_left++;
+	assert_in_range(n_left, 1, N - 1);
+	for (unsigned i = n_left; i < N; i++)
+		assert_int_equal(get(f, store, i), -ENOENT);
+	for (unsigned i = N; i < n; i++)
+		expect_hit(f, store, i);
 	kvstore_close(store);
 }
 
@@ -473,7 +503,7 @@ static void uses_are_remembered_over_a_restart(void **state)
 	unsigned n = 8;
 
 	for (unsigned i = 0; i < n; i++)
-		put(f, store, i);
+		put_document(f, store, i, i + 1);
 	expect_hit(f, store, 0);
 	kvstore_close(store);
 	store = open_store(f, 20 * N_BYTES);
@@ -500,7 +530,7 @@ static void pinned_blocks_stay_and_nothing_is_stored_when_all_are(void **state)
 		assert_int_equal(put(f, store, n), 0);
 	for (unsigned i = 0; i < n_pinned; i++)
 		expect_hit(f, store, i);
-	assert_int_equal(get(f, store, n_pinned), -ENOENT);
+	assert_true(stats_of(store).evicted > 0);
 
 	for (; r == 0; n++) {
 		struct kv_key key = key_of(n);
@@ -560,7 +590,7 @@ static void a_smaller_budget_shrinks_the_file_and_keeps_the_newest_blocks(void *
 	pthread_t thread;
 
 	for (unsigned i = 0; i < 150; i++)
-		assert_int_equal(put(f, store, i), 0);
+		put_document(f, store, i, i + 1);
 	kvstore_close(store);
 	before = bytes_on_disk(f);
 	assert_true(before > 45000000);
@@ -875,6 +905,46 @@ static void a_cleared_store_is_small_and_goes_on(void **state)
 	assert_int_equal(query(f, "SELECT stored FROM counts"), 22); /* counts go on */
 }
 
+static uint64_t size_of_file(const struct fixture *f, const char *suffix)
+{
+	struct stat status;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s%s", f->path, suffix);
+	return stat(path, &status) < 0 ? 0 : (uint64_t)status.st_size;
+}
+
+/* It is kept as long as both fit. */
+static void what_was_set_aside_counts_towards_the_budget(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t budget = 20 * N_BYTES;
+	struct kvstore *store = open_store(f, budget);
+	uint8_t junk[16384];
+	unsigned n = 0;
+
+	put_document(f, store, 0, 5);
+	kvstore_close(store);
+	memset(junk, 0xee, sizeof(junk));
+	overwrite(f->path, 16384, junk, sizeof(junk));
+	overwrite(f->path, 2 * 16384, junk, sizeof(junk));
+	assert_int_equal(kvstore_open(f->path, budget, &store, NULL, NULL), 0);
+	put(f, store, n++);
+	kvstore_flush(store, NULL);
+	assert_true(size_of_file(f, ".damaged") > 5 * N_BYTES);
+	while (size_of_file(f, ".damaged") > 0) {
+		assert_true(n < 20);
+		assert_true(size_of_file(f, ".damaged") + bytes_on_disk(f) <= budget);
+		put(f, store, n++);
+	}
+	assert_true(n > 3);
+	for (; stats_of(store).evicted == 0; n++)
+		put_document(f, store, n, n + 1);
+	assert_true(n > 12);
+	assert_true(bytes_on_disk(f) <= budget);
+	kvstore_close(store);
+}
+
 static void root_keeps_nobody_out(void **state)
 {
 	struct fixture *f = *state;
@@ -958,7 +1028,8 @@ int main(void)
 		TEST(damage_found_by_a_get_sets_the_file_aside_in_the_same_handle),
 		TEST(the_budget_is_never_exceeded),
 		TEST(blocks_of_all_sizes_stay_within_the_budget),
-		TEST(the_least_recently_used_block_goes_first),
+		TEST(the_least_recently_used_document_goes_first),
+		TEST(the_end_of_a_document_goes_before_its_beginning),
 		TEST(uses_are_remembered_over_a_restart),
 		TEST(pinned_blocks_stay_and_nothing_is_stored_when_all_are),
 		TEST(a_block_larger_than_the_budget_is_refused),
@@ -976,6 +1047,7 @@ int main(void)
 		TEST(a_file_put_in_its_place_is_taken_by_the_next_flush),
 		TEST(a_folder_that_is_gone_ends_the_keeping),
 		TEST(a_cleared_store_is_small_and_goes_on),
+		TEST(what_was_set_aside_counts_towards_the_budget),
 		TEST(root_keeps_nobody_out),
 		TEST(a_second_process_is_told_that_the_file_is_in_use),
 		TEST(a_missing_folder_is_an_error),
