@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/copying.h"
 #include "bench/disk.h"
 #include "bench/filling.h"
 #include "bench/loading.h"
@@ -113,11 +114,11 @@ static void measure_all(struct trials *trials)
 	unlink(trials->plain);
 }
 
-/* The kernels' name and a block's size, without an engine that stays. */
-static int look_at_model(const struct options *options, struct report *report, size_t *ret_block_bytes,
-                         struct err *err)
+/* The kernels' name and the sizes of a block, without an engine that stays. */
+static int look_at_model(const struct options *options, struct trials *trials, struct err *err)
 {
 	const struct engine_settings settings = { .dir = options->model, .n_threads = 1 };
+	const struct model_shape *shape;
 	struct engine_info info;
 	struct engine *engine;
 	int r = engine_open(&settings, &engine, err);
@@ -125,8 +126,11 @@ static int look_at_model(const struct options *options, struct report *report, s
 	if (r < 0)
 		return r;
 	engine_info(engine, &info);
-	*ret_block_bytes = info.block_bytes;
-	r = report_open(report, options->output, info.kernels, err);
+	shape = engine_shape(engine);
+	trials->block_bytes = info.block_bytes;
+	trials->block_row_bytes = (size_t)BLOCK_TOKENS * shape->num_hidden_layers *
+	                          (shape->kv_lora_rank + shape->qk_rope_head_dim) * sizeof(uint16_t);
+	r = report_open(trials->report, options->output, info.kernels, err);
 	engine_close(engine);
 	return r;
 }
@@ -144,7 +148,7 @@ static int run(const struct options *options, struct err *err)
 
 	snprintf(trials.kv, sizeof(trials.kv), "%s.kv", options->output);
 	snprintf(trials.plain, sizeof(trials.plain), "%s.plain", options->output);
-	if ((r = look_at_model(options, &report, &trials.block_bytes, err)) < 0)
+	if ((r = look_at_model(options, &trials, err)) < 0)
 		return r;
 	measure_all(&trials);
 	*err = trials.err;
@@ -157,7 +161,7 @@ static int run(const struct options *options, struct err *err)
 static int part_question(char **words, struct err *err)
 {
 	const struct question question = { words[0], words[1], (unsigned)strtoul(words[2], NULL, 10),
-		                           strtoul(words[3], NULL, 10) };
+		                           strtoul(words[3], NULL, 10), strtoul(words[4], NULL, 10) };
 	struct answer answer;
 	int r = question_ask(&question, &answer, err);
 
@@ -191,16 +195,24 @@ static int part_load(char **words, struct err *err)
 	return r < 0 ? r : program_tell(&loading, sizeof(loading), err);
 }
 
+static int part_copy(char **words, struct err *err)
+{
+	const struct copying copying = { words[0], words[1], strtoul(words[2], NULL, 10),
+		                         strtoul(words[3], NULL, 10) };
+	struct copied copied;
+	int r = copying_run(&copying, &copied, err);
+
+	return r < 0 ? r : program_tell(&copied, sizeof(copied), err);
+}
+
 /* What the processes do that this one starts. */
 static const struct part {
 	const char *name;
 	int n_words;
 	int (*run)(char **words, struct err *err);
 } PARTS[] = {
-	{ "question", 4, part_question },
-	{ "read", 3, part_read },
-	{ "fill", 3, part_fill },
-	{ "load", 2, part_load },
+	{ "question", 5, part_question }, { "copy", 4, part_copy }, { "read", 3, part_read },
+	{ "fill", 3, part_fill },         { "load", 2, part_load },
 };
 
 static int run_part_named(int n_words, char **words, struct err *err)

@@ -7,12 +7,12 @@
 #include "bench/crew.h"
 #include "bench/disk.h"
 #include "bench/document.h"
+#include "bench/process.h"
 #include "model/context.h"
 #include "model/sampler.h"
 #include "pipeline/prefix.h"
 
 #define STEP_TOKENS 512 /* as pipeline/reader.c */
-#define BUDGET_BYTES ((uint64_t)4 << 30) /* the default of kv.budget */
 #define CHECK_BITS 52 /* what a double holds without loss */
 
 struct asking {
@@ -22,6 +22,7 @@ struct asking {
 	struct kvstore *kv;
 	struct kvwriter *writer;
 	struct prefix prefix;
+	struct block_io io; /* of prefix */
 	struct document document;
 	struct context *context, *branch;
 };
@@ -29,11 +30,13 @@ struct asking {
 static int open_model(struct asking *asking, struct err *err)
 {
 	const struct engine_settings settings = { .dir = asking->question->model,
-		                                  .n_threads = asking->question->n_threads };
+		                                  .n_threads = asking->question->n_threads,
+		                                  .row_memory = asking->question->row_memory };
 	double start = crew_clock();
 	int r = engine_open(&settings, &asking->engine, err);
 
 	asking->answer->open_model = crew_clock() - start;
+	asking->answer->opened_bytes = (double)process_status_bytes("VmRSS");
 	return r < 0 ? r
 	             : document_init(&asking->document, engine_shape(asking->engine),
 	                             asking->question->n_tokens + QUESTION_TOKENS, err);
@@ -44,7 +47,7 @@ static int open_store(struct asking *asking, struct err *err)
 {
 	double start = crew_clock();
 	struct err replaced = { "" };
-	int r = kvstore_open(asking->question->kv, BUDGET_BYTES, &asking->kv, &replaced, err);
+	int r = kvstore_open(asking->question->kv, QUESTION_BUDGET_BYTES, &asking->kv, &replaced, err);
 
 	asking->answer->open_store = crew_clock() - start;
 	if (r == 0 && replaced.text[0] != '\0')
@@ -53,19 +56,19 @@ static int open_store(struct asking *asking, struct err *err)
 		r = kvwriter_new(asking->kv, KV_QUEUE_BYTES, &asking->writer, err);
 	if (r == 0)
 		prefix_init(&asking->prefix, asking->writer, engine_fingerprint(asking->engine));
+	asking->io = prefix_block_io(&asking->prefix);
 	return r;
 }
 
 static int restore(struct asking *asking, struct err *err)
 {
-	const struct block_io io = prefix_block_io(&asking->prefix);
 	double start = crew_clock();
 	size_t n = 0;
 	int r = context_new(asking->engine, &asking->context, err);
 
 	if (r == 0)
-		r = context_restore(asking->context, asking->document.tokens, asking->question->n_tokens, &io,
-		                    &n, err);
+		r = context_restore(asking->context, asking->document.tokens, asking->question->n_tokens,
+		                    &asking->io, &n, err);
 	asking->answer->restore = crew_clock() - start;
 	asking->answer->n_restored = (double)n;
 	return r;
@@ -73,9 +76,8 @@ static int restore(struct asking *asking, struct err *err)
 
 static int keep(struct asking *asking, size_t from, bool tail, struct err *err)
 {
-	const struct block_io io = prefix_block_io(&asking->prefix);
 	double start = crew_clock();
-	int r = context_save(asking->context, from, tail, &io, err);
+	int r = context_save(asking->context, from, tail, &asking->io, err);
 
 	if (r == 0 && tail)
 		kvwriter_end(asking->writer);
@@ -97,6 +99,7 @@ static int read_rest(struct asking *asking, struct err *err)
 		asking->answer->read += crew_clock() - start;
 		if (r == 0)
 			r = keep(asking, from, false, err);
+		context_drop_rows(asking->context, prefix_n_kept(&asking->prefix), &asking->io);
 	}
 	return r < 0 ? r : keep(asking, n / BLOCK_TOKENS * BLOCK_TOKENS, true, err);
 }
@@ -137,6 +140,7 @@ static int decode(struct asking *asking, struct err *err)
 	if (r == 0)
 		take_token(asking);
 	asking->answer->decode = crew_clock() - start;
+	asking->answer->most_bytes = (double)process_status_bytes("VmHWM");
 	return r;
 }
 

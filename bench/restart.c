@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "bench/copying.h"
 #include "bench/disk.h"
 #include "bench/question.h"
 #include "model/block_io.h"
@@ -10,7 +11,11 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define SHALLOW 16384
 #define DEEP 100000
+#define MILLION 1000000
+#define MILLION_ROW_MEMORY ((size_t)128 << 20)
+#define WORKING_BYTES ((double)(64 << 20))
 #define NOT_CLEARED (-ENOTSUP)
+#define MIB (1024.0 * 1024)
 
 /* A question, and the seconds of the process that asked it. */
 struct asked {
@@ -29,17 +34,24 @@ enum page_cache { WARM, COLD };
 
 static const char *const STATES[] = { [WARM] = "warm", [COLD] = "cold" };
 
-static struct asked ask(struct trials *trials, size_t n_tokens)
+/* row_memory 0: all rows are held in memory. */
+static struct asked ask_within(struct trials *trials, size_t n_tokens, size_t row_memory)
 {
 	struct asked asked = { .seconds = 0 };
-	char threads[16], tokens[24];
+	char threads[16], tokens[24], memory[24];
 	const char *const words[] = { TRIALS_PART, "question", trials->model, trials->kv,
-		                      threads,     tokens,     NULL };
+		                      threads,     tokens,     memory,        NULL };
 
 	snprintf(threads, sizeof(threads), "%u", trials->n_threads);
 	snprintf(tokens, sizeof(tokens), "%zu", n_tokens);
+	snprintf(memory, sizeof(memory), "%zu", row_memory);
 	trials_run(trials, words, &asked.answer, sizeof(asked.answer), &asked.seconds);
 	return asked;
+}
+
+static struct asked ask(struct trials *trials, size_t n_tokens)
+{
+	return ask_within(trials, n_tokens, 0);
 }
 
 /* The best of some first questions by what reading took, each with no store there; the last one's store stays. */
@@ -170,12 +182,14 @@ static void tell_restore(struct trials *trials, const struct asked *first, const
 	                                   .bar = { BAR_AT_LEAST, 0.5 } });
 }
 
-/* What the second question's process did, beside the same of the first one's. */
+/* What the second question's process did, beside the same of the first one's, if there was one. */
 static void tell_parts(struct trials *trials, size_t n_tokens, const struct asked *first,
                        const struct asked *second)
 {
-	const struct answer *a = &first->answer, *b = &second->answer;
-	double rest_a = first->seconds - a->open_model - a->open_store - a->restore - a->read - a->keep -
+	static const struct asked NONE = { .seconds = 0 };
+	const struct asked *before = first == NULL ? &NONE : first;
+	const struct answer *a = &before->answer, *b = &second->answer;
+	double rest_a = before->seconds - a->open_model - a->open_store - a->restore - a->read - a->keep -
 	                a->ask - a->decode;
 	double rest_b = second->seconds - b->open_model - b->open_store - b->restore - b->read - b->keep -
 	                b->ask - b->decode;
@@ -252,6 +266,88 @@ void restart_measure_shallow(struct trials *trials)
 		tell_kept(trials, &first);
 }
 
+/* The most that a context of n tokens may take: kv.memory, all indexer keys and their codes of half the size, which come
+ * on top, and what waits to be written and to be attended to. */
+static double stated_bytes(const struct trials *trials, size_t n_tokens, size_t row_memory)
+{
+	double key_bytes =
+		(double)(trials->block_bytes - trials->block_row_bytes) * ((double)n_tokens / BLOCK_TOKENS);
+
+	return (double)row_memory + 1.5 * key_bytes + WORKING_BYTES;
+}
+
+static void tell_paged(struct trials *trials, size_t n_tokens, size_t row_memory, const struct answer *paged,
+                       const struct answer *whole)
+{
+	double n_bytes = paged->most_bytes - paged->opened_bytes;
+
+	trials_tell(trials, (struct line){ .what = "decode, a tenth of the rows in memory",
+	                                   .depth = n_tokens,
+	                                   .n = ANSWER_TOKENS,
+	                                   .value = ANSWER_TOKENS / paged->decode,
+	                                   .unit = "tokens/s",
+	                                   .reference = ANSWER_TOKENS / whole->decode,
+	                                   .bar = { BAR_AT_LEAST, 0.5 } });
+	trials_tell(trials, (struct line){ .what = "resident, a tenth of the rows in memory",
+	                                   .depth = n_tokens,
+	                                   .n = row_memory,
+	                                   .value = n_bytes / MIB,
+	                                   .unit = "MiB",
+	                                   .reference = stated_bytes(trials, n_tokens, row_memory) / MIB,
+	                                   .bar = { BAR_AT_MOST, 1 } });
+}
+
+/* The same document, its rows read as they are wanted; the two take turns. */
+static void measure_paged(struct trials *trials, const struct asked *first)
+{
+	size_t row_memory = DEEP / BLOCK_TOKENS * trials->block_row_bytes / 10;
+	struct asked paged = { .seconds = 0 }, whole = { .seconds = 0 };
+
+	for (unsigned i = 0; i < trials->plan.n_trials && trials->r == 0; i++) {
+		struct asked asked = ask_within(trials, DEEP, row_memory);
+
+		check_same(trials, &first->answer, &asked.answer, DEEP);
+		if (i == 0 || asked.answer.decode < paged.answer.decode)
+			paged = asked;
+		asked = ask(trials, DEEP);
+		if (i == 0 || asked.answer.decode < whole.answer.decode)
+			whole = asked;
+	}
+	tell_paged(trials, DEEP, row_memory, &paged.answer, &whole.answer);
+}
+
+/* A million tokens: rows of the document that is there, under another one's names. */
+static void measure_million(struct trials *trials)
+{
+	char n_from[24], n_tokens[24];
+	const char *const words[] = {
+		TRIALS_PART, "copy", trials->model, trials->kv, n_from, n_tokens, NULL
+	};
+	struct copied copied = { .n_bytes = 0 };
+	struct asked asked;
+
+	snprintf(n_from, sizeof(n_from), "%d", DEEP);
+	snprintf(n_tokens, sizeof(n_tokens), "%d", MILLION);
+	trials_run(trials, words, &copied, sizeof(copied), NULL);
+	asked = ask_within(trials, MILLION, MILLION_ROW_MEMORY);
+	if (trials->r == 0 && asked.answer.n_restored != MILLION)
+		trials->r = err_set(&trials->err, -EBADMSG, "%.0f of a million tokens were restored",
+		                    asked.answer.n_restored);
+	trials_tell(trials, (struct line){ .what = "resident, a million tokens",
+	                                   .depth = MILLION,
+	                                   .n = MILLION_ROW_MEMORY,
+	                                   .value = asked.answer.most_bytes / MIB,
+	                                   .unit = "MiB",
+	                                   .reference = 1024,
+	                                   .bar = { BAR_AT_MOST, 1 } });
+	trials_tell(trials, (struct line){ .what = "question behind a million tokens",
+	                                   .depth = MILLION,
+	                                   .n = QUESTION_TOKENS + ANSWER_TOKENS,
+	                                   .value = asked.seconds,
+	                                   .unit = "s" });
+	tell_parts(trials, MILLION, NULL, &asked);
+}
+
 void restart_measure_deep(struct trials *trials)
 {
 	struct asked first = ask_first(trials, DEEP, 1);
@@ -261,4 +357,6 @@ void restart_measure_deep(struct trials *trials)
 		ask_again(trials, &first, DEEP, &again);
 	tell_question(trials, DEEP, &first, &again.fastest, (struct bar){ BAR_AT_MOST, 0.02 });
 	tell_kept(trials, &first);
+	measure_paged(trials, &first);
+	measure_million(trials);
 }

@@ -22,7 +22,7 @@ struct plan {
 struct trials {
 	struct plan plan;
 	const char *model; /* its folder */
-	size_t block_bytes; /* of the model's */
+	size_t block_bytes, block_row_bytes; /* of the model's blocks; of latents and rope keys in them */
 	unsigned n_threads;
 	char kv[PATH_MAX], plain[PATH_MAX]; /* the store, and a plain file of as many bytes */
 	struct report *report;
