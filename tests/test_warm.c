@@ -26,6 +26,7 @@
 #define QUESTION_TOKENS 20
 #define ANSWER_TOKENS 20
 #define N_TOKENS 1300 /* beyond a slab of codes, and no whole number of blocks */
+#define LONG 50000 /* tokens that are not read from the beginning once more */
 #define BUDGET ((uint64_t)4 << 30)
 
 /* A document and how it is read. */
@@ -234,11 +235,13 @@ static void read_all_ways(struct reading reading, const struct path *kv, const s
 	delete_blocks(kv, hole, hole + 1);
 	assert_int_equal(restored_by(&reading, "with a block gone", expected), hole * BLOCK_TOKENS);
 
-	unlink(kv->text);
-	reading.die_behind = 1;
-	assert_false(read_apart(&reading, &dead));
-	reading.die_behind = 0;
-	expect_same(&reading, "killed at the beginning", expected);
+	if (reading.n_tokens < LONG) {
+		unlink(kv->text);
+		reading.die_behind = 1;
+		assert_false(read_apart(&reading, &dead));
+		reading.die_behind = 0;
+		expect_same(&reading, "killed at the beginning", expected);
+	}
 	delete_blocks(kv, kept, n_blocks + 1); /* a tail has no whole number */
 	reading.die_behind = (kept + n_blocks) / 2 * BLOCK_TOKENS;
 	assert_false(read_apart(&reading, &dead));
