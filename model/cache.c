@@ -7,9 +7,10 @@
 
 #include "base/array.h"
 
-/* A piece's count lies in front of its bytes; both keep a cache line's alignment. */
+/* Lies in front of a piece's bytes; both keep a cache line's alignment. */
 struct piece_head {
-	_Alignas(64) _Atomic uint32_t n_holders;
+	_Alignas(64) void *memory; /* what free() takes */
+	_Atomic uint32_t n_holders;
 };
 
 static struct piece_head *head_of(uint8_t *piece)
@@ -17,20 +18,24 @@ static struct piece_head *head_of(uint8_t *piece)
 	return (struct piece_head *)(void *)(piece - sizeof(struct piece_head));
 }
 
+/* Zeroed, by calloc(), which does not touch what the kernel has zeroed already: that would be half of the time in which a
+ * block is restored into it. */
 static uint8_t *piece_new(size_t n_bytes)
 {
-	uint8_t *memory = array_alloc(1, n_bytes + sizeof(struct piece_head), 1);
+	const size_t align = _Alignof(struct piece_head);
+	uint8_t *memory = calloc(1, n_bytes + sizeof(struct piece_head) + align), *bytes;
 
 	if (memory == NULL)
 		return NULL;
-	atomic_init(&((struct piece_head *)(void *)memory)->n_holders, 1);
-	return memory + sizeof(struct piece_head);
+	bytes = memory + sizeof(struct piece_head) + align - (uintptr_t)memory % align;
+	*head_of(bytes) = (struct piece_head){ .memory = memory, .n_holders = 1 };
+	return bytes;
 }
 
 static void piece_release(uint8_t *piece)
 {
 	if (atomic_fetch_sub(&head_of(piece)->n_holders, 1) == 1)
-		free(head_of(piece));
+		free(head_of(piece)->memory);
 }
 
 /* Takes the piece over, also when it fails. */

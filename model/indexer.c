@@ -205,9 +205,9 @@ static float code_query(struct pass *pass, uint32_t layer, size_t row, struct co
 	                       shape->index_head_dim, &bounds);
 }
 
-static void score_codes_of_page(struct pass *pass, uint32_t layer, size_t page, size_t row,
-                                struct pass_scratch *scratch, const struct coded_query *query,
-                                struct topk *topk)
+/* Of the keys of a page, by their codes, into index_scores; returns how many the row sees. */
+static size_t score_codes(struct pass *pass, uint32_t layer, size_t page, size_t row,
+                          struct pass_scratch *scratch, const struct coded_query *query)
 {
 	size_t start = page * CACHE_PAGE_TOKENS, n = n_visible(&pass->rows[row], page);
 	struct index_codes codes = cache_index_codes(pass->rows[row].cache, layer, start / CODE_TOKENS);
@@ -215,7 +215,7 @@ static void score_codes_of_page(struct pass *pass, uint32_t layer, size_t page, 
 	start %= CODE_TOKENS;
 	pass->ops->score_codes(scratch->index_scores, query, codes.codes + start * query->width,
 	                       codes.scales + start, (n + PANEL - 1) / PANEL);
-	topk_push(topk, scratch->index_scores, n, (uint32_t)(page * CACHE_PAGE_TOKENS));
+	return n;
 }
 
 /* Rows [first, end) over a range of pages, by their codes; a row whose codes tell nothing counts as overflowed. */
@@ -232,11 +232,45 @@ static void scan_codes(struct pass *pass, uint32_t layer, size_t first, size_t e
 	}
 	for (size_t page = pages.first; page < pages.end; page++) {
 		for (size_t i = first; i < end; i++) {
-			if (reaches(pass, i, page) && !topk[i - first].overflowed)
-				score_codes_of_page(pass, layer, page, i, scratch, &scratch->coded[i - first],
-				                    &topk[i - first]);
+			size_t n;
+
+			if (!reaches(pass, i, page) || topk[i - first].overflowed)
+				continue;
+			n = score_codes(pass, layer, page, i, scratch, &scratch->coded[i - first]);
+			topk_push(&topk[i - first], scratch->index_scores, n,
+			          (uint32_t)(page * CACHE_PAGE_TOKENS));
 		}
 	}
+}
+
+/* Keys that codes left lie anywhere: a group of them is on its way while the group before it is scored. */
+static void ask_for_keys(const struct pass *pass, const struct cache *cache, uint32_t layer,
+                         const uint32_t *positions, size_t n)
+{
+	size_t key_bytes = pass->shape->index_head_dim * sizeof(uint16_t);
+
+	for (size_t i = 0; cache->n_absent_keys == 0 && i < n; i++) {
+		const uint8_t *key = cache_index_key(cache, layer, positions[i]);
+
+		for (size_t byte = 0; byte < key_bytes; byte += 64)
+			__builtin_prefetch(key + byte);
+	}
+}
+
+static size_t at_most_a_page(size_t n)
+{
+	return n < CACHE_PAGE_TOKENS ? n : CACHE_PAGE_TOKENS;
+}
+
+/* Push the exact scores of n positions, a page's at most. */
+static void score_exactly(struct pass *pass, uint32_t layer, size_t row, const uint32_t *positions, size_t n,
+                          struct pass_scratch *scratch)
+{
+	if (n == 0)
+		return;
+	pack_keys(pass, scratch, pass->rows[row].cache, layer, positions, n);
+	multiply_keys(pass, scratch, row, 1, n);
+	topk_push_at(&scratch->chosen, weigh_keys(pass, scratch, row, 0, n), n, positions);
 }
 
 /* The best of the positions that codes left, by their exact scores. */
@@ -248,12 +282,12 @@ static struct topk *choose_exactly(struct pass *pass, uint32_t layer, size_t row
 	size_t n = topk_finish(left, &positions), n_keys;
 
 	topk_start(&scratch->chosen, 0);
+	ask_for_keys(pass, cache, layer, positions, at_most_a_page(n));
 	for (size_t first = 0; first < n; first += n_keys) {
-		n_keys = n - first < CACHE_PAGE_TOKENS ? n - first : CACHE_PAGE_TOKENS;
-		pack_keys(pass, scratch, cache, layer, positions + first, n_keys);
-		multiply_keys(pass, scratch, row, 1, n_keys);
-		topk_push_at(&scratch->chosen, weigh_keys(pass, scratch, row, 0, n_keys), n_keys,
-		             positions + first);
+		n_keys = at_most_a_page(n - first);
+		ask_for_keys(pass, cache, layer, positions + first + n_keys,
+		             at_most_a_page(n - first - n_keys));
+		score_exactly(pass, layer, row, positions + first, n_keys, scratch);
 	}
 	return &scratch->chosen;
 }
@@ -261,6 +295,49 @@ static struct topk *choose_exactly(struct pass *pass, uint32_t layer, size_t row
 static struct page_range pages_of_row(const struct pass_row *row)
 {
 	return (struct page_range){ 0, row->pos / CACHE_PAGE_TOKENS + 1 };
+}
+
+/* Of a page's keys, those that codes, which are off by `off` at most, do not rule out; returns how many. */
+static size_t find_open(struct pass *pass, uint32_t layer, size_t page, size_t row, float off,
+                        struct pass_scratch *scratch, uint32_t open[CACHE_PAGE_TOKENS])
+{
+	float least = topk_floor(&scratch->chosen) - 2 * off;
+	size_t n_keys = score_codes(pass, layer, page, row, scratch, &scratch->coded[0]), n = 0;
+
+	for (size_t i = 0; i < n_keys; i++) {
+		open[n] = (uint32_t)(page * CACHE_PAGE_TOKENS + i);
+		n += scratch->index_scores[i] < least ? 0 : 1; /* NaN counts */
+	}
+	return n;
+}
+
+/* Where too many keys are alike for those that codes leave to be held: the best so far, by their exact scores, rule out
+ * more and more of the rest. Slower, and bounded whatever the keys are. */
+static void choose_in_steps(struct pass *pass, uint32_t layer, size_t row, float off,
+                            struct pass_scratch *scratch)
+{
+	uint32_t open[CACHE_PAGE_TOKENS];
+
+	topk_start(&scratch->chosen, 0);
+	for (size_t page = 0; page < pages_of_row(&pass->rows[row]).end; page++) {
+		size_t n = find_open(pass, layer, page, row, off, scratch, open);
+
+		score_exactly(pass, layer, row, open, n, scratch);
+	}
+}
+
+/* Of a row whose scan has overflowed. */
+static struct topk *choose_again(struct pass *pass, uint32_t layer, size_t row, struct topk *topk,
+                                 struct pass_scratch *scratch)
+{
+	float off = pass->scans_codes ? code_query(pass, layer, row, &scratch->coded[0]) : INFINITY;
+
+	if (!isfinite(2 * off)) {
+		scan_keys(pass, layer, row, row + 1, pages_of_row(&pass->rows[row]), scratch, topk);
+		return topk;
+	}
+	choose_in_steps(pass, layer, row, off, scratch);
+	return &scratch->chosen;
 }
 
 /* What the scan of all of a row's pages left in topk, to its selection. */
@@ -275,7 +352,7 @@ static void finish_row(struct pass *pass, uint32_t layer, size_t i, struct topk 
 	row->n_selected = row->pos + 1;
 	if (!row->all) {
 		if (topk->overflowed)
-			scan_keys(pass, layer, i, i + 1, pages_of_row(row), scratch, topk);
+			topk = choose_again(pass, layer, i, topk, scratch);
 		else if (pass->scans_codes)
 			topk = choose_exactly(pass, layer, i, topk, scratch);
 		row->n_selected = (uint32_t)topk_finish(topk, &positions);

@@ -212,6 +212,15 @@ void topk_merge(struct topk *topk, const struct topk *from)
 	topk_push_at(topk, from->held.scores, from->n, from->held.positions);
 }
 
+float topk_floor(const struct topk *topk)
+{
+	int32_t bits = topk->least ^ (topk->least >> 31 & 0x7fffffff); /* as score_key() has it */
+	float floor;
+
+	memcpy(&floor, &bits, sizeof(floor));
+	return floor == floor ? floor : -INFINITY;
+}
+
 size_t topk_finish(struct topk *topk, const uint32_t **ret)
 {
 	cut(topk);

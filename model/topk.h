@@ -39,6 +39,9 @@ void topk_push_at(struct topk *topk, const float *scores, size_t n, const uint32
 /* All that `from` holds, of the same slack, whose positions are behind those pushed before: the best of both together. */
 void topk_merge(struct topk *topk, const struct topk *from);
 
+/* A score below which none is taken in any more; rises, -INFINITY at first. */
+float topk_floor(const struct topk *topk);
+
 /* The chosen positions, rising; *ret is valid until the next start. Returns their count: without slack min(k, pushed). */
 size_t topk_finish(struct topk *topk, const uint32_t **ret);
 

@@ -15,6 +15,7 @@
 #include "tests/recording.h"
 
 #define N_TOKENS (CODE_TOKENS + 3 * CACHE_PAGE_TOKENS + 10)
+#define N_LONG 4700 /* more than a topk of the fixtures can hold */
 #define N_VALUES 96 /* the smallest vocabulary */
 
 /* A checkpoint and how it is computed. */
@@ -447,9 +448,7 @@ static void check_first_ones(const struct mode *mode, const uint32_t *tokens)
 	engine_close(engine);
 }
 
-/* More keys of equal scores than there is room for (see test_topk): what the codes left is dropped, and all keys are
- * scored. */
-static void of_equal_keys_beyond_all_room_the_first_are_chosen(void **state)
+static void of_equal_keys_the_first_are_chosen(void **state)
 {
 	float bias[WIDTH] = { 0 };
 	uint32_t tokens[N_TOKENS];
@@ -465,6 +464,51 @@ static void of_equal_keys_beyond_all_room_the_first_are_chosen(void **state)
 		mode.dir = copy_with_keys("v32-plain", 0, bias);
 		check_scans(&mode, tokens);
 		check_first_ones(&mode, tokens);
+		folder_remove(&mode.dir);
+	}
+}
+
+/* The logits of a long sequence, all of them. */
+static struct recording record_long(const struct mode *mode, bool plain_scan, const uint32_t *tokens)
+{
+	struct engine *engine = open_engine(mode, plain_scan);
+	struct recording ret = new_recording(engine, N_LONG);
+	struct context *context = NULL;
+	struct err err;
+
+	if (context_new(engine, &context, &err) < 0)
+		fail_msg("%s", err.text);
+	watch(context, &ret);
+	forward(context, tokens, N_LONG);
+	context_free(context);
+	engine_close(engine);
+	return ret;
+}
+
+/* More keys that codes cannot tell apart than there is room for (see topk.c): the best so far, by their exact scores,
+ * must rule out the rest. By one thread, and by several that share the pages of the last rows. */
+static void of_more_keys_alike_than_there_is_room_for_both_scans_choose_the_same(void **state)
+{
+	static const float WEIGHTS[] = { 0, 3e-4F };
+	static uint32_t tokens[N_LONG];
+	float bias[WIDTH] = { 0 };
+	uint64_t seed = 8;
+
+	(void)state;
+	for (size_t i = 0; i < N_LONG; i++)
+		tokens[i] = (uint32_t)(draw(&seed) % N_VALUES);
+	for (size_t k = ROPE; k < WIDTH; k++)
+		bias[k] = draw_float(&seed);
+	for (size_t i = 0; i < some(COUNT(WEIGHTS), 1); i++) {
+		struct mode mode = { copy_with_keys("v32-plain", WEIGHTS[i], bias), family(i),
+			             1 + (unsigned)i % 2, i == 0 ? 64 : 1000 };
+		struct recording plain = record_long(&mode, true, tokens);
+		struct recording coded = record_long(&mode, false, tokens);
+
+		assert_int_equal(coded.n, N_LONG);
+		assert_memory_equal(coded.logits, plain.logits, N_LONG * plain.n_vocab * sizeof(float));
+		free(plain.logits);
+		free(coded.logits);
 		folder_remove(&mode.dir);
 	}
 }
@@ -606,7 +650,8 @@ int main(void)
 		cmocka_unit_test(in_passes_and_by_threads_both_scans_choose_the_same),
 		cmocka_unit_test(of_branches_both_scans_choose_the_same),
 		cmocka_unit_test(of_a_restored_past_both_scans_choose_the_same),
-		cmocka_unit_test(of_equal_keys_beyond_all_room_the_first_are_chosen),
+		cmocka_unit_test(of_equal_keys_the_first_are_chosen),
+		cmocka_unit_test(of_more_keys_alike_than_there_is_room_for_both_scans_choose_the_same),
 		cmocka_unit_test(of_nearly_equal_keys_both_scans_choose_the_same),
 		cmocka_unit_test(of_keys_that_are_not_finite_both_scans_choose_the_same),
 		cmocka_unit_test(the_best_is_chosen_of_keys_whose_codes_are_off_in_both_directions),
