@@ -1,14 +1,15 @@
-"""Turns the corpus (JSON lines) into a tokenizer and token arrays.
+"""Turns the corpus (JSON lines) into a tokenizer and tasks.
 
-usage: prepare.py CORPUS_DIR OUT_DIR   (VOCAB in the environment: the size of the vocabulary, 12288)
+usage: prepare.py CORPUS_DIR OUT_DIR [FILE …]   (VOCAB in the environment: the size of the vocabulary, 12288)
 CORPUS_DIR holds text/*.jsonl {"text"}, pairs/*.jsonl {"doc", "summary", "title", "w" (weight), "query" (optional)} and
-qa/*.jsonl {"doc", "qas": [[question, answers], …]}, each plain or .xz. OUT_DIR gets tokenizer.json, pretrain.u16 (documents between BOS and EOS),
-heldout.u16 (60 texts that are not in it), none.npy and newline.npy (token ids that train.py needs) and
-tasks.pkl: [[kind, doc ids, [(task, prompt ids, answer ids), …], weight], …].
+qa/*.jsonl {"doc", "qas": [[question, answers], …]}, each plain or .xz. OUT_DIR gets tokenizer.json (unless it is there), none.npy and newline.npy
+(token ids that train.py needs), pretrain.u16 (documents between BOS and EOS), heldout.u16 (60 texts that are in nothing else) and
+tasks/NAME for each file (see tasks.py). With FILEs, of those files only, so that training can begin before all is prepared.
 """
-import collections, glob, json, lzma, multiprocessing, os, pickle, random, re, sys
+import collections, glob, json, lzma, math, multiprocessing, os, random, re, sys
 import numpy as np
 from tokenizers import Tokenizer, models, trainers, pre_tokenizers, decoders, Regex
+from tasks import save_shard
 
 SPECIAL = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>", "<｜User｜>", "<｜Assistant｜>"]
 BOS, EOS, PAD, USER, ASSISTANT = range(5)
@@ -78,11 +79,64 @@ DEFINED = re.compile(r"^(?:The |A |An )?([A-Za-z][\w\-]*(?: [\w\-]+){0,4}) (is|a
 PRONOUN = {"it", "this", "there", "he", "they", "that", "which", "she", "we", "what", "these", "those", "here", "following", "result", "example", "value"}
 
 
+SUBJECT = re.compile(r"^((?:The )?[A-Z][\w\-]*(?: (?:(?:of|the|and|de) )?[A-Z][\w\-]*){0,4}) (?=(?:is|was|are|were|has|had|can|will) |[a-z]{3,}ed )")
+VERBS = {"is", "are", "was", "were", "has", "had", "have", "can", "could", "will", "would", "may", "must", "should"}
+FOLLOWS = VERBS | {"in", "on", "at", "from", "to", "by", "of", "for", "with", "and", "or", "as", "that", "who", "which", "when", "while", "because", "but", "after", "before"}
+BEFORE = {"in", "on", "at", "from", "to", "by", "of", "for", "with", "near", "since", "during", "until", "about", "around", "between"}
+
+
+def ask(s, span, rng):
+    """-> a question that `span` (a match in the sentence s) answers, or None: what stands around it, behind the fitting question word."""
+    x = span.group()
+    after = s[span.end():].split(" ", 2)
+    if after[0] == "" and len(after) > 1 and after[1].strip(".,;") not in FOLLOWS or after[0][:1] not in ("", ".", ",", ";", ")"):
+        if not x[0].isdigit():
+            return None  # part of a longer name
+    left = re.split(r"[,;:()\u2014\"] ?", s[:span.start()])[-1].split()[-10:]
+    right = re.split(r"[,;:()\u2014\"]", s[span.end():])[0].rstrip(".!?").split()[:rng.randint(4, 10)]
+    if left and left[-1].lower() in ("the", "a", "an"):
+        left.pop()
+    last = left[-1].lower() if left else ""
+    if len(x) < 3 and not x[0].isdigit() or left and left[-1][0].isupper() and len(left) > 1:
+        return None
+    if re.fullmatch(r"1\d{3}|20\d\d", x):
+        what = rng.choice(["When", "When", "In what year", "What year"])
+    elif x[0].isdigit() and "percent" in x:
+        what = rng.choice(["What percentage", "How much"])
+    elif x[0].isdigit():
+        if not right or not right[0].isalpha():
+            return None
+        what = "How many " + right.pop(0)
+        left = left[:-1] if last in ("about", "around") else left
+        last = ""
+    elif last in ("in", "at", "near"):
+        what = "Where"
+    elif last == "by":
+        what = rng.choice(["By whom", "Who", "By what"])
+    else:
+        what = rng.choice(["What", "What", "Who", "Which"]) if " " in x else rng.choice(["What", "Who"])
+    if last in BEFORE:
+        left.pop()
+        if what in ("What", "Who", "Which") and last != "by":
+            what = last.capitalize() + (" whom" if what == "Who" else " what") if rng.random() < 0.3 else what
+            right = right + [last] if not what.lower().startswith(last) else right
+    if left and left[0] in ("The", "A", "An", "In", "It", "This", "These", "His", "Her", "Its", "Their", "He", "She", "They"):
+        left[0] = left[0].lower()
+    i = next((i for i, w in enumerate(left) if w in VERBS), None)
+    if i:  # the verb comes first
+        left = [left[i]] + left[:i] + left[i + 1:]
+    words = left + right
+    if not 4 <= len(words) <= 20 or sum(w[0].isalpha() for w in words) < 4:
+        return None
+    return what + " " + " ".join(words) + "?"
+
+
 def look_ups(text, rng, most=8):
-    """Questions that the text itself answers: what a thing is, and a blank in a part of a sentence. [(task, prompt, answer)]."""
+    """Questions that the text itself answers: what a thing is, a blank in a part of a sentence, and a question word in its place.
+    [(task, prompt, answer)]."""
     out, ss = [], sentences(text[:60000])
     rng.shuffle(ss)
-    for s in ss[:120]:
+    for s in ss[:8 * most + 60]:
         if len(out) >= most:
             break
         m = DEFINED.match(s)
@@ -92,14 +146,30 @@ def look_ups(text, rng, most=8):
                 subject = subject[0].lower() + subject[1:] if rng.random() < 0.5 else subject
             out.append(("define", PROMPTS["qa"] + f"What {m.group(2)} {subject}?", m.group(3)))
             continue
+        m = SUBJECT.match(s)
+        if m and m.group(1).split()[0].lower() not in PRONOUN and rng.random() < 0.5:
+            rest = re.split(r"[,;:()\u2014]", s[m.end():])[0].rstrip(".!?").split()
+            if 3 <= len(rest) <= 18:
+                out.append(("ask", PROMPTS["qa"] + rng.choice(["Who", "What", "Which"] if " " in m.group(1) else ["What", "Who"]) + " " + " ".join(rest) + "?", m.group(1)))
+                continue
         spans = [x for x in ENTITY.finditer(s) if s.count(x.group()) == 1 and len(x.group()) < 60]
-        if spans and rng.random() < 0.6:
-            x = rng.choice(spans)
+        if not spans:
+            continue
+        x = rng.choice(spans)
+        if rng.random() < 0.5:
+            q = ask(s, x, rng)
+            if q:
+                out.append(("ask", PROMPTS["qa"] + q, x.group()))
+        elif rng.random() < 0.8:
             left = " ".join(s[:x.start()].split(" ")[-rng.randint(4, 12):])
             right = " ".join(s[x.end():].split(" ")[:rng.randint(3, 10)])
             if len((left + right).split()) >= 8 and (left + right)[-1:] != ":":
                 out.append(("fill", PROMPTS["fill"] + left + "____" + right, x.group()))
     return out
+
+
+def how_many(text):
+    return min(24, 3 + len(text) // 1200)
 
 
 def enrich(pair):
@@ -108,7 +178,7 @@ def enrich(pair):
     rng = random.Random(len(pair["doc"]))
     pair["doc"] = pair["doc"].rstrip()
     key_sentences(pair)
-    pair["look"] = look_ups(pair["doc"], rng)
+    pair["look"] = look_ups(pair["doc"], rng, how_many(pair["doc"]))
     out = [pair]
     doc, w = pair["doc"], pair.get("w", 1)
     if len(doc) > 9000 and not pair.get("query"):
@@ -122,7 +192,7 @@ def enrich(pair):
         part = part.strip()
         if len(part) > 1500:
             win = key_sentences({"doc": part, "summary": pair["summary"], "title": "", "w": w, "window": True, "derived": True})
-            win["look"] = look_ups(part, rng)
+            win["look"] = look_ups(part, rng, how_many(part))
             out.append(win)
     if len(doc) > 3000 and not pair.get("query") and rng.random() < 0.4:
         ss = sentences(doc[:60000])
@@ -131,6 +201,42 @@ def enrich(pair):
         if len(ss) >= 6:
             ex = {"doc": "\n".join(ss), "summary": pair["summary"], "title": pair.get("title", ""), "w": w, "key": pair["key"], "look": [], "derived": True}
             out.append(ex)
+    return out
+
+
+def pieces(text):
+    """A text in parts of 2000 to 50000 characters, cut between paragraphs, with look-ups: {"doc", "look"}."""
+    rng, out, part = random.Random(len(text)), [], ""
+    most = int(math.exp(rng.uniform(math.log(2000), math.log(50000))))
+    for para in text.split("\n"):
+        part += para + "\n"
+        if len(part) > most:
+            out.append(part); part = ""
+            most = int(math.exp(rng.uniform(math.log(2000), math.log(50000))))
+    out = [p.strip() for p in out + [part]]
+    return [{"doc": p, "look": look_ups(p, rng, how_many(p))} for p in out if p]
+
+
+def look_at(passage):
+    return look_ups(passage, random.Random(len(passage)), min(12, 1 + len(passage) // 250))
+
+
+def alike(docs, most=8):
+    """-> of each document the numbers of up to `most` others that share the most rare words with it, the best first."""
+    words = [set(re.findall(r"[a-z0-9]{3,}", d.lower())) for d in docs]
+    where = collections.defaultdict(list)
+    for i, ws in enumerate(words):
+        for w in ws:
+            where[w].append(i)
+    out = []
+    for i, ws in enumerate(words):
+        score = collections.Counter()
+        for w in ws:
+            if 2 <= len(where[w]) <= 60:
+                for j in where[w]:
+                    score[j] += 1 / math.log(1 + len(where[w]))
+        del score[i]
+        out.append([j for j, _ in score.most_common(most + 4) if words[j] != ws][:most])
     return out
 
 
@@ -152,28 +258,9 @@ def encode(tok, texts, batch=2000):
             yield np.array(e.ids, dtype=np.uint16)
 
 
-def main(src, dst):
-    os.makedirs(dst, exist_ok=True)
-    rng = random.Random(0)
-    text = [d["text"] for d in lines(f"{src}/text/*.jsonl*")]
-    pairs = list(lines(f"{src}/pairs/*.jsonl*"))
-    qa = [{"doc": d["doc"], "question": q, "answers": a} for d in lines(f"{src}/qa/*.jsonl*") for q, a in d["qas"]]
-    with multiprocessing.Pool() as pool:
-        pairs = [x for part in pool.map(enrich, pairs, chunksize=200) for x in part]
-    print("with key sentences", sum(1 for p in pairs if p["key"]), "look-ups", sum(len(p["look"]) for p in pairs), flush=True)
-    print(len(text), "texts", sum(map(len, text)) / 1e6, "Mchar;", len(pairs), "pairs", sum(len(p["doc"]) for p in pairs) / 1e6, "Mchar;", len(qa), "qa", flush=True)
-    path = f"{dst}/tokenizer.json"
-    if not os.path.exists(path):
-        sample = [t[:20000] for t in rng.sample(text, min(len(text), 6000))]
-        sample += [p["doc"][:8000] for p in rng.sample(pairs, min(len(pairs), 12000))]
-        sample += [q["doc"] + " " + q["question"] for q in rng.sample(qa, min(len(qa), 20000))]
-        train_tokenizer(sample, int(os.environ.get("VOCAB", 12288))).save(path)
-    tok = Tokenizer.from_file(path)
-    print("tokenizer", tok.get_vocab_size(), flush=True)
-
-    for name, s in (("none", UNANSWERABLE), ("newline", "\n\n")):
-        np.save(f"{dst}/{name}.npy", np.array(tok.encode(s, add_special_tokens=False).ids, dtype=np.uint16))
-    tasks, docs, seen, at = [], [], {}, {}
+def pair_tasks(pairs):
+    """-> (documents, branches as text, weights, numbers of those that are made of others)."""
+    docs, branches, weight, at, derived = [], [], [], {}, set()
     for p in pairs:
         # a summary asked for by a question is a long answer
         br = [("long", PROMPTS["qa"] + p["query"], p["summary"])] if p.get("query") else \
@@ -184,38 +271,77 @@ def main(src, dst):
             br.append(("key", PROMPTS["key"], "\n".join(p["key"])))
         br += p["look"]
         if br and p["doc"] in at:  # asked again about the same document
-            t = tasks[at[p["doc"]]]
-            t[2] += br[:1] if p.get("query") else br
-            t[3] = min(4, t[3] + 0.2)
+            i = at[p["doc"]]
+            branches[i] += br[:1] if p.get("query") else br
+            weight[i] = min(4, weight[i] + 0.2)
         elif br:
-            at[p["doc"]] = len(tasks)
-            docs.append(p["doc"]); tasks.append(["pair", None, br, p.get("w", 1)])
-    for q in qa:
-        d = q["doc"].rstrip()
-        if d not in seen:
-            seen[d] = len(tasks)
-            docs.append(d); tasks.append(["qa", None, [], 1])
-        a = q["answers"][0] if q["answers"] else UNANSWERABLE
-        tasks[seen[d]][2].append(("qa" if q["answers"] else "none", PROMPTS["qa"] + q["question"].strip(), a))
-    flat = [s for t in tasks for b in t[2] for s in (b[1], b[2])]
-    it = encode(tok, flat)
-    for t in tasks:
-        t[2] = [(b[0], next(it), next(it)) for b in t[2]]
-    for t, ids in zip(tasks, encode(tok, docs)):
-        t[1] = ids
-    pickle.dump(tasks, open(f"{dst}/tasks.pkl", "wb"))
-    print("tasks", len(tasks), "doc tokens", sum(len(t[1]) for t in tasks) / 1e6, "M", flush=True)
+            at[p["doc"]] = len(docs)
+            if p.get("derived"):
+                derived.add(len(docs))
+            docs.append(p["doc"]); branches.append(br); weight.append(p.get("w", 1))
+    return docs, branches, weight, derived
+
+
+def qa_tasks(records, pool):
+    by = {}
+    for r in records:
+        by.setdefault(r["doc"].rstrip(), []).extend(r["qas"])
+    docs = list(by)
+    branches = [[("qa" if a else "none", PROMPTS["qa"] + q.strip(), a[0] if a else UNANSWERABLE) for q, a in by[d]] for d in docs]
+    for br, look in zip(branches, pool.map(look_at, docs, chunksize=200)):
+        br += look
+    return docs, branches, [1] * len(docs)
+
+
+def sample_texts(src, rng):
+    """Of each kind of text some, for the tokenizer."""
+    text, pairs, qa = (list(lines(f"{src}/{k}/*.jsonl*")) for k in ("text", "pairs", "qa"))
+    out = [d["text"][:20000] for d in rng.sample(text, min(len(text), 6000))]
+    out += [p["doc"][:8000] for p in rng.sample(pairs, min(len(pairs), 12000))]
+    return out + [" ".join([d["doc"]] + [q for q, _ in d["qas"]]) for d in rng.sample(qa, min(len(qa), 20000))]
+
+
+def held_out(text, rng):
+    """-> (60 texts, the others). A text with a line of the file HELD (in the environment) is among the 60, from there on, and comes first."""
+    heads = open(os.environ["HELD"], encoding="utf-8").read().splitlines() if "HELD" in os.environ else []
+    first = [t[t.index(h):] for h in heads for t in text if h in t]
+    text = [t for t in text if not any(h in t for h in heads)]
     rng.shuffle(text)
-    held, text = text[:60], text[60:]
-    np.concatenate([np.concatenate([[BOS], i, [EOS]]) for i in encode(tok, held)]).astype(np.uint16).tofile(f"{dst}/heldout.u16")
-    n = 0
-    with open(f"{dst}/pretrain.u16", "wb") as f:
-        for part in (text, list(dict.fromkeys(p["doc"] for p in pairs if not p.get("derived"))), list(seen)):
-            for ids in encode(tok, part):
-                a = np.concatenate([[BOS], ids, [EOS]]).astype(np.uint16)
-                a.tofile(f); n += len(a)
-    print("pretrain tokens", n / 1e6, "M", flush=True)
+    n = 60 - len(first)
+    return first + text[:n], text[n:]
+
+
+def main(src, dst, names):
+    os.makedirs(f"{dst}/tasks", exist_ok=True)
+    path = f"{dst}/tokenizer.json"
+    if not os.path.exists(path):
+        train_tokenizer(sample_texts(src, random.Random(0)), int(os.environ.get("VOCAB", 12288))).save(path)
+    tok = Tokenizer.from_file(path)
+    for name, s in (("none", UNANSWERABLE), ("newline", "\n\n")):
+        np.save(f"{dst}/{name}.npy", np.array(tok.encode(s, add_special_tokens=False).ids, dtype=np.uint16))
+    for f in names or sorted(glob.glob(f"{src}/*/*.jsonl*")):
+        kind, name = f.split("/")[-2], os.path.basename(f).split(".")[0]
+        near, derived = None, ()
+        with multiprocessing.Pool() as pool:
+            if kind == "qa":
+                docs, branches, weight = qa_tasks(lines(f), pool)
+                near = alike(docs)
+            elif kind == "pairs":
+                docs, branches, weight, derived = pair_tasks(x for part in pool.imap(enrich, lines(f), chunksize=100) for x in part)
+            else:
+                held, rest = held_out([d["text"] for d in lines(f)], random.Random(0))
+                np.concatenate([np.concatenate([[BOS], i, [EOS]]) for i in encode(tok, held)]).astype(np.uint16).tofile(f"{dst}/heldout.u16")
+                parts = [x for p in pool.imap(pieces, rest, chunksize=20) for x in p]
+                docs, branches, weight = [x["doc"] for x in parts], [x["look"] for x in parts], [1] * len(parts)
+        flat = encode(tok, [s for br in branches for b in br for s in b[1:]], 20000)
+        ids = list(encode(tok, docs))
+        with open(f"{dst}/pretrain.u16", "ab") as out:
+            for x in (x for i, x in enumerate(ids) if i not in derived):
+                np.concatenate([[BOS], x, [EOS]]).astype(np.uint16).tofile(out)
+        counts = collections.Counter(b[0] for br in branches for b in br)
+        save_shard(f"{dst}/tasks/{kind}-{name}", ids, [[(b[0], next(flat), next(flat)) for b in br] for br in branches], weight, near)
+        print(name, len(docs), "documents,", sum(map(len, ids)) / 1e6, "M tokens,", dict(counts), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

@@ -1,20 +1,19 @@
-"""Trains the model of dsa_model.py in four stages, each bounded by minutes of wall clock.
+"""Trains the model of dsa_model.py in stages, each bounded by minutes of wall clock.
 
 usage: torchrun --nproc-per-node N train.py DATA_DIR RUN_DIR --stage pretrain|tasks|warm|sparse --minutes M [--length L] …
-  pretrain  dense attention, plain text, length 2048
-  tasks     dense attention, tasks, length 2048
-  warm      dense attention, tasks and text, length 8192; the indexers learn to imitate the dense attention
-  sparse    top-k attention, tasks and text, length 8192 to 32768; indexers go on learning on what they selected
-Each stage starts from RUN_DIR/last.pt where it exists.
+  pretrain  dense attention, plain text
+  tasks     dense attention, tasks
+  warm      dense attention, tasks; the indexers learn to imitate the dense attention
+  sparse    top-k attention, tasks; indexers go on learning on what they selected
+Each stage starts from RUN_DIR/last.pt where it exists, else from the safetensors file that --weights names, else from nothing.
 """
-import argparse, bisect, itertools, json, math, os, pickle, random, time
+import argparse, json, math, os, time
 import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from dsa_model import Config, Model, MoE, export, hf_config
-
-BOS, EOS, PAD, USER, ASSISTANT = range(5)
+from dsa_model import Config, Model, MoE, Tree, hf_config, load_hf, select
+from tasks import Loader
 
 
 class Muon:
@@ -66,132 +65,38 @@ class Muon:
         self.adam.zero_grad(set_to_none=True)
 
 
-class Tasks:
-    """Builds sequences of L tokens out of groups: a document and the branches (prompts with answers) that follow it.
-    A branch sees its document and itself only, at the positions right behind the document, as in use."""
+def check(dev):
+    """Turns on attention by blocks and the top-k kernel where they give here what the plain ways give."""
+    torch.manual_seed(0)
+    seg = torch.zeros(2, 1024, dtype=torch.long, device=dev); grp = torch.zeros_like(seg)
+    seg[:, 300:340], seg[:, 340:420], seg[1, 700:990] = 1, 2, 1
+    grp[:, 420:], grp[:, 990:] = 1, -1
+    q, k, v = (torch.randn(2, 8, 1024, 64, device=dev, dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
+    c = Config(index_topk=64)
+    iq, ik, iw = (torch.randn(*n, device=dev, dtype=torch.bfloat16) for n in ((2, 1024, 4, 64), (2, 1024, 64), (2, 1024, 4)))
 
-    def __init__(self, data, L, seed, text):
-        self.tasks, self.L, self.rng, self.text = data, L, random.Random(seed), text
-        self.pairs = [t for t in data if t[0] == "pair" and len(t[1]) > 150]
-        self.qa = [t for t in data if t[0] == "qa"]
-        self.by_len = sorted(self.pairs, key=lambda t: len(t[1]))
-        self.weight = list(itertools.accumulate(t[3] for t in self.by_len))
-
-    def plain(self, n):
-        i = self.rng.randrange(max(1, len(self.text) - n - 1))
-        return np.asarray(self.text[i:i + n])
-
-    def group(self, room):
-        """-> (doc ids, [(prompt, answer)])."""
-        r = self.rng
-        kind = r.random()
-        if room < 1200:  # a passage alone is all that fits
-            kind = 0.5
-        if kind < 0.40 and self.pairs:
-            lo = 0.0
-            if room > 6000 and r.random() < 0.5:
-                lo = self.weight[len(self.by_len) * 4 // 5]  # the longest fifth
-            t = self.by_len[bisect.bisect_left(self.weight, r.uniform(lo, self.weight[-1]))]
-            br = [(b[1], b[2]) for b in t[2]]
-            doc = t[1][:room - 700]
-            if len(doc) < len(t[1]):
-                br = [(b[1], b[2]) for b in t[2] if b[0] in ("summary", "title")]
-        elif kind < 0.62 and self.qa:
-            t = r.choice(self.qa)
-            doc = t[1][:room - 300]
-            br = [(b[1], b[2]) for b in (t[2] if len(doc) == len(t[1]) else [])]
-            br = r.sample(br, min(len(br), 6))
-        elif self.qa:
-            # several passages, scattered through other text
-            size = min(room - 900, int(math.exp(r.uniform(math.log(600), math.log(max(700, room - 900))))))
-            parts, br, n = [], [], 0
-            targets = [r.choice(self.qa) for _ in range(r.randint(1, 4))]
-            for t in targets:
-                if n + len(t[1]) < size:
-                    parts.append(t[1]); n += len(t[1])
-                    ask = [(b[1], b[2]) for b in t[2] if b[0] == "qa"]
-                    br += r.sample(ask, min(len(ask), 3))
-            if r.random() < 0.4:
-                b = r.choice(r.choice(self.qa)[2])
-                br.append((b[1], self.none))
-            while n < size - 60:
-                if r.random() < 0.5:
-                    f = r.choice(self.qa)[1]
-                elif r.random() < 0.5:
-                    f = r.choice(self.pairs)[1][:r.randint(100, 800)]
-                else:
-                    f = self.plain(r.randint(80, 500))
-                f = f[:size - n]
-                parts.append(f); n += len(f)
-            r.shuffle(parts)
-            nl = self.newline
-            doc = np.concatenate([x for p in parts for x in (nl, p)][1:]) if parts else self.plain(200)
-        else:
-            doc, br = self.plain(room - 300), []
-        br = br[:10]
-        r.shuffle(br)
-        return doc, br
-
-    def sequence(self):
-        L = self.L
-        ids, tgt, pos, seg, grp = (np.zeros(L, np.int64) for _ in range(5))
-        tgt[:] = -100
-        grp[:] = -1
-        n = g = 0
-        while L - n > 400:
-            doc, br = self.group(L - n)
-            d = np.concatenate([[BOS, USER], doc])[:L - n]
-            e = n + len(d)
-            ids[n:e], pos[n:e], seg[n:e], grp[n:e] = d, np.arange(len(d)), 0, g
-            tgt[n:e - 1] = d[1:]
-            n = e
-            for k, (p, a) in enumerate(br, 1):
-                b = np.concatenate([p, [ASSISTANT], a[:400], [EOS]])
-                if n + len(b) > L:
-                    break
-                e = n + len(b)
-                ids[n:e], pos[n:e], seg[n:e], grp[n:e] = b, len(d) + np.arange(len(b)), k, g
-                tgt[n + len(p):e - 1] = b[len(p) + 1:]
-                n = e
-            g += 1
-        return ids, tgt, pos, seg, grp
-
-    def batch(self, B, device):
-        cols = [torch.from_numpy(np.stack(x)).to(device, non_blocking=True) for x in zip(*[self.sequence() for _ in range(B)])]
-        return cols
-
-
-def tree_mask(seg, grp):
-    """-> bool [B, 1, T, T]: causal, within the group, and only the document or the own branch."""
-    T = seg.shape[1]
-    m = (grp[:, :, None] == grp[:, None, :]) & ((seg[:, None, :] == 0) | (seg[:, :, None] == seg[:, None, :]))
-    m &= torch.ones(T, T, dtype=torch.bool, device=seg.device).tril()
-    m |= torch.eye(T, dtype=torch.bool, device=seg.device)
-    return m.unsqueeze(1)
-
-
-class Loader:
-    """Worker processes that make task batches ahead of the training loop."""
-
-    def __init__(self, data_dir, L, B, seed, workers):
-        import multiprocessing as mp
-        ctx = mp.get_context("fork")
-        self.q = ctx.Queue(maxsize=workers * 2)
-        text = np.memmap(f"{data_dir}/pretrain.u16", dtype=np.uint16, mode="r")
-        data = pickle.load(open(f"{data_dir}/tasks.pkl", "rb"))
-        none, newline = np.load(f"{data_dir}/none.npy"), np.load(f"{data_dir}/newline.npy")
-
-        def work(i):
-            t = Tasks(data, L, seed * 1000 + i, text)
-            t.none, t.newline = none, newline
-            while True:
-                self.q.put([np.stack(x) for x in zip(*[t.sequence() for _ in range(B)])])
-        self.procs = [ctx.Process(target=work, args=(i,), daemon=True) for i in range(workers)]
-        for p in self.procs:
-            p.start()
-
-    def next(self, device):
-        return [torch.from_numpy(x).to(device, non_blocking=True) for x in self.q.get()]
+    def outcome():
+        tree = Tree(seg, grp)
+        chosen = select(c, iq, ik, iw.float(), tree)
+        out = []
+        for x in (None, first):
+            o = tree.attention(q, k, v, x)
+            out += [o.detach().float()] + [g.float() for g in torch.autograd.grad((o.float() * v.detach().float().flip(2)).sum(), (q, k, v))]
+        return out, chosen
+    first = select(c, iq, ik, iw.float(), Tree(seg, grp))
+    want, chosen = outcome()
+    for name in ("kernel", "blocks"):
+        try:
+            setattr(Tree, name, True)
+            got, picked = outcome()
+            off = max(float((x - y).norm() / y.norm()) for x, y in zip(got, want))
+            other = float((picked != chosen).sum() / chosen.sum())
+            good = off < 0.02 and other < 0.002
+            print("check", name, f"{off:.4f} {other:.5f}", good, flush=True)
+        except Exception as e:
+            good = False
+            print("check", name, "failed:", repr(e)[:1500], flush=True)
+        setattr(Tree, name, good)
 
 
 def main():
@@ -199,6 +104,15 @@ def main():
     ap.add_argument("data"); ap.add_argument("run")
     ap.add_argument("--stage", required=True)
     ap.add_argument("--minutes", type=float, required=True)
+    ap.add_argument("--until", help="a file with the time (seconds since 1970) at which the stage ends, instead of --minutes; it may change")
+    ap.add_argument("--weights", help="model.safetensors to start from")
+    ap.add_argument("--sparse", type=float, default=0.0, help="share of the stage, at its end, that goes on as 'sparse'")
+    ap.add_argument("--sure", action="store_true", help="attention by blocks and the kernel without a check")
+    ap.add_argument("--long", type=float, default=0.5, help="share of the sequences that begin with a long document")
+    ap.add_argument("--answers", type=float, default=1.0, help="weight of the answers' loss")
+    ap.add_argument("--rows", type=int, default=256, help="query positions a sequence on which the indexers learn")
+    ap.add_argument("--keep", type=float, default=2.5, help="minutes between copies of the weights")
+    ap.add_argument("--plain", action="store_true", help="no attention by blocks, no kernel of our own")
     ap.add_argument("--length", type=int, default=2048)
     ap.add_argument("--batch", type=int, default=32, help="sequences a micro-step and GPU")
     ap.add_argument("--accum", type=int, default=1)
@@ -216,7 +130,7 @@ def main():
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     loader = None
     if a.stage != "pretrain":
-        loader = Loader(a.data, a.length, a.batch, a.seed * 100 + rank, a.workers)  # forks before CUDA starts
+        loader = Loader(a.data, a.length, a.batch, a.seed * 100 + rank, a.workers, a.long)  # forks before CUDA starts
     cuda = torch.cuda.is_available()
     dev = torch.device("cuda", rank) if cuda else torch.device("cpu")
     if cuda:
@@ -224,6 +138,13 @@ def main():
         torch.backends.cuda.matmul.allow_tf32 = True
     if world > 1:
         dist.init_process_group("nccl" if cuda else "gloo")
+    for name in ("recompile_limit", "cache_size_limit"):  # a compilation for each layer
+        if hasattr(torch, "_dynamo") and hasattr(torch._dynamo.config, name):
+            setattr(torch._dynamo.config, name, 64)
+    if a.sure:
+        Tree.kernel = Tree.blocks = True
+    elif cuda and loader and not a.plain:
+        check(dev)
     torch.manual_seed(a.seed)
     c = Config()
     if a.tiny:
@@ -234,6 +155,8 @@ def main():
     last = f"{a.run}/last.pt"
     if os.path.exists(last):
         model.load_state_dict(torch.load(last, map_location=dev))
+    elif a.weights:
+        load_hf(model, a.weights)
     model.recompute = a.recompute
     model.train()
     named = list(model.named_parameters())
@@ -241,28 +164,42 @@ def main():
     opt = Muon([p for n, p in named if not vec(n, p)], [p for n, p in named if vec(n, p)])
     moes = [m for m in model.modules() if isinstance(m, MoE)]
     if a.compile:
-        for i, l in enumerate(model.layers):
-            model.layers[i] = torch.compile(l)
+        for l in model.layers:
+            l.before, l.after = torch.compile(l.before), torch.compile(l.after)
     params = [p for _, p in named]
-    text = np.memmap(f"{a.data}/pretrain.u16", dtype=np.uint16, mode="r")
+    text = np.memmap(f"{a.data}/pretrain.u16", dtype=np.uint16, mode="r") if loader is None else None
     rng = np.random.default_rng(a.seed * 77 + rank)
     L, B = a.length, a.batch
 
-    def loss_of(h, tgt, chunk=8192):
-        h, tgt = h.reshape(-1, h.shape[-1]), tgt.reshape(-1)
-        tot, n = 0.0, (tgt >= 0).sum().clamp_min(1)
+    def loss_of(h, tgt, share, chunk=8192):
+        """-> the mean over all tokens, and the mean over the answers' (weighted by share)."""
+        h, tgt, share = h.reshape(-1, h.shape[-1]), tgt.reshape(-1), share.reshape(-1)
+
+        def f(x, y, w):
+            ce = F.cross_entropy(model.logits(x).float(), y, ignore_index=-100, reduction="none")
+            return torch.stack([ce.sum(), (ce * w).sum()])
+        tot = 0.0
         for i in range(0, h.shape[0], chunk):
-            f = lambda x, y: F.cross_entropy(model.logits(x).float(), y, ignore_index=-100, reduction="sum")
-            tot = tot + torch.utils.checkpoint.checkpoint(f, h[i:i + chunk], tgt[i:i + chunk], use_reentrant=False)
-        return tot / n
+            tot = tot + torch.utils.checkpoint.checkpoint(f, h[i:i + chunk], tgt[i:i + chunk], share[i:i + chunk], use_reentrant=False)
+        return tot[0] / (tgt >= 0).sum().clamp_min(1), tot[1] / share.sum().clamp_min(1e-6)
+
+    def save():
+        sd = {k.replace("_orig_mod.", ""): v for k, v in model.state_dict().items()}
+        torch.save(sd, last + ".tmp"); os.replace(last + ".tmp", last)
+        json.dump(hf_config(c), open(f"{a.run}/config.json", "w"), indent=1)
 
     t0 = time.time()
     if world > 1:
         t = torch.tensor([t0], dtype=torch.float64, device=dev); dist.broadcast(t, 0); t0 = t.item()
-    step, ema, seen, logt = 0, None, 0, t0
+    step, seen, kept, end = 0, 0, time.time(), t0 + a.minutes * 60
     log = open(f"{a.run}/{a.stage}-{L}.log", "a") if rank == 0 else None
     while True:
-        frac = torch.tensor([(time.time() - t0) / (a.minutes * 60)], device=dev)
+        if a.until and rank == 0 and step % 10 == 0:
+            try:
+                end = float(open(a.until).read())
+            except (OSError, ValueError):
+                pass
+        frac = torch.tensor([(time.time() - t0) / max(1.0, end - t0)], device=dev)
         if world > 1:
             dist.broadcast(frac, 0)
         frac = frac.item()
@@ -270,6 +207,7 @@ def main():
             break
         f = min(1, (step + 1) / a.warmup) * (1 if frac < 1 - a.cool else a.final + (1 - a.final) * (1 - frac) / a.cool)
         lm, al, il = 0.0, 0.0, 0.0
+        mode = "sparse" if frac >= 1 - a.sparse else {"tasks": "dense"}.get(a.stage, a.stage)
         for _ in range(a.accum):
             if loader is None:
                 idx = rng.integers(0, len(text) - L - 1, B)
@@ -277,23 +215,23 @@ def main():
                 ids, tgt = w[:, :-1], w[:, 1:].contiguous()
                 pos = torch.arange(L, device=dev).expand(B, L)
                 h, _ = model.hidden(ids, pos)
-                loss = loss_of(h, tgt)
+                loss, _ = loss_of(h, tgt, torch.zeros(tgt.shape, device=dev))
                 (loss / a.accum).backward()
                 lm += loss.item() / a.accum if step % 10 == 0 else 0
             else:
-                ids, tgt, pos, seg, grp = loader.next(dev)
-                mask = tree_mask(seg, grp)
-                rows = torch.from_numpy(np.sort(rng.choice(L, 256, replace=False))).to(dev)
-                h, iloss = model.hidden(ids, pos, mask, "dense" if a.stage == "tasks" else a.stage, rows)
+                ids, tgt, pos, seg, grp, share = loader.next(dev)
+                # half of the positions that the indexers learn on are in branches
+                inside = (seg > 0).float()
+                p = inside / inside.sum(1, keepdim=True).clamp_min(1) + 1 / L
+                rows = torch.multinomial(p, a.rows)
+                h, iloss = model.hidden(ids, pos, Tree(seg, grp), mode, rows)
                 # all tokens together, and the answers once more by themselves
-                ans = torch.where(seg > 0, tgt, torch.full_like(tgt, -100))
-                aloss = loss_of(h, ans)
-                loss = loss_of(h, tgt) + aloss
-                ((loss + iloss) / a.accum).backward()
+                loss, aloss = loss_of(h, tgt, share)
+                ((loss + a.answers * aloss + iloss) / a.accum).backward()
                 if step % 10 == 0:
-                    lm += (loss - aloss).item() / a.accum
+                    lm += loss.item() / a.accum
                     al += aloss.item() / a.accum
-                    il += float(iloss) / a.accum
+                    il += float(iloss.detach()) / a.accum
         if world > 1:
             gs = [p.grad for p in params if p.grad is not None]
             flat = torch._utils._flatten_dense_tensors(gs)
@@ -302,8 +240,9 @@ def main():
                 g.copy_(n)
             for m in moes:
                 dist.all_reduce(m.load)
-        gn = torch.nn.utils.clip_grad_norm_([p for p in params if p.grad is not None], 1.0)
-        opt.step(a.lr * f, a.adam * f)
+        gn = float(torch.nn.utils.clip_grad_norm_([p for p in params if p.grad is not None], 1.0))
+        if math.isfinite(gn):
+            opt.step(a.lr * f, a.adam * f)
         opt.zero()
         with torch.no_grad():
             for m in moes:
@@ -313,12 +252,13 @@ def main():
         seen += a.accum * B * L * world
         if rank == 0 and step % 10 == 1:
             now = time.time()
-            msg = f"{a.stage} {L} step {step} {frac*100:.1f}% loss {lm:.4f} answers {al:.4f} index {il:.4f} lr {a.lr*f:.5f} gn {float(gn):.2f} {seen/max(now-t0,1e-9)/1e3:.0f}k tok/s {seen/1e6:.0f}M"
+            msg = f"{mode} {L} step {step} {frac*100:.1f}% loss {lm:.4f} answers {al:.4f} index {il:.4f} lr {a.lr*f:.5f} gn {gn:.2f} {seen/max(now-t0,1e-9)/1e3:.0f}k tok/s {seen/1e6:.0f}M"
             print(msg, flush=True); log.write(msg + "\n"); log.flush()
+        if rank == 0 and time.time() - kept > a.keep * 60:
+            save()
+            kept = time.time()
     if rank == 0:
-        sd = {k.replace("_orig_mod.", ""): v for k, v in model.state_dict().items()}
-        torch.save(sd, last + ".tmp"); os.replace(last + ".tmp", last)
-        json.dump(hf_config(c), open(f"{a.run}/config.json", "w"), indent=1)
+        save()
         print("saved", flush=True)
     if loader:
         for p in loader.procs:
