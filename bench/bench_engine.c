@@ -93,17 +93,17 @@ static double cached_bytes_per_s(struct bench *bench, size_t n_bytes)
 	return (double)n_bytes / warm;
 }
 
-static void measure_bandwidth(struct bench *bench)
+static void measure_bandwidth(struct bench *bench, size_t depth)
 {
-	struct context *context = bench_context(bench, SHALLOW);
+	struct context *context = bench_context(bench, depth);
 	double peak = better_peak(bench, machine_stream, 0);
 	double seconds = bench_best(bench, context, &(struct reading){ SPARSE, N_DECODE, 1 }) / N_DECODE;
-	size_t n = cost_decode_bytes(bench->engine, SHALLOW);
+	size_t n = cost_decode_bytes(bench->engine, depth);
 
 	peak = n < machine_cache_bytes() ? cached_bytes_per_s(bench, n)
 	                                 : better_peak(bench, machine_stream, peak);
 	bench_tell(bench, (struct line){ .what = "decode bytes read",
-	                                 .depth = SHALLOW,
+	                                 .depth = depth,
 	                                 .n = n,
 	                                 .value = (double)n / seconds / 1e9,
 	                                 .unit = "GB/s",
@@ -295,7 +295,8 @@ static void measure_all(struct bench *bench)
 		read_document(bench);
 	depths_sample(bench, &samples);
 	depths_compare(bench, &samples);
-	measure_bandwidth(bench);
+	measure_bandwidth(bench, 0);
+	measure_bandwidth(bench, SHALLOW);
 	measure_scan(bench);
 	measure_branches(bench);
 	if (bench->plan.has_bars)

@@ -12,7 +12,7 @@
 #define SHALLOW 16384
 #define DEEP 100000
 #define MILLION 1000000
-#define MILLION_ROW_MEMORY ((size_t)128 << 20)
+#define MILLION_ROW_MEMORY ((size_t)32 << 20)
 #define WORKING_BYTES ((double)(64 << 20))
 #define NOT_CLEARED (-ENOTSUP)
 #define MIB (1024.0 * 1024)
