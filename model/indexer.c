@@ -72,12 +72,19 @@ void indexer_finish_row(struct pass *pass, const struct indexer_weights *indexer
 	}
 }
 
+/* Positions that codes left of a row. */
+struct left {
+	const uint32_t *positions;
+	size_t n;
+};
+
 /* A layer's selection, for the threads: each takes a block of rows over a part of their pages. Where a block's pages
  * are in several parts, the best of each are merged behind. */
 struct selection {
 	struct pass *pass;
 	uint32_t layer;
 	size_t n_blocks, n_parts;
+	struct left left[PASS_FEW_ROWS]; /* of few rows, whose exact scores are shared out as well */
 };
 
 /* Pages [first, end). */
@@ -262,15 +269,13 @@ static size_t at_most_a_page(size_t n)
 	return n < CACHE_PAGE_TOKENS ? n : CACHE_PAGE_TOKENS;
 }
 
-/* Push the exact scores of n positions, a page's at most. */
-static void score_exactly(struct pass *pass, uint32_t layer, size_t row, const uint32_t *positions, size_t n,
-                          struct pass_scratch *scratch)
+/* The exact scores of n positions, from 1 to a page's. */
+static const float *score_positions(struct pass *pass, uint32_t layer, size_t row, const uint32_t *positions,
+                                    size_t n, struct pass_scratch *scratch)
 {
-	if (n == 0)
-		return;
 	pack_keys(pass, scratch, pass->rows[row].cache, layer, positions, n);
 	multiply_keys(pass, scratch, row, 1, n);
-	topk_push_at(&scratch->chosen, weigh_keys(pass, scratch, row, 0, n), n, positions);
+	return weigh_keys(pass, scratch, row, 0, n);
 }
 
 /* The best of the positions that codes left, by their exact scores. */
@@ -287,7 +292,9 @@ static struct topk *choose_exactly(struct pass *pass, uint32_t layer, size_t row
 		n_keys = at_most_a_page(n - first);
 		ask_for_keys(pass, cache, layer, positions + first + n_keys,
 		             at_most_a_page(n - first - n_keys));
-		score_exactly(pass, layer, row, positions + first, n_keys, scratch);
+		topk_push_at(&scratch->chosen,
+		             score_positions(pass, layer, row, positions + first, n_keys, scratch), n_keys,
+		             positions + first);
 	}
 	return &scratch->chosen;
 }
@@ -322,7 +329,9 @@ static void choose_in_steps(struct pass *pass, uint32_t layer, size_t row, float
 	for (size_t page = 0; page < pages_of_row(&pass->rows[row]).end; page++) {
 		size_t n = find_open(pass, layer, page, row, off, scratch, open);
 
-		score_exactly(pass, layer, row, open, n, scratch);
+		if (n > 0)
+			topk_push_at(&scratch->chosen, score_positions(pass, layer, row, open, n, scratch), n,
+			             open);
 	}
 }
 
@@ -340,9 +349,8 @@ static struct topk *choose_again(struct pass *pass, uint32_t layer, size_t row, 
 	return &scratch->chosen;
 }
 
-/* What the scan of all of a row's pages left in topk, to its selection. */
-static void finish_row(struct pass *pass, uint32_t layer, size_t i, struct topk *topk,
-                       struct pass_scratch *scratch)
+/* The best of a row, to its selection. */
+static void select_row(struct pass *pass, uint32_t layer, size_t i, struct topk *best)
 {
 	struct pass_row *row = &pass->rows[i];
 	uint32_t *selected = pass->selected + i * pass->shape->index_topk;
@@ -351,16 +359,25 @@ static void finish_row(struct pass *pass, uint32_t layer, size_t i, struct topk 
 	row->all = !needs_scores(pass, row);
 	row->n_selected = row->pos + 1;
 	if (!row->all) {
-		if (topk->overflowed)
-			topk = choose_again(pass, layer, i, topk, scratch);
-		else if (pass->scans_codes)
-			topk = choose_exactly(pass, layer, i, topk, scratch);
-		row->n_selected = (uint32_t)topk_finish(topk, &positions);
+		row->n_selected = (uint32_t)topk_finish(best, &positions);
 		memcpy(selected, positions, row->n_selected * sizeof(*selected));
 	}
 	if (row->observer->selected != NULL)
 		row->observer->selected(row->observer->user, layer, row->pos, row->all ? NULL : selected,
 		                        row->n_selected);
+}
+
+/* What the scan of all of a row's pages left in topk, to its selection. */
+static void finish_row(struct pass *pass, uint32_t layer, size_t i, struct topk *topk,
+                       struct pass_scratch *scratch)
+{
+	if (needs_scores(pass, &pass->rows[i])) {
+		if (topk->overflowed)
+			topk = choose_again(pass, layer, i, topk, scratch);
+		else if (pass->scans_codes)
+			topk = choose_exactly(pass, layer, i, topk, scratch);
+	}
+	select_row(pass, layer, i, topk);
 }
 
 static size_t n_pages_of_block(const struct pass *pass, size_t block)
@@ -424,6 +441,66 @@ static void merge_parts(void *user, size_t item, unsigned thread)
 	finish_row(pass, selection->layer, item, whole, &pass->scratch[thread]);
 }
 
+/* Few rows, once more: what codes left of each is scored exactly by all threads, and the best are chosen behind. */
+static void merge_few(void *user, size_t row, unsigned thread)
+{
+	struct selection *selection = user;
+	struct topk *whole = selection->pass->part_topk + row;
+	struct left *left = &selection->left[row];
+
+	(void)thread;
+	*left = (struct left){ 0 };
+	if (!needs_scores(selection->pass, &selection->pass->rows[row]))
+		return;
+	for (size_t part = 1; part < selection->n_parts; part++)
+		topk_merge(whole, whole + part * SELECT_ROWS);
+	if (!whole->overflowed)
+		left->n = topk_finish(whole, &left->positions);
+}
+
+static float *left_scores_of(const struct pass *pass, size_t row)
+{
+	return pass->left_scores + row * pass->part_topk[0].cap;
+}
+
+static void score_few(void *user, size_t item, unsigned thread)
+{
+	const struct selection *selection = user;
+	struct pass *pass = selection->pass;
+	size_t row = item / selection->n_parts, part = item % selection->n_parts;
+	const struct left *left = &selection->left[row];
+	size_t n_groups = (left->n + CACHE_PAGE_TOKENS - 1) / CACHE_PAGE_TOKENS;
+
+	for (size_t group = n_groups * part / selection->n_parts;
+	     group < n_groups * (part + 1) / selection->n_parts; group++) {
+		size_t first = group * CACHE_PAGE_TOKENS, n = at_most_a_page(left->n - first);
+
+		ask_for_keys(pass, pass->rows[row].cache, selection->layer, left->positions + first + n,
+		             at_most_a_page(left->n - first - n));
+		memcpy(left_scores_of(pass, row) + first,
+		       score_positions(pass, selection->layer, row, left->positions + first, n,
+		                       &pass->scratch[thread]),
+		       n * sizeof(float));
+	}
+}
+
+static void choose_few(void *user, size_t row, unsigned thread)
+{
+	const struct selection *selection = user;
+	struct pass *pass = selection->pass;
+	struct topk *best = &pass->scratch[thread].chosen;
+	struct topk *whole = pass->part_topk + row;
+
+	if (needs_scores(pass, &pass->rows[row]) && whole->overflowed) {
+		best = choose_again(pass, selection->layer, row, whole, &pass->scratch[thread]);
+	} else {
+		topk_start(best, 0);
+		topk_push_at(best, left_scores_of(pass, row), selection->left[row].n,
+		             selection->left[row].positions);
+	}
+	select_row(pass, selection->layer, row, best);
+}
+
 /* Few rows are not enough blocks for the threads: their pages are shared out as well, if they are many. */
 static size_t choose_n_parts(const struct pass *pass, size_t n_blocks)
 {
@@ -439,7 +516,9 @@ static size_t choose_n_parts(const struct pass *pass, size_t n_blocks)
 
 void indexer_select(struct pass *pass, uint32_t layer)
 {
-	struct selection selection = { pass, layer, (pass->n_rows + SELECT_ROWS - 1) / SELECT_ROWS, 1 };
+	struct selection selection = { .pass = pass,
+		                       .layer = layer,
+		                       .n_blocks = (pass->n_rows + SELECT_ROWS - 1) / SELECT_ROWS };
 
 	selection.n_parts = choose_n_parts(pass, selection.n_blocks);
 	if (selection.n_parts == 1) {
@@ -447,5 +526,11 @@ void indexer_select(struct pass *pass, uint32_t layer)
 		return;
 	}
 	pool_run(pass->pool, selection.n_blocks * selection.n_parts, scan_part, &selection);
-	pool_run(pass->pool, pass->n_rows, merge_parts, &selection);
+	if (!pass->scans_codes || pass->n_rows > PASS_FEW_ROWS) {
+		pool_run(pass->pool, pass->n_rows, merge_parts, &selection);
+		return;
+	}
+	pool_run(pass->pool, pass->n_rows, merge_few, &selection);
+	pool_run(pass->pool, pass->n_rows * selection.n_parts, score_few, &selection);
+	pool_run(pass->pool, pass->n_rows, choose_few, &selection);
 }

@@ -165,7 +165,10 @@ static int init_parts(struct pass *pass)
 		if (topk_init(&pass->part_topk[i], pass->shape->index_topk, pass->ops) < 0)
 			return -ENOMEM;
 	}
-	return 0;
+	if (n_part_topk(pass) == 0)
+		return 0;
+	pass->left_scores = array_new(float, PASS_FEW_ROWS, pass->part_topk[0].cap);
+	return pass->left_scores == NULL ? -ENOMEM : 0;
 }
 
 int pass_init(struct pass *pass, const struct pass_settings *settings)
@@ -212,6 +215,7 @@ void pass_done(struct pass *pass)
 	for (size_t i = 0; pass->part_topk != NULL && i < n_part_topk(pass); i++)
 		topk_done(&pass->part_topk[i]);
 	free(pass->part_topk);
+	free(pass->left_scores);
 	dense_free(pass->dense, pool_n_threads(pass->pool));
 	free(pass->scratch);
 	free(pass->rows);

@@ -87,6 +87,7 @@ struct pass {
 	struct dense *dense; /* of dense_reserve(), NULL before */
 	struct topk
 		*part_topk; /* [PASS_PARTS][SELECT_ROWS], where the threads share out the pages of few rows */
+	float *left_scores; /* [PASS_FEW_ROWS][the cap of a topk], exact ones of what codes left of these rows */
 };
 
 /* One matrix product among several that run side by side. */
