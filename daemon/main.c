@@ -93,7 +93,7 @@ static int see_ignored(void *user, const char *path, const struct stat *st, cons
 	struct folder *folder = user;
 	char output[PATH_MAX];
 	bool fits = find_output(folder, path, output);
-	struct document_file file = document_file_of(path, fits ? output : NULL, st);
+	struct document_file file = document_file_of(path, folder->config->path, fits ? output : NULL, st);
 	struct err err = { "" };
 	int r = docstore_ignore(pipeline_docstore(folder->daemon->pipeline), &file, reason, &err);
 
@@ -135,7 +135,7 @@ static int see_ready(void *user, const char *path, const struct stat *st)
 		return see_ignored(user, path, st, "the name is too long for its outputs");
 	if (!find_output(folder, path, output))
 		return see_ignored(user, path, st, "the path is too long for its outputs");
-	file = document_file_of(path, output, st);
+	file = document_file_of(path, folder->config->path, output, st);
 	return queue(folder, &file);
 }
 

@@ -130,7 +130,8 @@ static int add_file(struct reading_run *run, const char *path, int64_t *ret_id, 
 		free(resolved);
 		return r;
 	}
-	file = document_file_of(resolved, NULL, &st);
+	file = document_file_of(resolved, NULL, NULL, &st);
+	file.even_forgotten = true; /* who names it wants it read */
 	r = docstore_add(pipeline_docstore(run->pipeline), &file, ret_id, NULL, err);
 	free(resolved);
 	return r;
