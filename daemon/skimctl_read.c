@@ -77,7 +77,9 @@ static int set_stores(struct reading_run *run, const struct config *config,
 {
 	int r;
 
-	settings->store = (struct docstore_settings){ store, DOCSTORE_WRITE_WAIT, show_waiting, NULL };
+	settings->store = (struct docstore_settings){ .path = store,
+		                                      .mode = DOCSTORE_WRITE_WAIT,
+		                                      .waiting = show_waiting };
 	settings->kv_path = cache;
 	settings->kv_budget_bytes = config->kv.budget_bytes;
 	if (run->no_store) {

@@ -764,7 +764,9 @@ static void note_waiting(long holder, void *user)
 static int wait_for_the_lock(const char *path, int go, int said)
 {
 	struct wait wait = { .fd = said };
-	struct docstore_settings settings = { path, DOCSTORE_WRITE_WAIT, note_waiting, &wait };
+	struct docstore_settings settings = {
+		.path = path, .mode = DOCSTORE_WRITE_WAIT, .waiting = note_waiting, .user = &wait
+	};
 	struct docstore *store = NULL;
 	int64_t n = 0;
 	char byte;
