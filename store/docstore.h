@@ -63,7 +63,7 @@ struct document {
 	enum document_retry retry; /* of one that failed or was ignored */
 	char *retry_at; /* UTC; NULL: at no time by itself */
 	int64_t attempts; /* failures in a row that were to be tried again later */
-	int64_t crashes; /* ends of the process in the middle of its present content */
+	int64_t crashes; /* ends of the process in the middle of its present content, at the same place */
 	int64_t duplicate_of;
 	char *model, *fingerprint; /* of the results */
 	struct usage usage;
@@ -150,8 +150,9 @@ struct docstore_settings {
  * newer skimd, or for reading of an older one; -EINTR: a signal while waiting; -EACCES, -EIO. The lock lives until
  * every copy of its descriptor is closed, so a child that is forked and does not exec keeps it.
  * Opening for writing puts documents left in 'reading' back to 'queued'. Where the last writer ended without
- * docstore_close(), it counts a crash of each, and one that has crashed DOCUMENT_MAX_CRASHES times with its present
- * content is 'failed' instead, as RETRY_NEVER. What docstore_forget() left undone is finished, too. */
+ * docstore_close(), it counts a crash of each, and one that has crashed DOCUMENT_MAX_CRASHES times in its present
+ * content, without another chunk read in between, is 'failed' instead, as RETRY_NEVER. What docstore_forget() left
+ * undone is finished, too. */
 #define DOCUMENT_MAX_CRASHES 2
 int docstore_open(const struct docstore_settings *settings, struct docstore **ret, struct err *err);
 void docstore_close(struct docstore *store); /* NULL is allowed */

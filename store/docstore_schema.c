@@ -131,6 +131,7 @@ static const char VERSION_2[] =
 	"ALTER TABLE document ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE document ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE document ADD COLUMN crashed_in TEXT;"
+	"ALTER TABLE document ADD COLUMN crashed_chunks INTEGER;"
 	"ALTER TABLE document ADD COLUMN reread INTEGER NOT NULL DEFAULT 0 CHECK (reread IN (0, 1));"
 	"ALTER TABLE document ADD COLUMN tokens_done INTEGER;"
 	"ALTER TABLE document ADD COLUMN tokens_total INTEGER;"
@@ -204,7 +205,7 @@ const struct db_schema DOCSTORE_SCHEMA = {
 #define READ_TO_THE_END                                                                              \
 	NO_FAILURE                                                                                   \
 	", stage = NULL, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL, attempts = 0," \
-	" crashes = 0, crashed_in = NULL, reread = 0"
+	" crashes = 0, crashed_in = NULL, crashed_chunks = NULL, reread = 0"
 #define NO_FAILURE "error = NULL, retry = NULL, retry_at = NULL"
 
 /* A document that changed or went away while it was read does not become done or failed, but what it is. */
@@ -282,9 +283,15 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		     ", error = NULL, changed = 0 WHERE id = ?1",
 	[PUT_BACK_ALL] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", changed = 0"
 			 " WHERE state = 'reading'",
-	/* The crash is its old content's where the file changed while it was read. */
-	[COUNT_CRASHES] = "UPDATE document SET crashes = iif(changed, 0, crashes + 1),"
-			  " crashed_in = iif(changed, NULL, stage) WHERE state = 'reading'",
+	/* The crash is its old content's where the file changed while it was read. One that got further than at its last
+	 * crash has come past the place of that: a long document does not fail for two losses of power. */
+	[COUNT_CRASHES] =
+		"UPDATE document SET crashes = iif(changed, 0, iif(n_chunks > crashed_chunks, 1, crashes + "
+		"1)),"
+		" crashed_in = iif(changed, NULL, stage), crashed_chunks = n_chunks"
+		" FROM (SELECT d.id AS crashed, (SELECT count(*) FROM chunk WHERE document_id = d.id"
+		"  AND number >= 0) AS n_chunks FROM document AS d WHERE state = 'reading')"
+		" WHERE id = crashed",
 	[NEXT_CRASHED] = "SELECT id, stage FROM document WHERE state = 'reading' AND crashes >= ?1 LIMIT 1",
 	/* The content of one that ended before its text was out is not known by its sha256. */
 	[FIND_QUARANTINED] =
@@ -292,9 +299,9 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" AND state = 'failed' AND sha256 = (SELECT sha256 FROM document WHERE id = ?1)",
 	[GET_ATTEMPTS] = "SELECT attempts, state = 'reading' AND NOT changed FROM document WHERE id = ?1",
 	[GET_STATE] = "SELECT state FROM document WHERE id = ?1",
-	[FORGET_CRASHES] =
-		"UPDATE document SET crashes = 0, crashed_in = NULL WHERE crashes > 0 AND (id = ?1 OR"
-		" sha256 = (SELECT sha256 FROM document WHERE id = ?1))",
+	[FORGET_CRASHES] = "UPDATE document SET crashes = 0, crashed_in = NULL, crashed_chunks = NULL WHERE "
+			   "crashes > 0 AND (id = ?1 OR"
+			   " sha256 = (SELECT sha256 FROM document WHERE id = ?1))",
 	[QUEUE_AGAIN] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE ", attempts = 0"
 			" WHERE id = ?1",
 	[QUEUE_REREAD] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", error = NULL, reread = 1"
@@ -414,7 +421,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[FORGET_EVENTS] =
 		"UPDATE event SET message = 'of a document that was forgotten' WHERE document_id = ?1"
 		" OR EXISTS (SELECT 1 FROM document WHERE id = ?1 AND (instr(message, path) > 0"
-		"  OR instr(message,  || name || ) > 0 OR instr(message, output) > 0))",
+		"  OR instr(message, '''' || name || '''') > 0 OR instr(message, output) > 0))",
 	[FORGET_OUTPUTS] = "DELETE FROM output WHERE document_id = ?1",
 	[FORGET_FILE] = "INSERT OR REPLACE INTO forgotten SELECT device, inode, size, mtime_ns, ctime_ns "
 			"FROM document"
