@@ -263,13 +263,14 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			   " WHERE id = ?1",
 	[MARK_UNPUBLISHED] = "UPDATE document SET error = ?2 WHERE id = ?1 AND state = 'done'",
 	[FORGET_COPIES] = "UPDATE document SET duplicate_of = NULL WHERE duplicate_of = ?1",
-	/* ?1 now, ?2 later than anything is put off: the clock was set back since. Its place in the queue is by when it
-	 * failed. */
+	/* ?1 now, ?2 later than anything is put off: the clock was set back since. Only what has failed has a retry_at. Its
+	 * place in the queue is by when it failed. */
 	[QUEUE_DUE] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE
-		      " WHERE retry_at IS NOT NULL AND state = 'failed'"
-		      " AND (retry_at <= " SQL_TIME("?1") " OR retry_at > " SQL_TIME("?2") ")",
-	[NEXT_RETRY] = "SELECT CAST(strftime('%s', min(retry_at)) AS INTEGER), max(retry_at) > " SQL_TIME(
-		"?1") " FROM document WHERE retry_at IS NOT NULL AND state = 'failed'",
+		      " WHERE retry_at <= " SQL_TIME("?1") " OR retry_at > " SQL_TIME("?2"),
+	[NEXT_RETRY] =
+		"SELECT CAST(strftime('%s', (SELECT min(retry_at) FROM document WHERE retry_at IS NOT NULL))"
+		" AS INTEGER), (SELECT max(retry_at) FROM document WHERE retry_at IS NOT NULL) > " SQL_TIME(
+			"?1"),
 	/* One that was read before waits from its end on, so that a file which is always edited starves no other. */
 	[NEXT_QUEUED] = "SELECT first, folder FROM (SELECT folder, served, (SELECT id FROM document"
 			"  WHERE state = 'queued' AND document.folder = folder_turn.folder"
