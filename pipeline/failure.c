@@ -41,3 +41,9 @@ struct failure failure_of_reading(int r)
 {
 	return (struct failure){ DOCUMENT_FAILED, is_passing(r) ? RETRY_LATER : RETRY_NEVER };
 }
+
+/* Room, permission and folders come and go without the document; a foreign file in the way stays until somebody acts. */
+enum document_retry failure_of_writing(int r)
+{
+	return r == -EEXIST || r == -ENAMETOOLONG ? RETRY_NONE : RETRY_LATER;
+}

@@ -12,6 +12,9 @@ struct failure {
 /* Of a file that could not be taken in: open(2)'s errors and extract_file()'s. */
 struct failure failure_of_extraction(int r);
 
+/* Of outputs that could not be written. */
+enum document_retry failure_of_writing(int r);
+
 /* Of a text that the model could not read. */
 struct failure failure_of_reading(int r);
 

@@ -375,7 +375,7 @@ static const struct job_state *reduce(struct job *job)
 	return r < 0 ? stop(job, r) : &PUBLISH;
 }
 
-/* The results stand whatever becomes of the files: what could not be written is tried again at the next start. */
+/* The results stand whatever becomes of the files: what could not be written is tried again. */
 static const struct job_state *publish(struct job *job)
 {
 	struct err why = { "" };
@@ -384,7 +384,8 @@ static const struct job_state *publish(struct job *job)
 	if (r == 0)
 		return stop(job, docstore_published(job->store, job->id, job->err));
 	log_warning("'%s': %s", job->document.path, why.text);
-	return stop(job, docstore_unpublished(job->store, job->id, why.text, job->err));
+	return stop(job,
+	            docstore_unpublished(job->store, job->id, failure_of_writing(r), why.text, job->err));
 }
 
 static void job_done(struct job *job)

@@ -182,15 +182,6 @@ int docstore_published(struct docstore *store, int64_t id, struct err *err)
 	return docstore_change(store, MARK_PUBLISHED, id, err);
 }
 
-int docstore_unpublished(struct docstore *store, int64_t id, const char *why, struct err *err)
-{
-	struct txn txn = docstore_begin(store, err);
-
-	txn_run(&txn, MARK_UNPUBLISHED, db_int(id), db_text(why));
-	txn_run(&txn, PUT_EVENT, db_text("warning"), db_int(id), db_text(why));
-	return docstore_end(store, &txn);
-}
-
 static int end_with_document(struct docstore *store, struct txn *txn, struct document *document,
                              struct document *ret)
 {

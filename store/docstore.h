@@ -202,7 +202,7 @@ int docstore_progress(struct docstore *store, int64_t id, const struct document_
 int docstore_fail(struct docstore *store, int64_t id, enum document_state state, enum document_retry retry,
                   const char *error, struct err *err);
 
-/* One that has failed or was ignored is queued now, its attempts and crashes forgotten, and with them the crashes of
+/* One that has failed, was ignored or could not be written out is queued now, its attempts and crashes forgotten, and with them the crashes of
  * all that have the same content. -ENOENT; -EINVAL: in another state, with words that say what to do. */
 int docstore_retry(struct docstore *store, int64_t id, struct err *err);
 
@@ -239,9 +239,10 @@ int docstore_finish(struct docstore *store, int64_t id, const struct document *d
                     const struct passages *passages, size_t n_chunks, struct err *err);
 
 /* The outputs of a document that is done are written; or why not, which becomes its error and an event, while its
- * results stand. */
+ * results stand. retry as for docstore_fail(): it is queued again, where its parts are found read. */
 int docstore_published(struct docstore *store, int64_t id, struct err *err);
-int docstore_unpublished(struct docstore *store, int64_t id, const char *why, struct err *err);
+int docstore_unpublished(struct docstore *store, int64_t id, enum document_retry retry, const char *why,
+                         struct err *err);
 
 /* A document with this content and media type that is done by this model, other than id. -ENOENT: none. */
 int docstore_find_done(struct docstore *store, int64_t id, const char *sha256, const char *fingerprint,

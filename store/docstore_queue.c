@@ -177,7 +177,7 @@ static void put_off(struct failure *failure, int64_t id, int64_t n_before, int64
 	         (long long)id);
 }
 
-static void fail_document(struct txn *txn, int64_t id, struct failure *failure, int64_t now)
+static void count_attempt(struct txn *txn, int64_t id, struct failure *failure, int64_t now)
 {
 	sqlite3_stmt *row = txn_rows(txn, GET_ATTEMPTS, db_int(id));
 	int64_t n_before = row == NULL ? 0 : sqlite3_column_int64(row, 0);
@@ -185,6 +185,11 @@ static void fail_document(struct txn *txn, int64_t id, struct failure *failure, 
 	row_done(row);
 	if (failure->retry == RETRY_LATER)
 		put_off(failure, id, n_before, now);
+}
+
+static void fail_document(struct txn *txn, int64_t id, struct failure *failure, int64_t now)
+{
+	count_attempt(txn, id, failure, now);
 	txn_run(txn, MARK_FAILED, db_int(id), db_text(document_state_name(failure->state)),
 	        db_text(failure->reason), db_text(document_retry_name(failure->retry)), failure->retry_at,
 	        db_int(failure->n_attempts));
@@ -207,11 +212,25 @@ int docstore_fail(struct docstore *store, int64_t id, enum document_state state,
 	return docstore_end(store, &txn);
 }
 
-/* Fail unless the document is in this state or that one; words: what is to be done in another. */
-static void need_state(struct txn *txn, int64_t id, enum document_state this, enum document_state that,
-                       const char *words)
+int docstore_unpublished(struct docstore *store, int64_t id, enum document_retry retry, const char *why,
+                         struct err *err)
 {
-	sqlite3_stmt *row = txn_rows(txn, GET_STATE, db_int(id));
+	struct failure failure = { .state = DOCUMENT_DONE, .retry = retry, .retry_at = db_null() };
+	struct txn txn = docstore_begin(store, err);
+
+	snprintf(failure.reason, sizeof(failure.reason), "%s", why);
+	count_attempt(&txn, id, &failure, store->clock());
+	txn_run(&txn, MARK_UNPUBLISHED, db_int(id), db_text(failure.reason),
+	        db_text(document_retry_name(failure.retry)), failure.retry_at, db_int(failure.n_attempts));
+	txn_run(&txn, PUT_EVENT, db_text("warning"), db_int(id), db_text(failure.reason));
+	return docstore_end(store, &txn);
+}
+
+/* Fail unless statement finds the document in this state or that one; words: what is to be done in another. */
+static void need_state(struct txn *txn, int statement, int64_t id, enum document_state this,
+                       enum document_state that, const char *words)
+{
+	sqlite3_stmt *row = txn_rows(txn, statement, db_int(id));
 	char *state = row == NULL ? NULL : row_text(txn, row, 0);
 
 	row_done(row);
@@ -227,7 +246,7 @@ int docstore_retry(struct docstore *store, int64_t id, struct err *err)
 {
 	struct txn txn = docstore_begin(store, err);
 
-	need_state(&txn, id, DOCUMENT_FAILED, DOCUMENT_IGNORED,
+	need_state(&txn, GET_OUTCOME, id, DOCUMENT_FAILED, DOCUMENT_IGNORED,
 	           "only what failed or was ignored is tried again; what is done is read anew by 'reread'");
 	txn_run(&txn, FORGET_CRASHES, db_int(id));
 	txn_run(&txn, QUEUE_AGAIN, db_int(id));
@@ -238,7 +257,7 @@ int docstore_reread(struct docstore *store, int64_t id, struct err *err)
 {
 	struct txn txn = docstore_begin(store, err);
 
-	need_state(&txn, id, DOCUMENT_DONE, DOCUMENT_DONE,
+	need_state(&txn, GET_STATE, id, DOCUMENT_DONE, DOCUMENT_DONE,
 	           "only what is done is read anew; what failed is tried again by 'retry'");
 	txn_run(&txn, DISOWN_CHUNKS, db_int(id));
 	txn_run(&txn, QUEUE_REREAD, db_int(id));

@@ -202,9 +202,9 @@ const struct db_schema DOCSTORE_SCHEMA = {
 
 /* What a document shows of a reading in work, or of one that did not succeed. */
 #define NO_PROGRESS "stage = NULL, progress = 0, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL"
-#define READ_TO_THE_END                                                                              \
-	NO_FAILURE                                                                                   \
-	", stage = NULL, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL, attempts = 0," \
+#define READ_TO_THE_END                                                                \
+	NO_FAILURE                                                                     \
+	", stage = NULL, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL," \
 	" crashes = 0, crashed_in = NULL, crashed_chunks = NULL, reread = 0"
 #define NO_FAILURE "error = NULL, retry = NULL, retry_at = NULL"
 
@@ -259,11 +259,15 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"UPDATE document SET state = iif(changed, 'queued', 'gone'), changed = 0, stage = NULL,"
 		" tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL, retry = NULL, retry_at = NULL,"
 		" attempts = 0, crashes = 0 WHERE id = ?1",
-	[MARK_PUBLISHED] = "UPDATE document SET published = 1, error = iif(state = 'done', NULL, error)"
-			   " WHERE id = ?1",
-	[MARK_UNPUBLISHED] = "UPDATE document SET error = ?2 WHERE id = ?1 AND state = 'done'",
+	[MARK_PUBLISHED] =
+		"UPDATE document SET published = 1, attempts = 0, error = iif(state = 'done', NULL, error),"
+		" retry = iif(state = 'done', NULL, retry),"
+		" retry_at = iif(state = 'done', NULL, retry_at) WHERE id = ?1",
+	[MARK_UNPUBLISHED] = "UPDATE document SET error = ?2, retry = ?3, retry_at = " SQL_TIME(
+		"?4") ", attempts = ?5 WHERE id = ?1 AND state = 'done'",
 	[FORGET_COPIES] = "UPDATE document SET duplicate_of = NULL WHERE duplicate_of = ?1",
-	/* ?1 now, ?2 later than anything is put off: the clock was set back since. Only what has failed has a retry_at. Its
+	/* ?1 now, ?2 later than anything is put off: the clock was set back since. Only what has failed, or could not be
+	 * written out, has a retry_at. Its
 	 * place in the queue is by when it failed. */
 	[QUEUE_DUE] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE
 		      " WHERE retry_at <= " SQL_TIME("?1") " OR retry_at > " SQL_TIME("?2"),
@@ -299,6 +303,9 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"SELECT 1 FROM document AS other WHERE id <> ?1 AND crashes >= ?2 AND crashed_in <> 'extract'"
 		" AND state = 'failed' AND sha256 = (SELECT sha256 FROM document WHERE id = ?1)",
 	[GET_ATTEMPTS] = "SELECT attempts, state = 'reading' AND NOT changed FROM document WHERE id = ?1",
+	/* What is done and could not be written out has failed, too. */
+	[GET_OUTCOME] = "SELECT iif(state = 'done' AND NOT published AND error IS NOT NULL, 'failed', state)"
+			" FROM document WHERE id = ?1",
 	[GET_STATE] = "SELECT state FROM document WHERE id = ?1",
 	[FORGET_CRASHES] = "UPDATE document SET crashes = 0, crashed_in = NULL, crashed_chunks = NULL WHERE "
 			   "crashes > 0 AND (id = ?1 OR"

@@ -356,7 +356,7 @@ static void results_are_unpublished_until_their_outputs_are_written(void **state
 	struct document document;
 
 	read_document(f, id);
-	assert_int_equal(docstore_unpublished(f->store, id, "no space", NULL), 0);
+	assert_int_equal(docstore_unpublished(f->store, id, RETRY_NONE, "no space", NULL), 0);
 	assert_int_equal(docstore_get(f->store, id, &document, NULL), 0);
 	assert_false(document.published);
 	assert_string_equal(document.error, "no space");

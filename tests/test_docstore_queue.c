@@ -107,6 +107,7 @@ static void a_passing_failure_comes_back_when_it_is_due(void **state)
 	now_s = next;
 	assert_int_equal(take(f), id);
 	read_document(f, id, 'a', TEXT, "Floods");
+	assert_int_equal(docstore_published(f->store, id, NULL), 0);
 	document = get(f, id);
 	assert_int_equal(document.state, DOCUMENT_DONE);
 	assert_int_equal(document.attempts, 0);
@@ -138,6 +139,35 @@ static void a_passing_failure_that_does_not_pass_is_given_up(void **state)
 	assert_int_equal(take(f), id);
 	fail_document(f, id, RETRY_LATER, "no room");
 	assert_int_equal(query(f, "SELECT attempts FROM document"), 1);
+}
+
+static void outputs_that_cannot_be_written_are_tried_again_with_pauses(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add(f, INBOX, "/in/1"), next = 0;
+
+	take(f);
+	for (int i = 1; i <= 3; i++) {
+		read_document(f, id, 'a', TEXT, "Floods");
+		assert_int_equal(docstore_unpublished(f->store, id, RETRY_LATER, "no room", NULL), 0);
+		expect_state(f, id, DOCUMENT_DONE);
+		assert_int_equal(query(f, "SELECT attempts FROM document WHERE error = 'no room'"), i);
+		assert_int_equal(docstore_next_retry(f->store, &next, NULL), 0);
+		assert_int_equal(next, now_s + backoff_seconds(i, id));
+		assert_int_equal(take(f), 0);
+		now_s = next;
+		assert_int_equal(take(f), id);
+	}
+	read_document(f, id, 'a', TEXT, "Floods");
+	assert_int_equal(docstore_unpublished(f->store, id, RETRY_NONE, "in the way", NULL), 0);
+	assert_int_equal(docstore_next_retry(f->store, &next, NULL), -ENOENT);
+	assert_int_equal(docstore_retry(f->store, id, NULL), 0); /* somebody moved it away */
+	assert_int_equal(take(f), id);
+	read_document(f, id, 'a', TEXT, "Floods");
+	assert_int_equal(docstore_published(f->store, id, NULL), 0);
+	assert_int_equal(docstore_retry(f->store, id, NULL), -EINVAL);
+	assert_int_equal(query(f, "SELECT attempts = 0 AND error IS NULL AND retry IS NULL FROM document"),
+	                 1);
 }
 
 static void a_clock_that_jumps_neither_starves_nor_storms(void **state)
@@ -635,6 +665,7 @@ int main(void)
 		cmocka_unit_test(back_off_doubles_up_to_six_hours),
 		TEST(a_passing_failure_comes_back_when_it_is_due),
 		TEST(a_passing_failure_that_does_not_pass_is_given_up),
+		TEST(outputs_that_cannot_be_written_are_tried_again_with_pauses),
 		TEST(a_clock_that_jumps_neither_starves_nor_storms),
 		TEST(a_retry_that_is_due_waits_behind_what_waits_for_longer),
 		TEST(what_waits_for_other_content_does_not_come_back_for_a_chmod),
