@@ -165,7 +165,8 @@ void docstore_close(struct docstore *store); /* NULL is allowed */
 int docstore_add(struct docstore *store, const struct document_file *file, int64_t *ret_id, bool *ret_queued,
                  struct err *err);
 
-/* A file that will not be read until it changes, with the reason (state 'ignored'); its row is made or changed. */
+/* A file that will not be read until it changes, with the reason (state 'ignored'); its row is made or changed.
+ * A file that is as it was when it was forgotten gets none. */
 int docstore_ignore(struct docstore *store, const struct document_file *file, const char *reason,
                     struct err *err);
 
@@ -202,8 +203,9 @@ int docstore_progress(struct docstore *store, int64_t id, const struct document_
 int docstore_fail(struct docstore *store, int64_t id, enum document_state state, enum document_retry retry,
                   const char *error, struct err *err);
 
-/* One that has failed, was ignored or could not be written out is queued now, its attempts and crashes forgotten, and with them the crashes of
- * all that have the same content. -ENOENT; -EINVAL: in another state, with words that say what to do. */
+/* One that has failed, was ignored or could not be written out is queued now, its attempts and crashes forgotten, and
+ * with them the crashes of all that have the same content. -ENOENT; -EINVAL: in another state, with words that say what to
+ * do. */
 int docstore_retry(struct docstore *store, int64_t id, struct err *err);
 
 /* One that is done is queued, and its parts will be read anew: neither its chunks nor those of others nor a duplicate's

@@ -29,10 +29,16 @@ static bool has_row(struct txn *txn, sqlite3_stmt *row)
 	return txn->ret == 0 && row != NULL;
 }
 
-/* 0: the file is as it was when it was forgotten. */
+/* And is as it was then. */
+static bool was_forgotten(struct txn *txn, const struct document_file *file)
+{
+	return !file->even_forgotten && has_row(txn, txn_rows(txn, WAS_FORGOTTEN, FILE_VALUES(file)));
+}
+
+/* 0: it was forgotten. */
 static int64_t add_new(struct txn *txn, const struct document_file *file)
 {
-	if (!file->even_forgotten && has_row(txn, txn_rows(txn, WAS_FORGOTTEN, FILE_VALUES(file))))
+	if (was_forgotten(txn, file))
 		return 0;
 	txn_run(txn, NOT_FORGOTTEN, db_int(file->device), db_int(file->inode));
 	txn_run(txn, ADD_FOLDER, FILE_VALUES(file), db_text(file->folder));
@@ -78,10 +84,13 @@ int docstore_ignore(struct docstore *store, const struct document_file *file, co
                     struct err *err)
 {
 	struct txn txn = docstore_begin(store, err);
+	bool known = has_row(&txn, txn_rows(&txn, FIND_FILE, FILE_VALUES(file), db_text(file->folder)));
 
-	txn_run(&txn, ADD_FOLDER, FILE_VALUES(file), db_text(file->folder));
-	txn_run(&txn, IGNORE_FILE, FILE_VALUES(file), db_text(file->folder), db_text(name_of(file->path)),
-	        db_text(reason));
+	if (known || !was_forgotten(&txn, file)) {
+		txn_run(&txn, ADD_FOLDER, FILE_VALUES(file), db_text(file->folder));
+		txn_run(&txn, IGNORE_FILE, FILE_VALUES(file), db_text(file->folder),
+		        db_text(name_of(file->path)), db_text(reason));
+	}
 	return docstore_end(store, &txn);
 }
 
