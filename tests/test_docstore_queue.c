@@ -295,6 +295,16 @@ static void begin_to_read(struct fixture *f)
 	docstore_progress(f->store, id, &READ, NULL);
 }
 
+static void begin_to_extract(struct fixture *f)
+{
+	static const struct document_progress EXTRACT = { .stage = "extract", .eta_seconds = -1 };
+	int64_t id;
+
+	if (docstore_take(f->store, &id, NULL) < 0)
+		_exit(1);
+	docstore_progress(f->store, id, &EXTRACT, NULL);
+}
+
 static void two_crashes_in_the_same_content_are_enough(void **state)
 {
 	struct fixture *f = *state;
@@ -411,6 +421,25 @@ static void the_same_content_elsewhere_is_known_by_its_crashes(void **state)
 	assert_int_equal(docstore_start(f->store, twin, NULL), 0);
 	fail_document(f, twin, RETRY_NEVER, "a twin");
 	assert_int_equal(docstore_retry(f->store, twin, NULL), 0); /* of both */
+	assert_int_equal(docstore_is_quarantined(f->store, twin, &crashes, NULL), 0);
+	assert_false(crashes);
+}
+
+/* Which content it was is not known before its text is out: sha256 is of what the file had before. */
+static void a_crash_before_the_text_is_known_is_nobody_elses(void **state)
+{
+	struct fixture *f = *state;
+	struct document_file file = file_in(INBOX, "/in/1");
+	int64_t id = add_file(f, &file), twin = add(f, INBOX, "/in/2");
+	bool crashes = true;
+
+	read_document(f, take(f), 'a', TEXT, "Floods");
+	read_document(f, take(f), 'a', TEXT, "Floods");
+	file.size++;
+	add_file(f, &file);
+	crash_in(f, begin_to_extract);
+	crash_in(f, begin_to_extract);
+	expect_state(f, id, DOCUMENT_FAILED);
 	assert_int_equal(docstore_is_quarantined(f->store, twin, &crashes, NULL), 0);
 	assert_false(crashes);
 }
@@ -676,6 +705,7 @@ int main(void)
 		TEST(a_long_document_that_got_further_is_not_given_up),
 		TEST(a_crash_after_a_change_is_not_the_new_contents),
 		TEST(the_same_content_elsewhere_is_known_by_its_crashes),
+		TEST(a_crash_before_the_text_is_known_is_nobody_elses),
 		TEST(retry_queues_what_failed_or_was_ignored),
 		TEST(reread_finds_no_chunk_but_those_read_since),
 		TEST(a_question_is_kept_once),
