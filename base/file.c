@@ -140,18 +140,49 @@ bool file_is_temporary(const char *name)
 	       strlen(name) == strlen(TEMPORARY) + strlen("XXXXXX");
 }
 
-int file_replace(const char *path, const void *bytes, size_t n, unsigned mode, struct err *err)
+int file_make_temporary(const char *path, char *ret, int *ret_fd, struct err *err)
 {
-	char folder[PATH_MAX], temporary[2 * PATH_MAX];
-	int fd, r = folder_of(path, folder, err);
+	char folder[PATH_MAX];
+	int r = folder_of(path, folder, err);
 
 	if (r < 0)
 		return r;
-	snprintf(temporary, sizeof(temporary), "%s/" TEMPORARY "XXXXXX", folder);
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return err_set(err, -errno, "%s: cannot make a temporary file: %s", temporary,
-		               strerror(errno));
+	snprintf(ret, FILE_TEMPORARY_MAX, "%s/" TEMPORARY "XXXXXX", folder);
+	*ret_fd = mkostemp(ret, O_CLOEXEC);
+	if (*ret_fd < 0)
+		return err_set(err, -errno, "%s: cannot make a temporary file: %s", ret, strerror(errno));
+	return 0;
+}
+
+static int sync_name(const char *path, struct err *err)
+{
+	int r = file_sync_folder_of(path);
+
+	return r < 0 ? err_set(err, r, "%s: cannot sync its folder: %s", path, strerror(-r)) : 0;
+}
+
+/* A file system that cannot refuse by itself, such as NFS, has links: two names of one file, for a moment. */
+int file_rename_new(const char *from, const char *to, struct err *err)
+{
+	int r = 0;
+
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) < 0)
+		r = -errno;
+	if (r == -EINVAL || r == -ENOSYS) {
+		r = link(from, to) < 0 ? -errno : 0;
+		if (r == 0)
+			unlink(from);
+	}
+	return r < 0 ? err_set(err, r, "%s: cannot be written: %s", to, strerror(-r)) : sync_name(to, err);
+}
+
+int file_replace(const char *path, const void *bytes, size_t n, unsigned mode, struct err *err)
+{
+	char temporary[FILE_TEMPORARY_MAX];
+	int fd, r = file_make_temporary(path, temporary, &fd, err);
+
+	if (r < 0)
+		return r;
 	if ((r = write_all(fd, bytes, n)) == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
 		r = -errno;
 	if (close(fd) < 0 && r == 0)
@@ -162,6 +193,5 @@ int file_replace(const char *path, const void *bytes, size_t n, unsigned mode, s
 		unlink(temporary);
 		return err_set(err, r, "%s: cannot write: %s", path, strerror(-r));
 	}
-	r = file_sync_folder_of(path);
-	return r < 0 ? err_set(err, r, "%s: cannot sync its folder: %s", path, strerror(-r)) : 0;
+	return sync_name(path, err);
 }

@@ -23,7 +23,15 @@ int file_make_folder_of(const char *path, unsigned mode, struct err *err);
 /* fsync the folder that a file stands in: its name is there to stay. */
 int file_sync_folder_of(const char *path);
 
-/* Whether a name is of a temporary file that file_replace() may have left behind when it was killed. */
+/* Make an empty temporary file in the folder that path stands in. *ret_fd is the caller's, and so is the file: ret,
+ * room for FILE_TEMPORARY_MAX, is its name. */
+#define FILE_TEMPORARY_MAX (2 * 4096)
+int file_make_temporary(const char *path, char *ret, int *ret_fd, struct err *err);
+
+/* Rename a file, never over one that is there (-EEXIST), and fsync the folder. */
+int file_rename_new(const char *from, const char *to, struct err *err);
+
+/* Whether a name is of a temporary file that may have been left behind by a kill. */
 bool file_is_temporary(const char *name);
 
 /* Replace path by n bytes so that a crash leaves the old file or the new one, whole: a temporary file in the

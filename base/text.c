@@ -16,3 +16,40 @@ size_t text_control_length(const char *text)
 		return 1;
 	return first == 0xc2 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
 }
+
+size_t text_decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	const unsigned char first = bytes[0];
+	const size_t n_bytes = first < 0x80   ? 1
+	                       : first < 0xc2 ? 0
+	                       : first < 0xe0 ? 2
+	                       : first < 0xf0 ? 3
+	                       : first < 0xf5 ? 4
+	                                      : 0;
+	uint32_t character = n_bytes == 1 ? first : n_bytes == 0 ? 0 : first & (0x7fu >> n_bytes);
+
+	if (n_bytes == 0 || n_bytes > n)
+		return 0;
+	for (size_t i = 1; i < n_bytes; i++) {
+		if ((bytes[i] & 0xc0) != 0x80)
+			return 0;
+		character = character << 6 | (bytes[i] & 0x3f);
+	}
+	if (character < least[n_bytes] || (character >= 0xd800 && character <= 0xdfff) ||
+	    character > 0x10ffff)
+		return 0;
+	*ret = character;
+	return n_bytes;
+}
+
+bool text_is_utf8(const char *bytes, size_t n)
+{
+	uint32_t character;
+	size_t n_taken;
+
+	for (size_t i = 0; i < n; i += n_taken)
+		if ((n_taken = text_decode_utf8((const unsigned char *)bytes + i, n - i, &character)) == 0)
+			return false;
+	return true;
+}

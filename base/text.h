@@ -2,7 +2,9 @@
 #ifndef SKIMD_BASE_TEXT_H
 #define SKIMD_BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Put '?' for each control character: a file's name may hold any byte, and shall neither begin a line of its own
  * nor tell a terminal what to do. Bytes from 0x80 on stay. */
@@ -10,5 +12,10 @@ void text_printable(char *text);
 
 /* Bytes of the control character that text starts with, 0 if it starts with another. C1 controls have two in UTF-8. */
 size_t text_control_length(const char *text);
+
+/* Strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. Takes one character from bytes[0, n), n > 0.
+ * Returns the bytes taken; 0: there is no character here. */
+size_t text_decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret);
+bool text_is_utf8(const char *bytes, size_t n);
 
 #endif

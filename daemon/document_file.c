@@ -7,9 +7,11 @@ static int64_t nanoseconds(struct timespec time)
 	return (int64_t)time.tv_sec * (int64_t)NS_PER_S + time.tv_nsec;
 }
 
-struct document_file document_file_of(const char *path, const char *output, const struct stat *st)
+struct document_file document_file_of(const char *path, const char *folder, const char *output,
+                                      const struct stat *st)
 {
 	return (struct document_file){ .path = path,
+		                       .folder = folder,
 		                       .output = output,
 		                       .device = (int64_t)st->st_dev,
 		                       .inode = (int64_t)st->st_ino,

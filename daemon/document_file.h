@@ -6,7 +6,8 @@
 
 #include "store/docstore.h"
 
-/* path and output (NULL: none are written) are borrowed. */
-struct document_file document_file_of(const char *path, const char *output, const struct stat *st);
+/* path, folder (the watched one; NULL: none) and output (NULL: none are written) are borrowed. */
+struct document_file document_file_of(const char *path, const char *folder, const char *output,
+                                      const struct stat *st);
 
 #endif

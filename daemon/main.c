@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -27,6 +28,8 @@
 #define DEFAULT_CONFIG SYSCONFDIR "/skimd/skimd.yaml"
 #define ONCE_TICK_NS (200 * NS_PER_MS) /* between two looks whether --once is done */
 #define STUCK_NS (10 * NS_PER_MIN) /* a worker without a step for so long has stopped working */
+#define REST_S 60 /* until a store without room is tried again */
+#define RETRY_MOST_S 600 /* between two looks at what is due: the clock may be set, or the machine sleep */
 
 struct daemon;
 
@@ -47,6 +50,7 @@ struct daemon {
 	bool once;
 	struct loop_timer *once_timer;
 	struct loop_timer *watchdog_timer;
+	struct loop_timer *retry_timer;
 	uint64_t n_steps, moved_ns; /* the worker's, and when it was last seen to move */
 	int r; /* what ended the loop */
 };
@@ -93,7 +97,7 @@ static int see_ignored(void *user, const char *path, const struct stat *st, cons
 	struct folder *folder = user;
 	char output[PATH_MAX];
 	bool fits = find_output(folder, path, output);
-	struct document_file file = document_file_of(path, fits ? output : NULL, st);
+	struct document_file file = document_file_of(path, folder->config->path, fits ? output : NULL, st);
 	struct err err = { "" };
 	int r = docstore_ignore(pipeline_docstore(folder->daemon->pipeline), &file, reason, &err);
 
@@ -135,7 +139,7 @@ static int see_ready(void *user, const char *path, const struct stat *st)
 		return see_ignored(user, path, st, "the name is too long for its outputs");
 	if (!find_output(folder, path, output))
 		return see_ignored(user, path, st, "the path is too long for its outputs");
-	file = document_file_of(path, output, st);
+	file = document_file_of(path, folder->config->path, output, st);
 	return queue(folder, &file);
 }
 
@@ -194,6 +198,36 @@ static int mark_vanished(struct daemon *daemon, struct err *err)
 	return r;
 }
 
+/* While it works, the worker takes what is due by itself. */
+static void arm_retry(struct daemon *daemon, const struct worker_status *status)
+{
+	int64_t next, seconds = REST_S;
+
+	if (status->busy)
+		return;
+	if (!status->resting) {
+		if (docstore_next_retry(pipeline_docstore(daemon->pipeline), &next, NULL) < 0)
+			return;
+		seconds = next - (int64_t)time(NULL);
+	}
+	seconds = seconds < 1 ? 1 : seconds > RETRY_MOST_S ? RETRY_MOST_S : seconds;
+	loop_timer_start(daemon->retry_timer, (uint64_t)seconds * NS_PER_S, 0);
+}
+
+static void on_retry(void *user)
+{
+	struct daemon *daemon = user;
+
+	worker_wake(daemon->worker);
+}
+
+static void end(struct daemon *daemon, int r, const struct err *why)
+{
+	log_error("cannot go on: %s", why->text);
+	daemon->r = r;
+	loop_stop(daemon->loop);
+}
+
 static void send_status(struct daemon *daemon)
 {
 	struct worker_status status;
@@ -208,14 +242,14 @@ static void send_status(struct daemon *daemon)
 	else if (status.busy && status.name[0] != '\0')
 		notify_send(daemon->notify, "STATUS=reading '%s'; %lld more queued", status.name,
 		            (long long)n_queued);
+	else if (status.resting)
+		notify_send(daemon->notify, "STATUS=waiting for room: %s", status.err.text);
 	else
 		notify_send(daemon->notify, "STATUS=idle, %llu documents ended since the start",
 		            (unsigned long long)status.n_documents);
-	if (status.r < 0 && daemon->r == 0) {
-		log_error("cannot go on: %s", status.err.text);
-		daemon->r = status.r;
-		loop_stop(daemon->loop);
-	}
+	if (daemon->r == 0 && (status.r < 0 || (status.resting && daemon->once)))
+		end(daemon, status.r < 0 ? status.r : -ENOSPC, &status.err);
+	arm_retry(daemon, &status);
 }
 
 /* The worker's thread only wakes the loop; the loop looks. */
@@ -358,7 +392,8 @@ static int open_timers(struct daemon *daemon, struct err *err)
 	int r = 0;
 
 	daemon->moved_ns = loop_now_ns();
-	if (watchdog_ns > 0 &&
+	r = loop_add_timer(daemon->loop, on_retry, daemon, &daemon->retry_timer, err);
+	if (r == 0 && watchdog_ns > 0 &&
 	    (r = loop_add_timer(daemon->loop, on_watchdog, daemon, &daemon->watchdog_timer, err)) == 0)
 		loop_timer_start(daemon->watchdog_timer, 0, watchdog_ns / 2);
 	if (r == 0 && daemon->once &&

@@ -20,6 +20,12 @@ static const struct {
 	{ "list", skimctl_list, "documents and their states", SKIMCTL_LIST_USAGE },
 	{ "show", skimctl_show, "what was read of a document", SKIMCTL_SHOW_USAGE },
 	{ "wait", skimctl_wait, "until documents are done", SKIMCTL_WAIT_USAGE },
+	{ "retry", skimctl_retry, "read what failed or was ignored", SKIMCTL_RETRY_USAGE },
+	{ "reread", skimctl_reread, "read anew what is done", SKIMCTL_REREAD_USAGE },
+	{ "forget", skimctl_forget, "remove a document, its results and its outputs", SKIMCTL_FORGET_USAGE },
+	{ "search", skimctl_search, "places where words stand", SKIMCTL_SEARCH_USAGE },
+	{ "events", skimctl_events, "what went wrong", SKIMCTL_EVENTS_USAGE },
+	{ "backup", skimctl_backup, "copy the database into a new file", SKIMCTL_BACKUP_USAGE },
 	{ "cache", skimctl_cache, "what is kept of readings, and dropping it", SKIMCTL_CACHE_USAGE },
 	{ "model", skimctl_model, "info, verify, run, bench: a model by itself", SKIMCTL_MODEL_USAGE },
 };

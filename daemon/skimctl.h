@@ -21,6 +21,12 @@ enum skimctl_status {
 #define SKIMCTL_LIST_USAGE "skimctl list [--json] [-c FILE]"
 #define SKIMCTL_SHOW_USAGE "skimctl show [--json] [-c FILE] DOC"
 #define SKIMCTL_WAIT_USAGE "skimctl wait [--timeout SECONDS] [-c FILE] [DOC ...]"
+#define SKIMCTL_RETRY_USAGE "skimctl retry [--json] [-c FILE] DOC"
+#define SKIMCTL_REREAD_USAGE "skimctl reread [--json] [-c FILE] DOC"
+#define SKIMCTL_FORGET_USAGE "skimctl forget [--json] [-c FILE] DOC"
+#define SKIMCTL_SEARCH_USAGE "skimctl search [--json] [--limit N] [-c FILE] WORD ..."
+#define SKIMCTL_EVENTS_USAGE "skimctl events [--json] [--after ID] [--limit N] [-c FILE]"
+#define SKIMCTL_BACKUP_USAGE "skimctl backup [-c FILE] COPY"
 #define SKIMCTL_CACHE_USAGE "skimctl cache [--json] [--drop DOC | --clear] [-c FILE]"
 #define SKIMCTL_MODEL_USAGE                                                                                 \
 	"skimctl model info DIR\n"                                                                          \
@@ -34,6 +40,12 @@ int skimctl_read(int argc, char **argv);
 int skimctl_list(int argc, char **argv);
 int skimctl_show(int argc, char **argv);
 int skimctl_wait(int argc, char **argv);
+int skimctl_retry(int argc, char **argv);
+int skimctl_reread(int argc, char **argv);
+int skimctl_forget(int argc, char **argv);
+int skimctl_search(int argc, char **argv);
+int skimctl_events(int argc, char **argv);
+int skimctl_backup(int argc, char **argv);
 int skimctl_cache(int argc, char **argv);
 int skimctl_model(int argc, char **argv);
 
@@ -48,6 +60,10 @@ int skimctl_usage(const char *usage);
  * paths_user_store()'s. */
 int skimctl_find_store(const char *config_path, char *ret, struct err *err);
 int skimctl_find_cache(const char *config_path, char *ret, uint64_t *ret_budget_bytes, struct err *err);
+
+/* Remove the blocks of a document that no other needs from the kv.db that belongs to the store; 0 also where there is no
+ * kv.db. -EBUSY: another process has it. */
+int skimctl_drop_blocks(const char *config_path, int64_t id, struct err *err);
 
 /* One line on standard output; takes json over. -ENOMEM, also where json is NULL. */
 int skimctl_print_json(json_t *json);

@@ -161,6 +161,20 @@ static int clear(const struct request *request, uint64_t *ret_n, struct err *err
 	return r;
 }
 
+static bool is_there(const char *path)
+{
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+int skimctl_drop_blocks(const char *config_path, int64_t id, struct err *err)
+{
+	struct request request = { .config_path = config_path };
+	uint64_t n;
+	int r = skimctl_find_cache(config_path, request.path, &request.budget_bytes, err);
+
+	return r == 0 && is_there(request.path) ? drop(&request, id, &n, err) : r;
+}
+
 static int change(const struct request *request, struct err *err)
 {
 	uint64_t n = 0;
@@ -169,7 +183,7 @@ static int change(const struct request *request, struct err *err)
 
 	if (request->drop != NULL && (r = find_document(request, &id, err)) < 0)
 		return r;
-	if (access(request->path, F_OK) == 0 || errno != ENOENT)
+	if (is_there(request->path))
 		r = request->clear ? clear(request, &n, err) : drop(request, id, &n, err);
 	if (r < 0)
 		return r;

@@ -70,13 +70,16 @@ static json_t *bytes_or_null(const char *bytes)
 
 static json_t *document_json(const struct document *document)
 {
-	return json_pack("{s:I, s:o, s:o, s:s, s:s?, s:f, s:o, s:I, s:I, s:s?, s:s?}", "id",
-	                 (json_int_t)document->id, "name", json_of_bytes(document->name), "path",
+	return json_pack("{s:I, s:o, s:o, s:s, s:s?, s:f, s:o, s:o, s:s?, s:s?, s:I, s:I, s:I, s:s?, s:s?}",
+	                 "id", (json_int_t)document->id, "name", json_of_bytes(document->name), "path",
 	                 json_of_bytes(document->path), "state", document_state_name(document->state),
 	                 "stage", document->stage, "progress", document->progress, "error",
-	                 bytes_or_null(document->error), "bytes", (json_int_t)document->bytes, "tokens",
-	                 (json_int_t)document->tokens, "added_at", document->added_at, "finished_at",
-	                 document->finished_at);
+	                 bytes_or_null(document->error), "eta_seconds",
+	                 document->eta_seconds < 0 ? json_null() : json_integer(document->eta_seconds),
+	                 "retry", document_retry_name(document->retry), "retry_at", document->retry_at,
+	                 "attempts", (json_int_t)document->attempts, "bytes", (json_int_t)document->bytes,
+	                 "tokens", (json_int_t)document->tokens, "added_at", document->added_at,
+	                 "finished_at", document->finished_at);
 }
 
 static int print_line(const struct document *document)
@@ -88,6 +91,11 @@ static int print_line(const struct document *document)
 	           document_state_name(document->state), 100 * document->progress, document->name);
 	if (document->error != NULL)
 		buf_printf(&line, ": %s", document->error);
+	if (document->retry_at != NULL)
+		buf_printf(&line, " (tried again at %s)", document->retry_at);
+	if (document->eta_seconds >= 0)
+		buf_printf(&line, " (%" PRId64 ":%02d left)", document->eta_seconds / 60,
+		           (int)(document->eta_seconds % 60));
 	if ((r = buf_status(&line)) == 0) {
 		text_printable(line.data);
 		puts(line.data);

@@ -77,7 +77,9 @@ static int set_stores(struct reading_run *run, const struct config *config,
 {
 	int r;
 
-	settings->store = (struct docstore_settings){ store, DOCSTORE_WRITE_WAIT, show_waiting, NULL };
+	settings->store = (struct docstore_settings){ .path = store,
+		                                      .mode = DOCSTORE_WRITE_WAIT,
+		                                      .waiting = show_waiting };
 	settings->kv_path = cache;
 	settings->kv_budget_bytes = config->kv.budget_bytes;
 	if (run->no_store) {
@@ -130,7 +132,8 @@ static int add_file(struct reading_run *run, const char *path, int64_t *ret_id, 
 		free(resolved);
 		return r;
 	}
-	file = document_file_of(resolved, NULL, &st);
+	file = document_file_of(resolved, NULL, NULL, &st);
+	file.even_forgotten = true; /* who names it wants it read */
 	r = docstore_add(pipeline_docstore(run->pipeline), &file, ret_id, NULL, err);
 	free(resolved);
 	return r;

@@ -21,7 +21,8 @@ struct worker {
 	pthread_cond_t wake;
 	bool work_waiting, stop;
 	struct worker_status status;
-	uint64_t changed_ns; /* the worker thread's own */
+	uint64_t changed_ns; /* the worker thread's own, like the next */
+	int64_t left_reading; /* the document that the store could not put back when it failed; 0: none */
 };
 
 static void tell(struct worker *worker)
@@ -100,20 +101,63 @@ static int process(struct worker *worker, int64_t id, struct err *err)
 	return r;
 }
 
-/* Documents until none is queued. 0, or what stops the worker. */
-static int drain(struct worker *worker, struct err *err)
+/* Of the store itself: what a restart would not mend, and somebody who makes room does. */
+static bool passes(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT || r == -ENOMEM || r == -EBUSY;
+}
+
+static void set_resting(struct worker *worker, const struct err *why)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->status.resting = why != NULL;
+	if (why != NULL)
+		worker->status.err = *why;
+	pthread_mutex_unlock(&worker->lock);
+}
+
+static int put_back_left(struct worker *worker, struct err *err)
+{
+	int r = 0;
+
+	if (worker->left_reading != 0)
+		r = docstore_put_back(pipeline_docstore(worker->settings.pipeline), worker->left_reading,
+		                      err);
+	if (r == 0 || r == -ENOENT)
+		worker->left_reading = 0;
+	return r == -ENOENT ? 0 : r;
+}
+
+static int take_and_process(struct worker *worker, struct err *err)
 {
 	int64_t id;
-	int r;
+	int r = put_back_left(worker, err);
 
-	while (!worker->cancel) {
+	if (r == 0)
 		r = docstore_take(pipeline_docstore(worker->settings.pipeline), &id, err);
-		if (r == -ENOENT)
-			return 0;
-		if (r < 0 || (r = process(worker, id, err)) < 0)
-			return r;
-	}
-	return -ECANCELED;
+	if (r < 0)
+		return r;
+	r = process(worker, id, err);
+	if (passes(r))
+		worker->left_reading = id;
+	return r == -ENOENT ? -EIO : r;
+}
+
+/* Documents until none is queued, or the store needs a rest. 0, or what stops the worker. */
+static int drain(struct worker *worker, struct err *err)
+{
+	int r = 0;
+
+	set_resting(worker, NULL);
+	while (r == 0 && !worker->cancel)
+		r = take_and_process(worker, err);
+	if (r == 0)
+		return -ECANCELED;
+	if (!passes(r))
+		return r == -ENOENT ? 0 : r;
+	log_error("%s; trying again soon", err->text);
+	set_resting(worker, err);
+	return 0;
 }
 
 struct done_documents {
@@ -182,6 +226,8 @@ static void *worker_main(void *user)
 
 	while (r == 0 && wait_for_work(worker)) {
 		r = drain(worker, &err);
+		if (r == 0) /* what a reader was in the way of */
+			docstore_scrub(pipeline_docstore(worker->settings.pipeline), NULL);
 		set_busy(worker, NULL);
 	}
 	if (r < 0 && r != -ECANCELED) {

@@ -1,4 +1,4 @@
-/* The one thread that runs jobs: takes documents from the database, oldest first, until told to stop. */
+/* The one thread that runs jobs: takes documents from the database, as docstore_take() has them, until told to stop. */
 #ifndef SKIMD_DAEMON_WORKER_H
 #define SKIMD_DAEMON_WORKER_H
 
@@ -27,6 +27,7 @@ struct worker_status {
 	uint64_t n_done, n_tokens;
 	uint64_t n_documents; /* ended since the start */
 	uint64_t n_steps; /* rises while there is progress, whatever it is in */
+	bool resting; /* the store has no room or no memory, err says more: the next worker_wake() tries again */
 	int r; /* the error that ended the thread; 0 */
 	struct err err;
 };

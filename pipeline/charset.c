@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define REPLACEMENT 0xfffdu
 #define N_GUESS 4096 /* bytes at the start that tell UTF-16 without a mark */
 #define DAMAGE_RATIO 8 /* good multi-byte characters for each wrong byte */
@@ -19,32 +21,6 @@ static const uint16_t WINDOWS_1252[32] = {
 
 /* Takes one character from bytes[0, n), n > 0. Returns the bytes taken; 0: there is no character here. */
 typedef size_t decoder(const unsigned char *bytes, size_t n, uint32_t *ret);
-
-static size_t decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	const unsigned char first = bytes[0];
-	const size_t n_bytes = first < 0x80   ? 1
-	                       : first < 0xc2 ? 0
-	                       : first < 0xe0 ? 2
-	                       : first < 0xf0 ? 3
-	                       : first < 0xf5 ? 4
-	                                      : 0;
-	uint32_t character = n_bytes == 1 ? first : n_bytes == 0 ? 0 : first & (0x7fu >> n_bytes);
-
-	if (n_bytes == 0 || n_bytes > n)
-		return 0;
-	for (size_t i = 1; i < n_bytes; i++) {
-		if ((bytes[i] & 0xc0) != 0x80)
-			return 0;
-		character = character << 6 | (bytes[i] & 0x3f);
-	}
-	if (character < least[n_bytes] || (character >= 0xd800 && character <= 0xdfff) ||
-	    character > 0x10ffff)
-		return 0;
-	*ret = character;
-	return n_bytes;
-}
 
 static size_t join_surrogates(uint32_t high, uint32_t low, uint32_t *ret)
 {
@@ -108,7 +84,7 @@ static size_t decode_windows_1252(const unsigned char *bytes, size_t n, uint32_t
 /* A wrong byte becomes the replacement character. */
 static size_t repair_utf8(const unsigned char *bytes, size_t n, uint32_t *ret)
 {
-	size_t n_taken = decode_utf8(bytes, n, ret);
+	size_t n_taken = text_decode_utf8(bytes, n, ret);
 
 	if (n_taken > 0)
 		return n_taken;
@@ -190,7 +166,7 @@ static struct tally count(const struct buf *bytes)
 
 	for (size_t i = 0; i < bytes->n;) {
 		uint32_t character;
-		size_t n = decode_utf8(data + i, bytes->n - i, &character);
+		size_t n = text_decode_utf8(data + i, bytes->n - i, &character);
 
 		tally.n_multi += n > 1;
 		tally.n_wrong += n == 0;
@@ -198,17 +174,6 @@ static struct tally count(const struct buf *bytes)
 			count_byte(&tally, data[i]);
 	}
 	return tally;
-}
-
-bool charset_is_utf8(const char *bytes, size_t n)
-{
-	uint32_t character;
-	size_t n_taken;
-
-	for (size_t i = 0; i < n; i += n_taken)
-		if ((n_taken = decode_utf8((const unsigned char *)bytes + i, n - i, &character)) == 0)
-			return false;
-	return true;
 }
 
 struct form {

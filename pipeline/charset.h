@@ -11,9 +11,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
-bool charset_is_utf8(const char *bytes, size_t n);
-
 /* Turn bytes into UTF-8 without NUL, in place, and name what they were: "utf-8" (then nothing is changed,
  * byte order mark included), "utf-16le", "utf-16be", "utf-32le", "utf-32be" (by their mark, or UTF-16
  * without one by where its zero bytes stand), "utf-8-damaged" (a few bytes in much UTF-8 are wrong: each

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <math.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,13 @@
 #include "base/array.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "pipeline/failure.h"
 #include "pipeline/language.h"
 #include "pipeline/output.h"
 #include "pipeline/prompt.h"
 #include "pipeline/summary.h"
 
-#define PROGRESS_STEP 0.01 /* between two writes of a document's progress to the store */
+#define PROGRESS_S 1.0 /* between two writes of a document's progress to the store */
 
 static const struct job_state *extract(struct job *job);
 static const struct job_state *cut(struct job *job);
@@ -40,20 +42,18 @@ static const struct job_state *stop(struct job *job, int r)
 }
 
 /* The document ends here, with the words in why. */
-static const struct job_state *fail(struct job *job, int r, const struct err *why)
+static const struct job_state *fail(struct job *job, struct failure failure, const struct err *why)
 {
-	bool ignored = r == -ENODATA || r == -ENOTSUP;
-
 	log_warning("'%s': %s", job->document.path, why->text);
-	return stop(job, docstore_fail(job->store, job->id, ignored ? DOCUMENT_IGNORED : DOCUMENT_FAILED,
-	                               why->text, job->err));
+	return stop(job,
+	            docstore_fail(job->store, job->id, failure.state, failure.retry, why->text, job->err));
 }
 
 /* What reading failed with is the document's, but for being told to stop: one that does not fit fails alone. */
 static const struct job_state *fail_reading(struct job *job, int r, const struct err *why)
 {
 	if (r != -ECANCELED)
-		return fail(job, r == -ENOTSUP || r == -ENODATA ? -EINVAL : r, why);
+		return fail(job, failure_of_reading(r), why);
 	err_set(job->err, r, "%s", why->text);
 	return stop(job, r);
 }
@@ -63,6 +63,39 @@ static bool is_cancelled(const struct job *job)
 	return job->hooks->cancel != NULL && *job->hooks->cancel;
 }
 
+static double monotonic_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* By the tokens that were computed, since what is found costs nothing. -1: none was yet. */
+static int64_t seconds_left(const struct job *job, double now)
+{
+	double left = job->n_tokens > job->n_done ? (double)(job->n_tokens - job->n_done) : 0;
+
+	if (job->n_computed == 0 || job->state != &READ)
+		return -1;
+	return (int64_t)ceil((now - job->state_began) * left / (double)job->n_computed);
+}
+
+static int write_progress(struct job *job, double share)
+{
+	struct document_progress progress = { .stage = job->state->name,
+		                              .share = share,
+		                              .tokens_done = (int64_t)job->n_done,
+		                              .tokens_total = (int64_t)job->n_tokens };
+
+	job->reported = share;
+	job->reported_at = monotonic_seconds();
+	progress.eta_seconds = seconds_left(job, job->reported_at);
+	return docstore_progress(job->store, job->id, &progress, job->err);
+}
+
+/* Each write is a commit on the disk: one a second is as often as anybody looks. A failure is met again where results
+ * are written. */
 static void report(struct job *job)
 {
 	double share = job->n_tokens == 0 ? 0 : (double)job->n_done / (double)job->n_tokens;
@@ -71,10 +104,8 @@ static void report(struct job *job)
 		job->hooks->progress(job->hooks->user, job->state->name, job->n_done, job->n_tokens);
 	if (share > 0.99)
 		share = 0.99;
-	if (share < job->reported + PROGRESS_STEP)
-		return;
-	job->reported = share;
-	docstore_progress(job->store, job->id, job->state->name, share, NULL);
+	if (share > job->reported && monotonic_seconds() - job->reported_at >= PROGRESS_S)
+		write_progress(job, share);
 }
 
 static void see_tokens(void *user, size_t n_new)
@@ -82,6 +113,7 @@ static void see_tokens(void *user, size_t n_new)
 	struct job *job = user;
 
 	job->n_done += n_new;
+	job->n_computed += n_new;
 	report(job);
 }
 
@@ -130,18 +162,34 @@ static int keep_text(struct job *job)
 	                         job->err);
 }
 
+static const struct job_state *fail_quarantined(struct job *job)
+{
+	static const struct failure LEFT_OUT = { DOCUMENT_FAILED, RETRY_NEVER };
+	struct err why;
+
+	err_set(&why, 0,
+	        "skimd ended in the middle of another file with this content: left out until it changes, or"
+	        " 'skimctl retry %lld'",
+	        (long long)job->id);
+	return fail(job, LEFT_OUT, &why);
+}
+
 static const struct job_state *extract(struct job *job)
 {
 	struct err why = { "" };
+	bool crashes;
 	int64_t twin;
 	int r = open_and_extract(job, &why);
 
 	if (r == -ENOENT)
 		return stop(job, docstore_gone(job->store, job->id, job->err));
 	if (r < 0)
-		return fail(job, r, &why);
-	if ((r = keep_text(job)) < 0)
+		return fail(job, failure_of_extraction(r), &why);
+	if ((r = keep_text(job)) < 0 ||
+	    (r = docstore_is_quarantined(job->store, job->id, &crashes, job->err)) < 0)
 		return stop(job, r);
+	if (crashes)
+		return fail_quarantined(job);
 	r = docstore_find_done(job->store, job->id, job->extracted.sha256, job->fingerprint, &twin, job->err);
 	if (r == -ENOENT)
 		return &CHUNK;
@@ -253,7 +301,7 @@ static const struct job_state *cut(struct job *job)
 static int reuse_chunk(struct job *job, struct document_chunk *result)
 {
 	struct document_chunk found = { 0 };
-	int r = docstore_find_chunk(job->store, result->key, &found, job->err);
+	int r = docstore_find_chunk(job->store, job->id, result->key, &found, job->err);
 
 	if (r < 0)
 		return r;
@@ -311,14 +359,12 @@ static const struct job_state *reduce(struct job *job)
 {
 	struct reader_hooks hooks = { NULL, NULL, job->hooks->cancel };
 	struct err why = { "" };
-	struct timespec now;
 	int r = summary_reduce(job->reader, job->results, job->n_chunks, &job->passages, &job->document.usage,
 	                       &hooks, &why);
 
 	if (r < 0)
 		return fail_reading(job, r, &why);
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	job->document.seconds += (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	job->document.seconds += monotonic_seconds();
 	free(job->document.model);
 	free(job->document.fingerprint);
 	job->document.model = strdup(job->model);
@@ -329,7 +375,7 @@ static const struct job_state *reduce(struct job *job)
 	return r < 0 ? stop(job, r) : &PUBLISH;
 }
 
-/* The results stand whatever becomes of the files: what could not be written is tried again at the next start. */
+/* The results stand whatever becomes of the files: what could not be written is tried again. */
 static const struct job_state *publish(struct job *job)
 {
 	struct err why = { "" };
@@ -338,7 +384,8 @@ static const struct job_state *publish(struct job *job)
 	if (r == 0)
 		return stop(job, docstore_published(job->store, job->id, job->err));
 	log_warning("'%s': %s", job->document.path, why.text);
-	return stop(job, docstore_unpublished(job->store, job->id, why.text, job->err));
+	return stop(job,
+	            docstore_unpublished(job->store, job->id, failure_of_writing(r), why.text, job->err));
 }
 
 static void job_done(struct job *job)
@@ -355,18 +402,16 @@ static void job_done(struct job *job)
 
 int job_run(struct job *job)
 {
-	struct timespec now;
 	int r = docstore_get(job->store, job->id, &job->document, job->err);
 
 	if (r < 0)
 		return r;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	job->document.seconds = -((double)now.tv_sec + (double)now.tv_nsec / 1e9);
+	job->document.seconds = -monotonic_seconds();
 	job->document.usage = (struct usage){ 0 };
 	for (job->state = &EXTRACT; job->state != NULL && job->r == 0; job->state = job->state->enter(job)) {
-		job->reported = 0;
+		job->state_began = monotonic_seconds();
 		if (job->state != &PUBLISH) /* the rows say 'done' by then */
-			job->r = docstore_progress(job->store, job->id, job->state->name, 0, job->err);
+			job->r = write_progress(job, job->state == &REDUCE ? 0.99 : 0);
 		if (job->r < 0)
 			break;
 	}

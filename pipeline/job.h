@@ -37,7 +37,9 @@ struct job {
 	struct document_chunk *results; /* [n_chunks] */
 	struct passages passages;
 	uint64_t n_tokens, n_done; /* about how much there is to read; read so far */
-	double reported; /* progress as last written to the store */
+	uint64_t n_computed; /* of n_done, those that were not found read */
+	double reported, reported_at; /* progress as last written to the store, and when */
+	double state_began; /* as reported_at, in seconds of the monotonic clock */
 	int r; /* 0, or the first error that is not the document's own */
 };
 

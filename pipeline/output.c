@@ -250,8 +250,7 @@ int output_json(const struct reading *reading, struct buf *ret)
 	return buf_status(ret);
 }
 
-/* Whether what stands at path, if anything, is a file as we wrote it. */
-static int check_ours(struct docstore *store, const char *path, struct err *err)
+int output_is_ours(struct docstore *store, const char *path, bool *ret, struct err *err)
 {
 	char sha256[DIGEST_HEX];
 	struct buf bytes = { 0 };
@@ -259,13 +258,27 @@ static int check_ours(struct docstore *store, const char *path, struct err *err)
 	struct stat st;
 	int r = 0;
 
-	if (lstat(path, &st) < 0)
-		return 0;
-	if (S_ISREG(st.st_mode) && (r = file_read(path, MAX_OUTPUT_BYTES, &bytes, err)) == 0) {
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (r = file_read(path, MAX_OUTPUT_BYTES, &bytes, err)) == 0) {
 		digest_hex(bytes.data, bytes.n, sha256);
 		r = docstore_output_is_ours(store, path, sha256, &ours, err);
 	}
 	buf_done(&bytes);
+	if (r == 0)
+		*ret = ours;
+	return r;
+}
+
+/* Whether what stands at path, if anything, may be replaced. */
+static int check_ours(struct docstore *store, const char *path, struct err *err)
+{
+	bool ours = false;
+	struct stat st;
+	int r;
+
+	if (lstat(path, &st) < 0)
+		return 0;
+	r = output_is_ours(store, path, &ours, err);
 	if (r < 0 || ours)
 		return r;
 	return err_set(err, -EEXIST, "output '%s': is there and was not written by skimd: left alone", path);

@@ -21,6 +21,9 @@ int output_json(const struct reading *reading, struct buf *ret);
  * as skimd wrote it is never overwritten: -EEXIST. A document without an output path has none to write. */
 int output_write(struct docstore *store, int64_t id, bool markdown, bool json, struct err *err);
 
+/* Whether a file stands at path that is as skimd wrote it. A file that is not there is not ours. */
+int output_is_ours(struct docstore *store, const char *path, bool *ret, struct err *err);
+
 /* Remove the temporary files that a program which was killed left in an outbox; while nobody else writes there. */
 void output_sweep(const char *outbox);
 

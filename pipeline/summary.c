@@ -6,7 +6,6 @@
 
 #include "base/array.h"
 #include "base/text.h"
-#include "pipeline/charset.h"
 #include "pipeline/material.h"
 #include "pipeline/sentence.h"
 #include "pipeline/words.h"
@@ -33,7 +32,7 @@ static void make_printable(char *text)
 	for (size_t i = 0, n = strlen(text); i < n;) {
 		size_t length = 1;
 
-		while (length <= 4 && i + length <= n && !charset_is_utf8(text + i, length))
+		while (length <= 4 && i + length <= n && !text_is_utf8(text + i, length))
 			length++;
 		if (length > 4 || i + length > n) {
 			text[i] = '?';

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "store/docstore_internal.h"
 #include "store/docstore_lock.h"
@@ -22,6 +23,7 @@ static const char PRAGMAS[] = "PRAGMA foreign_keys = ON;"
 			      "PRAGMA temp_store = MEMORY;";
 static const char WRITER_PRAGMAS[] = "PRAGMA journal_mode = WAL;"
 				     "PRAGMA synchronous = FULL;"
+				     "PRAGMA secure_delete = ON;" /* see docstore_scrub() */
 				     "PRAGMA journal_size_limit = 16777216;";
 /* Debian 12's SQLite can corrupt a WAL when two processes checkpoint: the writer alone does. */
 static const char READER_PRAGMAS[] = "PRAGMA query_only = ON;"
@@ -45,6 +47,15 @@ int docstore_end(struct docstore *store, struct txn *txn)
 
 	pthread_mutex_unlock(&store->lock);
 	return r;
+}
+
+int docstore_change(struct docstore *store, int statement, int64_t id, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, statement, db_int(id));
+	docstore_need_row(&txn, id);
+	return docstore_end(store, &txn);
 }
 
 void docstore_need_row(struct txn *txn, int64_t id)
@@ -100,15 +111,9 @@ static int open_db(struct docstore *store, const char *path, struct err *err)
 	return store->read_only ? open_reader(store, empty, err) : open_writer(store, err);
 }
 
-static int put_back_all(struct docstore *store, struct err *err)
-{
-	struct txn txn = docstore_begin(store, err);
-
-	txn_run(&txn, PUT_BACK_ALL);
-	return docstore_end(store, &txn);
-}
-
-static int open_file(struct docstore *store, const struct docstore_settings *settings, struct err *err)
+/* *ret_orderly: who wrote last closed it. */
+static int open_file(struct docstore *store, const struct docstore_settings *settings, bool *ret_orderly,
+                     struct err *err)
 {
 	char *path = NULL;
 	int r = db_resolve(settings->path, store->read_only ? 0 : FILE_MODE, &path, err);
@@ -116,16 +121,22 @@ static int open_file(struct docstore *store, const struct docstore_settings *set
 	if (r < 0)
 		return r;
 	if (!store->read_only)
-		r = docstore_lock(path, settings, &store->lock_fd, err);
+		r = docstore_lock(path, settings, &store->lock_fd, ret_orderly, err);
 	if (r == 0)
 		r = open_db(store, path, err);
 	free(path);
 	return r;
 }
 
+static int64_t system_clock(void)
+{
+	return (int64_t)time(NULL);
+}
+
 int docstore_open(const struct docstore_settings *settings, struct docstore **ret, struct err *err)
 {
 	struct docstore *store = calloc(1, sizeof(*store));
+	bool orderly = true;
 	int r;
 
 	if (store == NULL)
@@ -133,16 +144,20 @@ int docstore_open(const struct docstore_settings *settings, struct docstore **re
 	pthread_mutex_init(&store->lock, NULL);
 	store->lock_fd = -1;
 	store->read_only = settings->mode == DOCSTORE_READ;
+	store->clock = settings->clock != NULL ? settings->clock : system_clock;
 	if (strcmp(settings->path, DB_IN_MEMORY) == 0)
 		r = open_db(store, settings->path, err);
 	else
-		r = open_file(store, settings, err);
+		r = open_file(store, settings, &orderly, err);
 	if (r == 0 && !store->read_only)
-		r = put_back_all(store, err);
+		r = docstore_recover(store, orderly, err);
+	if (r == 0 && !store->read_only)
+		docstore_scrub(store, NULL); /* what a reader is in the way of waits for docstore_close() */
 	if (r < 0) {
 		docstore_close(store);
 		return r;
 	}
+	store->is_open = true;
 	*ret = store;
 	return 0;
 }
@@ -152,136 +167,19 @@ void docstore_close(struct docstore *store)
 {
 	if (store == NULL)
 		return;
-	if (store->db != NULL && !store->read_only)
+	if (store->is_open && !store->read_only) {
+		docstore_scrub(store, NULL);
 		db_exec(store->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
+	}
 	db_close(store->db);
-	if (store->lock_fd >= 0)
-		close(store->lock_fd);
+	docstore_unlock(store->lock_fd);
 	pthread_mutex_destroy(&store->lock);
 	free(store);
 }
 
-static const char *name_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash == NULL ? path : slash + 1;
-}
-
-#define FILE_VALUES(file)                                                                              \
-	db_text((file)->path), db_text((file)->output), db_int((file)->device), db_int((file)->inode), \
-		db_int((file)->size), db_int((file)->mtime_ns), db_int((file)->ctime_ns)
-
-int docstore_add(struct docstore *store, const struct document_file *file, int64_t *ret_id, bool *ret_queued,
-                 struct err *err)
-{
-	struct txn txn = docstore_begin(store, err);
-	sqlite3_stmt *row = txn_rows(&txn, FIND_FILE, FILE_VALUES(file));
-	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-	bool as_it_was = row != NULL && sqlite3_column_int(row, 1) != 0;
-	int r;
-
-	row_done(row);
-	if (id == 0) {
-		txn_run(&txn, ADD_FILE, FILE_VALUES(file), db_text(name_of(file->path)));
-		id = txn_last_id(&txn);
-	} else if (!as_it_was) {
-		txn_run(&txn, CHANGE_FILE, FILE_VALUES(file));
-	}
-	r = docstore_end(store, &txn);
-	if (r < 0)
-		return r;
-	*ret_id = id;
-	if (ret_queued != NULL)
-		*ret_queued = !as_it_was;
-	return 0;
-}
-
-int docstore_ignore(struct docstore *store, const struct document_file *file, const char *reason,
-                    struct err *err)
-{
-	struct txn txn = docstore_begin(store, err);
-
-	txn_run(&txn, IGNORE_FILE, FILE_VALUES(file), db_text(name_of(file->path)), db_text(reason));
-	return docstore_end(store, &txn);
-}
-
-static int change_state(struct docstore *store, int statement, int64_t id, struct err *err)
-{
-	struct txn txn = docstore_begin(store, err);
-
-	txn_run(&txn, statement, db_int(id));
-	docstore_need_row(&txn, id);
-	return docstore_end(store, &txn);
-}
-
-int docstore_gone(struct docstore *store, int64_t id, struct err *err)
-{
-	return change_state(store, MARK_GONE, id, err);
-}
-
-int docstore_start(struct docstore *store, int64_t id, struct err *err)
-{
-	return change_state(store, MARK_READING, id, err);
-}
-
-int docstore_put_back(struct docstore *store, int64_t id, struct err *err)
-{
-	return change_state(store, PUT_BACK, id, err);
-}
-
-int docstore_take(struct docstore *store, int64_t *ret_id, struct err *err)
-{
-	struct txn txn = docstore_begin(store, err);
-	sqlite3_stmt *row = txn_rows(&txn, NEXT_QUEUED);
-	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-	int r;
-
-	row_done(row);
-	if (row == NULL)
-		txn_fail(&txn, -ENOENT, "no document is queued");
-	txn_run(&txn, MARK_READING, db_int(id));
-	r = docstore_end(store, &txn);
-	if (r == 0)
-		*ret_id = id;
-	return r;
-}
-
-int docstore_progress(struct docstore *store, int64_t id, const char *stage, double progress, struct err *err)
-{
-	struct txn txn = docstore_begin(store, err);
-
-	txn_run(&txn, SET_PROGRESS, db_int(id), db_text(stage), db_real(progress));
-	docstore_need_row(&txn, id);
-	return docstore_end(store, &txn);
-}
-
-int docstore_fail(struct docstore *store, int64_t id, enum document_state state, const char *error,
-                  struct err *err)
-{
-	struct txn txn = docstore_begin(store, err);
-
-	if (state != DOCUMENT_FAILED && state != DOCUMENT_IGNORED)
-		txn_fail(&txn, -EINVAL, "document %lld cannot fail as '%s'", (long long)id,
-		         document_state_name(state));
-	txn_run(&txn, MARK_FAILED, db_int(id), db_text(document_state_name(state)), db_text(error));
-	docstore_need_row(&txn, id);
-	txn_run(&txn, PUT_EVENT, db_text("warning"), db_int(id), db_text(error));
-	return docstore_end(store, &txn);
-}
-
 int docstore_published(struct docstore *store, int64_t id, struct err *err)
 {
-	return change_state(store, MARK_PUBLISHED, id, err);
-}
-
-int docstore_unpublished(struct docstore *store, int64_t id, const char *why, struct err *err)
-{
-	struct txn txn = docstore_begin(store, err);
-
-	txn_run(&txn, MARK_UNPUBLISHED, db_int(id), db_text(why));
-	txn_run(&txn, PUT_EVENT, db_text("warning"), db_int(id), db_text(why));
-	return docstore_end(store, &txn);
+	return docstore_change(store, MARK_PUBLISHED, id, err);
 }
 
 static int end_with_document(struct docstore *store, struct txn *txn, struct document *document,
@@ -451,11 +349,44 @@ int docstore_output_is_ours(struct docstore *store, const char *path, const char
 	return r;
 }
 
-int docstore_event(struct docstore *store, const char *level, int64_t id, const char *message,
-                   struct err *err)
-{
-	struct txn txn = docstore_begin(store, err);
+struct outputs {
+	struct output {
+		char *path, *sha256;
+	} * items;
+	size_t n, cap;
+};
 
-	txn_run(&txn, PUT_EVENT, db_text(level), db_int_or_null(id), db_text(message));
-	return docstore_end(store, &txn);
+static void add_output(struct txn *txn, sqlite3_stmt *row, struct outputs *outputs)
+{
+	struct output *output;
+
+	if (array_grow(&outputs->items, sizeof(*outputs->items), outputs->n, &outputs->cap) < 0) {
+		txn_fail(txn, -ENOMEM, "no memory for the outputs");
+		return;
+	}
+	output = &outputs->items[outputs->n++];
+	output->path = row_text(txn, row, 0);
+	output->sha256 = row_text(txn, row, 1);
+}
+
+int docstore_each_output(struct docstore *store, int64_t id,
+                         int (*each)(void *user, const char *path, const char *sha256), void *user,
+                         struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	struct outputs outputs = { 0 };
+	sqlite3_stmt *row;
+	int r;
+
+	for (row = txn_rows(&txn, GET_OUTPUTS, db_int(id)); row != NULL; row = txn_next(&txn, row))
+		add_output(&txn, row, &outputs);
+	r = docstore_end(store, &txn);
+	for (size_t i = 0; i < outputs.n; i++) {
+		if (r == 0)
+			r = each(user, outputs.items[i].path, outputs.items[i].sha256);
+		free(outputs.items[i].path);
+		free(outputs.items[i].sha256);
+	}
+	free(outputs.items);
+	return r;
 }

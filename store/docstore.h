@@ -23,9 +23,20 @@ enum document_state {
 	DOCUMENT_GONE,
 };
 
+/* What a document that was not read waits for. A file that changes is queued again in any case. */
+enum document_retry {
+	RETRY_LATER, /* some time: the cause was none of its own, such as a full disk. docstore_take() comes back to it */
+	RETRY_CHANGED, /* a change of the file: its content, its place or its permissions */
+	RETRY_NEVER, /* other content: nothing but docstore_retry() has the same content read again */
+	RETRY_NONE, /* nothing: it has not failed */
+};
+
 /* Where a file was seen, and how to tell that it has changed since. */
 struct document_file {
 	const char *path; /* absolute; one row each */
+	const char
+		*folder; /* the watched folder, for docstore_take()'s turns; NULL: none, or as the row says */
+	bool even_forgotten; /* read it although it is as it was when docstore_forget() removed it */
 	const char
 		*output; /* outputs are this path and a suffix; NULL: none, or where the row says already */
 	int64_t device, inode, size, mtime_ns, ctime_ns;
@@ -46,7 +57,13 @@ struct document {
 	enum document_state state;
 	char *stage;
 	double progress; /* 0 to 1 */
+	int64_t tokens_done, tokens_total; /* while it is read; about */
+	int64_t eta_seconds; /* until it is done, as it looks while it is read; -1: not known */
 	char *error;
+	enum document_retry retry; /* of one that failed or was ignored */
+	char *retry_at; /* UTC; NULL: at no time by itself */
+	int64_t attempts; /* failures in a row that were to be tried again later */
+	int64_t crashes; /* ends of the process in the middle of its present content, at the same place */
 	int64_t duplicate_of;
 	char *model, *fingerprint; /* of the results */
 	struct usage usage;
@@ -113,6 +130,7 @@ int passage_copy_evidence(struct passage *passage, const struct evidence *eviden
 int passages_append(struct passages *passages, const struct passages *more);
 
 const char *document_state_name(enum document_state state);
+const char *document_retry_name(enum document_retry retry); /* as in the column retry; NULL for RETRY_NONE */
 
 enum docstore_mode {
 	DOCSTORE_WRITE, /* takes the lock; -EBUSY, with the holder's pid in the words, if another has it */
@@ -125,30 +143,43 @@ struct docstore_settings {
 	enum docstore_mode mode;
 	void (*waiting)(long holder, void *user); /* may be NULL */
 	void *user;
+	int64_t (*clock)(void); /* seconds since 1970, for tests; NULL: the system's */
 };
 
 /* Open and migrate. -EBUSY: see above; -ENOENT: DOCSTORE_READ and no file; -EBADMSG: damaged, foreign, or of a
- * newer skimd, or for reading of an older one; -EINTR: a signal while waiting; -EACCES, -EIO. Opening for writing
- * puts documents left in 'reading' back to 'queued'. The lock lives until every copy of its descriptor is closed,
- * so a child that is forked and does not exec keeps it. */
+ * newer skimd, or for reading of an older one; -EINTR: a signal while waiting; -EACCES, -EIO. The lock lives until
+ * every copy of its descriptor is closed, so a child that is forked and does not exec keeps it.
+ * Opening for writing puts documents left in 'reading' back to 'queued'. Where the last writer ended without
+ * docstore_close(), it counts a crash of each, and one that has crashed DOCUMENT_MAX_CRASHES times in its present
+ * content, without another chunk read in between, is 'failed' instead, as RETRY_NEVER. What docstore_forget() left
+ * undone is finished, too. */
+#define DOCUMENT_MAX_CRASHES 2
 int docstore_open(const struct docstore_settings *settings, struct docstore **ret, struct err *err);
 void docstore_close(struct docstore *store); /* NULL is allowed */
 
-/* A file was seen: a new row is queued, a changed file's row (any field of file) queued again with its error
- * cleared; a file as it was, in any state but gone, is left alone. A row in 'reading' stays in it, and the end of
- * that reading queues it again. *ret_queued may be NULL. */
+/* A file was seen: a new row is queued, a changed file's row (any field of file) queued again with its error,
+ * attempts and crashes cleared; a file as it was, in any state but gone, is left alone, and so is one that waits for
+ * other content (RETRY_NEVER) while only its ctime differs. A row in 'reading' stays in it, and the end of that
+ * reading queues it again. A file that is as it was when it was forgotten gets no row: *ret_id is 0. *ret_queued may
+ * be NULL. */
 int docstore_add(struct docstore *store, const struct document_file *file, int64_t *ret_id, bool *ret_queued,
                  struct err *err);
 
-/* A file that will not be read, with the reason (state 'ignored'); its row is made or changed. */
+/* A file that will not be read until it changes, with the reason (state 'ignored'); its row is made or changed.
+ * A file that is as it was when it was forgotten gets none. */
 int docstore_ignore(struct docstore *store, const struct document_file *file, const char *reason,
                     struct err *err);
 
 /* The file of a row is not there any more; results stay, also those of a reading that ends after this. */
 int docstore_gone(struct docstore *store, int64_t id, struct err *err);
 
-/* Oldest queued document, now 'reading': by when it was added, or finished if it was read before. -ENOENT. */
+/* The next document, now 'reading'. -ENOENT: none is queued, and none that failed is due to be tried again.
+ * Folders take turns: of those that have a document queued, the one that was served least recently; within it the
+ * document that waits for longest, since it was added, or finished or failed if that was before. */
 int docstore_take(struct docstore *store, int64_t *ret_id, struct err *err);
+
+/* When the next document that failed is due, in seconds since 1970; the past: now. -ENOENT: none. */
+int docstore_next_retry(struct docstore *store, int64_t *ret_unix_seconds, struct err *err);
 
 /* Take one document, whatever its state: it is 'reading' now. -ENOENT. */
 int docstore_start(struct docstore *store, int64_t id, struct err *err);
@@ -156,13 +187,33 @@ int docstore_start(struct docstore *store, int64_t id, struct err *err);
 /* Back to 'queued', its chunks kept, its error cleared: the daemon stops before it is done, or tries it again. */
 int docstore_put_back(struct docstore *store, int64_t id, struct err *err);
 
-/* Progress of a document in work. stage is a word such as "read". */
-int docstore_progress(struct docstore *store, int64_t id, const char *stage, double progress,
+/* How far a document in work is. */
+struct document_progress {
+	const char *stage; /* a word such as "read" */
+	double share; /* 0 to 1 */
+	int64_t tokens_done, tokens_total; /* about; 0: not known yet */
+	int64_t eta_seconds; /* -1: not known */
+};
+int docstore_progress(struct docstore *store, int64_t id, const struct document_progress *progress,
                       struct err *err);
 
-/* End in 'failed' or 'ignored' with its reason; also an event. */
-int docstore_fail(struct docstore *store, int64_t id, enum document_state state, const char *error,
-                  struct err *err);
+/* End in 'failed' or 'ignored' with its reason; also an event. RETRY_LATER has it tried again by docstore_take()
+ * after a minute, then twice as long each time up to six hours; at the twelfth time it stays failed as RETRY_CHANGED,
+ * and its reason says so. */
+int docstore_fail(struct docstore *store, int64_t id, enum document_state state, enum document_retry retry,
+                  const char *error, struct err *err);
+
+/* One that has failed, was ignored or could not be written out is queued now, its attempts and crashes forgotten, and
+ * with them the crashes of all that have the same content. -ENOENT; -EINVAL: in another state, with words that say what to
+ * do. */
+int docstore_retry(struct docstore *store, int64_t id, struct err *err);
+
+/* One that is done is queued, and its parts will be read anew: neither its chunks nor those of others nor a duplicate's
+ * results are used. The results that it has stand until then. Errors as of docstore_retry(). */
+int docstore_reread(struct docstore *store, int64_t id, struct err *err);
+
+/* Whether another document of the same content (as docstore_put_text() stored it) has failed for its crashes. */
+int docstore_is_quarantined(struct docstore *store, int64_t id, bool *ret, struct err *err);
 
 /* What extraction found: sha256, media_type, charset, language, bytes, pages of document are copied, and the text
  * (kept deflated). When the text is not what is stored, the document's results go, so that evidence always stands
@@ -178,9 +229,11 @@ int docstore_get_text(struct docstore *store, int64_t id, char **ret_text, size_
 int docstore_put_chunk(struct docstore *store, int64_t id, const struct document_chunk *chunk,
                        const char *text, size_t n, struct err *err);
 
-/* Any document's chunk with this key, results and all, to be used again; number and places are those it has in
- * that document (number < 0: in an older text of it), the caller moves them. -ENOENT: none. */
-int docstore_find_chunk(struct docstore *store, const char *key, struct document_chunk *ret, struct err *err);
+/* Any document's chunk with this key, results and all, to be used again for document id; number and places are those
+ * it has in that document (number < 0: in an older text of it), the caller moves them. One that is reread finds only
+ * what was read since. -ENOENT: none. */
+int docstore_find_chunk(struct docstore *store, int64_t id, const char *key, struct document_chunk *ret,
+                        struct err *err);
 
 /* The whole document's results: passages, and from document: tokens, model, fingerprint, usage, seconds.
  * Chunks numbered n_chunks and above are removed; state 'done'. All in one transaction. */
@@ -188,9 +241,10 @@ int docstore_finish(struct docstore *store, int64_t id, const struct document *d
                     const struct passages *passages, size_t n_chunks, struct err *err);
 
 /* The outputs of a document that is done are written; or why not, which becomes its error and an event, while its
- * results stand. */
+ * results stand. retry as for docstore_fail(): it is queued again, where its parts are found read. */
 int docstore_published(struct docstore *store, int64_t id, struct err *err);
-int docstore_unpublished(struct docstore *store, int64_t id, const char *why, struct err *err);
+int docstore_unpublished(struct docstore *store, int64_t id, enum document_retry retry, const char *why,
+                         struct err *err);
 
 /* A document with this content and media type that is done by this model, other than id. -ENOENT: none. */
 int docstore_find_done(struct docstore *store, int64_t id, const char *sha256, const char *fingerprint,
@@ -225,8 +279,73 @@ int docstore_output_keep(struct docstore *store, const char *path, const char *s
 int docstore_output_is_ours(struct docstore *store, const char *path, const char *sha256, bool *ret,
                             struct err *err);
 
+/* The files that skimd has written for a document, or was about to; stops when each returns non-zero, which is then
+ * returned. */
+int docstore_each_output(struct docstore *store, int64_t id,
+                         int (*each)(void *user, const char *path, const char *sha256), void *user,
+                         struct err *err);
+
 /* A line of the event log. level: "info", "warning", "error"; id 0: of no document. */
 int docstore_event(struct docstore *store, const char *level, int64_t id, const char *message,
                    struct err *err);
+
+struct document_event {
+	int64_t id;
+	char *at, *level, *message;
+	int64_t document_id; /* 0: of none */
+};
+
+/* Events behind after_id, oldest first, at most n_most of them; after_id < 0: the newest n_most, oldest first. Stops
+ * when each returns non-zero, which is then returned; each may call the store. */
+int docstore_events(struct docstore *store, int64_t after_id, size_t n_most,
+                    int (*each)(void *user, const struct document_event *event), void *user, struct err *err);
+
+/* A place where words were found. */
+struct search_hit {
+	int64_t document_id;
+	char *name, *path;
+	enum document_state state;
+	int64_t chunk; /* -1: in a result about the whole document */
+	char *kind; /* "text", or the kind of the result */
+	char *section; /* NULL: before the first heading, or of the whole document */
+	char *snippet; /* around the words, which stand in [brackets] */
+	double score; /* better is higher */
+};
+
+/* Where all of the words stand, best first, at most n_most places; "words in quotes" stand side by side. Whatever else
+ * words contain is no operator and no error. each as for docstore_events(). -EINVAL: no word in it, or too many. */
+int docstore_search(struct docstore *store, const char *words, size_t n_most,
+                    int (*each)(void *user, const struct search_hit *hit), void *user, struct err *err);
+
+#define QUESTION_MAX_BYTES 4096
+
+/* A question of a document, to be answered; asked before, *ret_id is the row that is there. source: "inbox", "control",
+ * "folder" (the configuration's) or "file". -EINVAL: the text is empty, too long, not UTF-8, or has control characters;
+ * or no such source; -ENOENT: no such document. */
+int docstore_ask(struct docstore *store, int64_t document_id, const char *text, const char *source,
+                 int64_t *ret_id, struct err *err);
+
+/* Copy everything that is committed into a new file, whole or not at all. Runs beside readers and the writer, and works
+ * for DOCSTORE_READ as well. Takes long: not from the loop. -EEXIST: path is there, and stays as it is; -ENOSPC, … */
+int docstore_backup(struct docstore *store, const char *path, struct err *err);
+
+/* Remove a document's rows: text, parts, results, questions, its lines of the search table; events keep their id and
+ * lose their words. A file that is still as it was then is not queued again. -ENOENT; -EAGAIN: it is being read; the
+ * caller stops that first. Its bytes are in the file until docstore_scrub(). */
+int docstore_forget_rows(struct docstore *store, int64_t id, struct err *err);
+
+/* Rewrite the database and its WAL without what was removed from them; does nothing when nothing was. Takes as long as
+ * copying the database, and others wait. -EBUSY: a reader holds an old state, which says so in words; the next call,
+ * open or close goes on with it. */
+int docstore_scrub(struct docstore *store, struct err *err);
+
+/* Both. What skimd wrote into the outbox is the pipeline's to remove before: pipeline/forget.h. -EBUSY: the rows are
+ * gone, the bytes are not yet. */
+int docstore_forget(struct docstore *store, int64_t id, struct err *err);
+
+/* Documents of a watched folder (NULL: of any) that are done or gone, and were done more than `seconds` ago. *ret_ids is
+ * the caller's, for free(). */
+int docstore_list_old(struct docstore *store, const char *folder, int64_t seconds, int64_t **ret_ids,
+                      size_t *ret_n, struct err *err);
 
 #endif

@@ -11,13 +11,21 @@ struct docstore {
 	pthread_mutex_t lock; /* guards db */
 	struct db *db;
 	bool read_only;
+	bool is_open; /* the database is ours: what docstore_open() refused is left as it was */
 	int lock_fd; /* -1: none */
+	int64_t (*clock)(void);
 };
 
 /* Every public call is one transaction between these two, which hold the mutex. */
 struct txn docstore_begin(struct docstore *store, struct err *err);
 struct txn docstore_begin_read(struct docstore *store, struct err *err);
 int docstore_end(struct docstore *store, struct txn *txn);
+
+/* One statement on the row of document id. -ENOENT: it has none. */
+int docstore_change(struct docstore *store, int statement, int64_t id, struct err *err);
+
+/* What the process that wrote last left in work; not orderly: it did not close the store. */
+int docstore_recover(struct docstore *store, bool orderly, struct err *err);
 
 /* Fail with -ENOENT unless the last statement changed the row of document id. */
 void docstore_need_row(struct txn *txn, int64_t id);

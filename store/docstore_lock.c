@@ -26,7 +26,7 @@ static int open_lock(const char *path)
 	return errno == EEXIST ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LOCK_MODE) : -1;
 }
 
-/* 0: the holder has not written it yet. */
+/* 0: there is none, or it has not written it yet. */
 static long read_holder(int fd)
 {
 	char digits[24] = "";
@@ -35,14 +35,15 @@ static long read_holder(int fd)
 	return n > 0 ? strtol(digits, NULL, 10) : 0;
 }
 
-static int write_holder(int fd)
+/* Always as many bytes, in place: a disk that is full has room for them, once the file was written. */
+static int write_holder(int fd, long holder)
 {
 	char line[24];
-	int n = snprintf(line, sizeof(line), "%ld\n", (long)getpid());
+	int n = snprintf(line, sizeof(line), "%-20ld\n", holder);
 
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, line, (size_t)n, 0) != n)
+	if (pwrite(fd, line, (size_t)n, 0) != n)
 		return errno != 0 ? -errno : -EIO;
-	return 0;
+	return ftruncate(fd, n) < 0 ? -errno : 0;
 }
 
 static int busy(int fd, const char *path, struct err *err)
@@ -69,9 +70,11 @@ static int lock(int fd, const struct docstore_settings *settings, struct err *er
 	return err_set(err, -errno, "%s: cannot lock: %s", settings->path, strerror(errno));
 }
 
-int docstore_lock(const char *path, const struct docstore_settings *settings, int *ret_fd, struct err *err)
+int docstore_lock(const char *path, const struct docstore_settings *settings, int *ret_fd, bool *ret_orderly,
+                  struct err *err)
 {
 	char name[PATH_MAX];
+	long last;
 	int fd, r;
 
 	if ((size_t)snprintf(name, sizeof(name), "%s-lock", path) >= sizeof(name))
@@ -80,12 +83,23 @@ int docstore_lock(const char *path, const struct docstore_settings *settings, in
 	if (fd < 0)
 		return err_set(err, -errno, "%s: cannot open: %s", name, strerror(errno));
 	r = lock(fd, settings, err);
-	if (r == 0 && (r = write_holder(fd)) < 0)
+	last = r == 0 ? read_holder(fd) : 0;
+	if (r == 0 && (r = write_holder(fd, (long)getpid())) < 0)
 		err_set(err, r, "%s: cannot write: %s", name, strerror(-r));
 	if (r < 0) {
 		close(fd);
 		return r;
 	}
 	*ret_fd = fd;
+	*ret_orderly = last == 0;
 	return 0;
+}
+
+/* Who finds another holder's number than 0, and the lock free, knows that the holder did not come here. */
+void docstore_unlock(int fd)
+{
+	if (fd < 0)
+		return;
+	write_holder(fd, 0);
+	close(fd);
 }

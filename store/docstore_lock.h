@@ -5,8 +5,10 @@
 
 #include "store/docstore.h"
 
-/* path is settings' path made absolute. *ret_fd holds the lock until it is closed. -EBUSY; -EINTR: a signal while
- * waiting. */
-int docstore_lock(const char *path, const struct docstore_settings *settings, int *ret_fd, struct err *err);
+/* path is settings' path made absolute. *ret_fd holds the lock until docstore_unlock(); *ret_orderly: so did the last
+ * one, and did not just end. -EBUSY; -EINTR: a signal while waiting. */
+int docstore_lock(const char *path, const struct docstore_settings *settings, int *ret_fd, bool *ret_orderly,
+                  struct err *err);
+void docstore_unlock(int fd); /* -1 is allowed */
 
 #endif

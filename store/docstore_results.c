@@ -84,11 +84,12 @@ int docstore_put_chunk(struct docstore *store, int64_t id, const struct document
 	return docstore_end(store, &txn);
 }
 
-int docstore_find_chunk(struct docstore *store, const char *key, struct document_chunk *ret, struct err *err)
+int docstore_find_chunk(struct docstore *store, int64_t id, const char *key, struct document_chunk *ret,
+                        struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
 	struct document_chunk chunk = { 0 };
-	sqlite3_stmt *row = txn_rows(&txn, FIND_CHUNK, db_text(key));
+	sqlite3_stmt *row = txn_rows(&txn, FIND_CHUNK, db_int(id), db_text(key));
 	int r;
 
 	if (row == NULL)

@@ -13,6 +13,13 @@ static const char *const STATE_NAMES[] = {
 	[DOCUMENT_FAILED] = "failed", [DOCUMENT_IGNORED] = "ignored", [DOCUMENT_GONE] = "gone",
 };
 
+/* RETRY_NONE has none. */
+static const char *const RETRY_NAMES[] = {
+	[RETRY_LATER] = "later",
+	[RETRY_CHANGED] = "changed",
+	[RETRY_NEVER] = "never",
+};
+
 static const char *const KIND_NAMES[] = {
 	[PASSAGE_TITLE] = "title",
 	[PASSAGE_ABSTRACT] = "abstract",
@@ -20,11 +27,17 @@ static const char *const KIND_NAMES[] = {
 };
 
 #define N_STATES (sizeof(STATE_NAMES) / sizeof(STATE_NAMES[0]))
+#define N_RETRIES (sizeof(RETRY_NAMES) / sizeof(RETRY_NAMES[0]))
 #define N_KINDS (sizeof(KIND_NAMES) / sizeof(KIND_NAMES[0]))
 
 const char *document_state_name(enum document_state state)
 {
 	return STATE_NAMES[state];
+}
+
+const char *document_retry_name(enum document_retry retry)
+{
+	return retry == RETRY_NONE ? NULL : RETRY_NAMES[retry];
 }
 
 void document_done(struct document *document)
@@ -38,6 +51,7 @@ void document_done(struct document *document)
 	free(document->language);
 	free(document->stage);
 	free(document->error);
+	free(document->retry_at);
 	free(document->model);
 	free(document->fingerprint);
 	free(document->added_at);
@@ -148,6 +162,18 @@ static size_t name_number(struct txn *txn, sqlite3_stmt *row, int column, const 
 	return 0;
 }
 
+static enum document_retry read_retry(struct txn *txn, sqlite3_stmt *row, int column)
+{
+	if (sqlite3_column_type(row, column) == SQLITE_NULL)
+		return RETRY_NONE;
+	return (enum document_retry)name_number(txn, row, column, RETRY_NAMES, N_RETRIES);
+}
+
+enum document_state rows_read_state(struct txn *txn, sqlite3_stmt *row, int column)
+{
+	return (enum document_state)name_number(txn, row, column, STATE_NAMES, N_STATES);
+}
+
 void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret)
 {
 	int column = 0;
@@ -163,7 +189,7 @@ void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret
 	ret->bytes = sqlite3_column_int64(row, column++);
 	ret->pages = sqlite3_column_int64(row, column++);
 	ret->tokens = sqlite3_column_int64(row, column++);
-	ret->state = (enum document_state)name_number(txn, row, column++, STATE_NAMES, N_STATES);
+	ret->state = rows_read_state(txn, row, column++);
 	ret->stage = row_text(txn, row, column++);
 	ret->progress = sqlite3_column_double(row, column++);
 	ret->error = row_text(txn, row, column++);
@@ -178,6 +204,13 @@ void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret
 	ret->added_at = row_text(txn, row, column++);
 	ret->finished_at = row_text(txn, row, column++);
 	ret->published = sqlite3_column_int(row, column++) != 0;
+	ret->tokens_done = sqlite3_column_int64(row, column++);
+	ret->tokens_total = sqlite3_column_int64(row, column++);
+	ret->eta_seconds = sqlite3_column_int64(row, column++);
+	ret->retry = read_retry(txn, row, column++);
+	ret->retry_at = row_text(txn, row, column++);
+	ret->attempts = sqlite3_column_int64(row, column++);
+	ret->crashes = sqlite3_column_int64(row, column++);
 }
 
 static void read_evidence(struct txn *txn, int64_t summary_id, struct passage *passage)

@@ -9,6 +9,8 @@
 /* A row of DOCUMENT_COLUMNS. */
 void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret);
 
+enum document_state rows_read_state(struct txn *txn, sqlite3_stmt *row, int column);
+
 /* A row of CHUNK_COLUMNS, and its passages. */
 void rows_read_chunk(struct txn *txn, sqlite3_stmt *row, struct document_chunk *ret);
 

@@ -121,7 +121,68 @@ static const char VERSION_1[] =
 	"  finished_at"
 	" FROM document;";
 
-static const char *const STEPS[] = { VERSION_1 };
+/* folder_turn.served counts takes, of all folders together: the lowest waits for longest. forgotten knows a file by
+ * what stat(2) says of it, since a path would be words of the document. chore: what must be finished before bytes that
+ * were removed are gone from the file. */
+static const char VERSION_2[] =
+	"ALTER TABLE document ADD COLUMN folder TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE document ADD COLUMN retry TEXT CHECK (retry IN ('later', 'changed', 'never'));"
+	"ALTER TABLE document ADD COLUMN retry_at TEXT;"
+	"ALTER TABLE document ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE document ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE document ADD COLUMN crashed_in TEXT;"
+	"ALTER TABLE document ADD COLUMN crashed_chunks INTEGER;"
+	"ALTER TABLE document ADD COLUMN reread INTEGER NOT NULL DEFAULT 0 CHECK (reread IN (0, 1));"
+	"ALTER TABLE document ADD COLUMN tokens_done INTEGER;"
+	"ALTER TABLE document ADD COLUMN tokens_total INTEGER;"
+	"ALTER TABLE document ADD COLUMN eta_seconds INTEGER;"
+	"UPDATE document SET retry = 'changed' WHERE state IN ('failed', 'ignored');"
+	"DROP INDEX document_queue;"
+	"CREATE INDEX document_queue ON document(folder, coalesce(finished_at, added_at), id)"
+	" WHERE state = 'queued';"
+	"CREATE INDEX document_state ON document(state);"
+	"CREATE INDEX document_retry_at ON document(retry_at) WHERE retry_at IS NOT NULL;"
+
+	"CREATE TABLE folder_turn("
+	" folder TEXT PRIMARY KEY,"
+	" served INTEGER NOT NULL DEFAULT 0"
+	") STRICT, WITHOUT ROWID;"
+	"INSERT INTO folder_turn(folder) VALUES ('');"
+
+	"CREATE TABLE forgotten("
+	" device INTEGER NOT NULL,"
+	" inode INTEGER NOT NULL,"
+	" size INTEGER NOT NULL,"
+	" mtime_ns INTEGER NOT NULL,"
+	" ctime_ns INTEGER NOT NULL,"
+	" PRIMARY KEY (device, inode)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE chore(name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE question("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"
+	" text TEXT NOT NULL CHECK (length(CAST(text AS BLOB)) BETWEEN 1 AND 4096),"
+	" asked_at TEXT NOT NULL DEFAULT (" NOW "),"
+	" source TEXT NOT NULL CHECK (source IN ('inbox', 'control', 'folder', 'file')),"
+	" state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'answered', 'failed')),"
+	" error TEXT,"
+	" UNIQUE (document_id, text)"
+	") STRICT;"
+	"CREATE INDEX question_open ON question(document_id) WHERE state = 'open';"
+
+	"DROP VIEW v_documents;"
+	"CREATE VIEW v_documents AS"
+	" SELECT id, name, path, state, stage, CAST(round(100 * progress) AS INTEGER) AS percent, "
+	"eta_seconds,"
+	"  error, retry, retry_at,"
+	"  (SELECT text FROM summary WHERE document_id = document.id AND chunk_id IS NULL AND kind = 'title'"
+	"   ORDER BY rank LIMIT 1) AS title,"
+	"  finished_at"
+	" FROM document;";
+
+static const char *const STEPS[] = { VERSION_1, VERSION_2 };
 
 const struct db_schema DOCSTORE_SCHEMA = {
 	.what = "skimd database",
@@ -134,7 +195,18 @@ const struct db_schema DOCSTORE_SCHEMA = {
 	"id, path, name, output, sha256, media_type, charset, language, bytes, pages, tokens, state, "       \
 	"stage, "                                                                                            \
 	"progress, error, duplicate_of, model, fingerprint, prompt_tokens, computed_tokens, reused_tokens, " \
-	"generated_tokens, seconds, added_at, finished_at, published"
+	"generated_tokens, seconds, added_at, finished_at, published, tokens_done, tokens_total, "           \
+	"coalesce(eta_seconds, -1), retry, retry_at, attempts, crashes"
+
+#define SQL_TIME(seconds) "strftime('%Y-%m-%dT%H:%M:%SZ', " seconds ", 'unixepoch')"
+
+/* What a document shows of a reading in work, or of one that did not succeed. */
+#define NO_PROGRESS "stage = NULL, progress = 0, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL"
+#define READ_TO_THE_END                                                                \
+	NO_FAILURE                                                                     \
+	", stage = NULL, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL," \
+	" crashes = 0, crashed_in = NULL, crashed_chunks = NULL, reread = 0"
+#define NO_FAILURE "error = NULL, retry = NULL, retry_at = NULL"
 
 /* A document that changed or went away while it was read does not become done or failed, but what it is. */
 #define STATE_AFTER_READING(state) \
@@ -145,56 +217,122 @@ const struct db_schema DOCSTORE_SCHEMA = {
 #define SUMMARY_COLUMNS "id, kind, text, generated, score"
 
 const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
-	/* ?1 path, ?2 output, ?3 device, ?4 inode, ?5 size, ?6 mtime_ns, ?7 ctime_ns */
+	/* ?1 path, ?2 output, ?3 device, ?4 inode, ?5 size, ?6 mtime_ns, ?7 ctime_ns, ?8 folder, ?9 name */
 	[FIND_FILE] = "SELECT id, state <> 'gone' AND output IS coalesce(?2, output) AND device = ?3 AND "
-		      "inode = ?4 AND size = ?5"
-		      " AND mtime_ns = ?6 AND ctime_ns = ?7 FROM document WHERE path = ?1",
+		      "inode = ?4 AND size = ?5 AND mtime_ns = ?6"
+		      " AND (ctime_ns = ?7 OR (state IN ('failed', 'ignored') AND retry IS 'never')),"
+		      " folder <> coalesce(?8, folder) FROM document WHERE path = ?1",
+	[WAS_FORGOTTEN] = "SELECT 1 FROM forgotten WHERE device = ?3 AND inode = ?4 AND size = ?5 AND"
+			  " mtime_ns = ?6 AND ctime_ns = ?7",
+	[NOT_FORGOTTEN] = "DELETE FROM forgotten WHERE device = ?1 AND inode = ?2",
 	[ADD_FILE] =
-		"INSERT INTO document(path, output, device, inode, size, mtime_ns, ctime_ns, name, state)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued')",
+		"INSERT INTO document(path, output, device, inode, size, mtime_ns, ctime_ns, folder, name, "
+		"state)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(?8, ''), ?9, 'queued')",
+	[MOVE_TO_FOLDER] = "UPDATE document SET folder = ?8 WHERE path = ?1",
+	[ADD_FOLDER] = "INSERT OR IGNORE INTO folder_turn(folder) VALUES (coalesce(?8, ''))",
 	/* What is being read is read to its end, and queued again then (STATE_AFTER_READING). */
 	[CHANGE_FILE] = "UPDATE document SET output = coalesce(?2, output), device = ?3, inode = ?4, size = "
 			"?5, mtime_ns = ?6,"
-			" ctime_ns = ?7, error = NULL, changed = (state = 'reading'),"
+			" ctime_ns = ?7, folder = coalesce(?8, folder), " NO_FAILURE ","
+			" changed = (state = 'reading'), attempts = 0, crashes = 0, crashed_in = NULL,"
 			" stage = iif(state = 'reading', stage, NULL), progress = iif(state = 'reading', "
 			"progress, 0),"
 			" state = iif(state = 'reading', 'reading', 'queued') WHERE path = ?1",
 	/* A rescan that ignores the same file again writes nothing. */
 	[IGNORE_FILE] =
-		"INSERT INTO document(path, output, device, inode, size, mtime_ns, ctime_ns, name, state, "
-		"error,"
-		" finished_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'ignored', ?9, " NOW ")"
+		"INSERT INTO document(path, output, device, inode, size, mtime_ns, ctime_ns, folder, name, "
+		"state, error, retry, finished_at)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(?8, ''), ?9, 'ignored', ?10, 'changed', " NOW
+		")"
 		" ON CONFLICT (path) DO UPDATE SET output = excluded.output, device = excluded.device,"
 		" inode = excluded.inode, size = excluded.size, mtime_ns = excluded.mtime_ns,"
-		" ctime_ns = excluded.ctime_ns, state = 'ignored', error = excluded.error, stage = NULL,"
-		" changed = 0, finished_at = excluded.finished_at"
+		" ctime_ns = excluded.ctime_ns, state = 'ignored', " NO_PROGRESS ", error = excluded.error,"
+		" retry = 'changed', retry_at = NULL, changed = 0, attempts = 0, crashes = 0, crashed_in = "
+		"NULL,"
+		" finished_at = excluded.finished_at"
 		" WHERE state <> 'ignored' OR error IS NOT excluded.error OR output IS NOT excluded.output"
 		" OR (device, inode, size, mtime_ns, ctime_ns) IS NOT (excluded.device, excluded.inode,"
 		" excluded.size, excluded.mtime_ns, excluded.ctime_ns)",
 	/* One that changed while it was read is looked for again before it is given up. */
-	[MARK_GONE] = "UPDATE document SET state = iif(changed, 'queued', 'gone'), changed = 0, stage = NULL"
-		      " WHERE id = ?1",
-	[MARK_PUBLISHED] = "UPDATE document SET published = 1, error = iif(state = 'done', NULL, error)"
-			   " WHERE id = ?1",
-	[MARK_UNPUBLISHED] = "UPDATE document SET error = ?2 WHERE id = ?1 AND state = 'done'",
+	[MARK_GONE] =
+		"UPDATE document SET state = iif(changed, 'queued', 'gone'), changed = 0, stage = NULL,"
+		" tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL, retry = NULL, retry_at = NULL,"
+		" attempts = 0, crashes = 0 WHERE id = ?1",
+	[MARK_PUBLISHED] =
+		"UPDATE document SET published = 1, attempts = 0, error = iif(state = 'done', NULL, error),"
+		" retry = iif(state = 'done', NULL, retry),"
+		" retry_at = iif(state = 'done', NULL, retry_at) WHERE id = ?1",
+	[MARK_UNPUBLISHED] = "UPDATE document SET error = ?2, retry = ?3, retry_at = " SQL_TIME(
+		"?4") ", attempts = ?5 WHERE id = ?1 AND state = 'done'",
 	[FORGET_COPIES] = "UPDATE document SET duplicate_of = NULL WHERE duplicate_of = ?1",
+	/* ?1 now, ?2 later than anything is put off: the clock was set back since. Only what has failed, or could not be
+	 * written out, has a retry_at. Its
+	 * place in the queue is by when it failed. */
+	[QUEUE_DUE] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE
+		      " WHERE retry_at <= " SQL_TIME("?1") " OR retry_at > " SQL_TIME("?2"),
+	[NEXT_RETRY] =
+		"SELECT CAST(strftime('%s', (SELECT min(retry_at) FROM document WHERE retry_at IS NOT NULL))"
+		" AS INTEGER), (SELECT max(retry_at) FROM document WHERE retry_at IS NOT NULL) > " SQL_TIME(
+			"?1"),
 	/* One that was read before waits from its end on, so that a file which is always edited starves no other. */
-	[NEXT_QUEUED] = "SELECT id FROM document WHERE state = 'queued'"
-			" ORDER BY coalesce(finished_at, added_at), id LIMIT 1",
-	[MARK_READING] =
-		"UPDATE document SET state = 'reading', stage = NULL, progress = 0, error = NULL, changed = 0"
-		" WHERE id = ?1",
-	[PUT_BACK] = "UPDATE document SET state = iif(state = 'reading', 'queued', state), stage = NULL, "
-		     "progress = 0,"
-		     " error = NULL, changed = 0 WHERE id = ?1",
-	[PUT_BACK_ALL] = "UPDATE document SET state = 'queued', stage = NULL, progress = 0, changed = 0"
+	[NEXT_QUEUED] = "SELECT first, folder FROM (SELECT folder, served, (SELECT id FROM document"
+			"  WHERE state = 'queued' AND document.folder = folder_turn.folder"
+			"  ORDER BY coalesce(finished_at, added_at), id LIMIT 1) AS first FROM folder_turn)"
+			" WHERE first IS NOT NULL ORDER BY served, folder LIMIT 1",
+	[MARK_SERVED] = "UPDATE folder_turn SET served = 1 + (SELECT max(served) FROM folder_turn)"
+			" WHERE folder = (SELECT folder FROM document WHERE id = ?1)",
+	[MARK_READING] = "UPDATE document SET state = 'reading', " NO_PROGRESS ", " NO_FAILURE ", changed = 0"
+			 " WHERE id = ?1",
+	[PUT_BACK] = "UPDATE document SET state = iif(state = 'reading', 'queued', state), " NO_PROGRESS
+		     ", error = NULL, changed = 0 WHERE id = ?1",
+	[PUT_BACK_ALL] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", changed = 0"
 			 " WHERE state = 'reading'",
+	/* The crash is its old content's where the file changed while it was read. One that got further than at its last
+	 * crash has come past the place of that: a long document does not fail for two losses of power. */
+	[COUNT_CRASHES] =
+		"UPDATE document SET crashes = iif(changed, 0, iif(n_chunks > crashed_chunks, 1, crashes + "
+		"1)),"
+		" crashed_in = iif(changed, NULL, stage), crashed_chunks = n_chunks"
+		" FROM (SELECT d.id AS crashed, (SELECT count(*) FROM chunk WHERE document_id = d.id"
+		"  AND number >= 0) AS n_chunks FROM document AS d WHERE state = 'reading')"
+		" WHERE id = crashed",
+	[NEXT_CRASHED] = "SELECT id, stage FROM document WHERE state = 'reading' AND crashes >= ?1 LIMIT 1",
+	/* The content of one that ended before its text was out is not known by its sha256. */
+	[FIND_QUARANTINED] =
+		"SELECT 1 FROM document AS other WHERE id <> ?1 AND crashes >= ?2 AND crashed_in <> 'extract'"
+		" AND state = 'failed' AND sha256 = (SELECT sha256 FROM document WHERE id = ?1)",
+	[GET_ATTEMPTS] = "SELECT attempts, state = 'reading' AND NOT changed FROM document WHERE id = ?1",
+	/* What is done and could not be written out has failed, too. */
+	[GET_OUTCOME] = "SELECT iif(state = 'done' AND NOT published AND error IS NOT NULL, 'failed', state)"
+			" FROM document WHERE id = ?1",
+	[GET_STATE] = "SELECT state FROM document WHERE id = ?1",
+	[FORGET_CRASHES] = "UPDATE document SET crashes = 0, crashed_in = NULL, crashed_chunks = NULL WHERE "
+			   "crashes > 0 AND (id = ?1 OR"
+			   " sha256 = (SELECT sha256 FROM document WHERE id = ?1))",
+	[QUEUE_AGAIN] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE ", attempts = 0"
+			" WHERE id = ?1",
+	[QUEUE_REREAD] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", error = NULL, reread = 1"
+			 " WHERE id = ?1",
+	/* Under its old key no chunk of it is found any more; those that are read from now on are. */
+	[DISOWN_CHUNKS] =
+		"UPDATE chunk SET key = 'old ' || key WHERE document_id = ?1 AND key NOT LIKE 'old %'",
+	/* One that went away meanwhile is not in work any more, and not missing. */
 	[SET_PROGRESS] = "UPDATE document SET stage = iif(state = 'reading', ?2, stage),"
-			 " progress = iif(state = 'reading', ?3, progress) WHERE id = ?1",
+			 " progress = iif(state = 'reading', ?3, progress),"
+			 " tokens_done = iif(state = 'reading', ?4, tokens_done),"
+			 " tokens_total = iif(state = 'reading', ?5, tokens_total),"
+			 " eta_seconds = iif(state = 'reading', ?6, eta_seconds) WHERE id = ?1",
+	/* ?2 state, ?3 error, ?4 retry, ?5 retry_at, ?6 attempts */
 	[MARK_FAILED] = "UPDATE document SET state = " STATE_AFTER_READING(
 		"?2") ", error = iif(changed OR state <> 'reading', error, ?3),"
-		      " progress = iif(changed, 0, progress), stage = NULL, changed = 0, finished_at = " NOW
-		      " WHERE id = ?1",
+		      " retry = iif(changed OR state <> 'reading', retry, ?4),"
+		      " retry_at = iif(changed OR state <> 'reading', retry_at, " SQL_TIME(
+			      "?5") "),"
+				    " attempts = iif(changed OR state <> 'reading', 0, ?6),"
+				    " progress = iif(changed, 0, progress), stage = NULL, tokens_done = NULL,"
+				    " tokens_total = NULL, eta_seconds = NULL, changed = 0, finished_at "
+				    "= " NOW " WHERE id = ?1",
 	[SET_TEXT_FACTS] =
 		"UPDATE document SET sha256 = ?2, media_type = ?3, charset = ?4, language = ?5, bytes = ?6,"
 		" pages = ?7 WHERE id = ?1",
@@ -203,9 +341,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[MARK_DONE] = "UPDATE document SET state = " STATE_AFTER_READING(
 		"'done'") ", tokens = ?2, model = ?3,"
 			  " fingerprint = ?4, prompt_tokens = ?5, computed_tokens = ?6, reused_tokens = ?7,"
-			  " generated_tokens = ?8, seconds = ?9, published = 0, duplicate_of = NULL, error = "
-			  "NULL, stage = "
-			  "NULL,"
+			  " generated_tokens = ?8, seconds = ?9, published = 0, duplicate_of = "
+			  "NULL, " READ_TO_THE_END ","
 			  " progress = iif(changed OR state <> 'reading', 0, 1), changed = 0, finished_at "
 			  "= " NOW " WHERE id = ?1",
 	[MARK_COPIED] = "UPDATE document SET state = " STATE_AFTER_READING(
@@ -217,7 +354,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
 			  "coalesce(duplicate_of, id))"
-			  " FROM document WHERE id = ?1), published = 0, error = NULL, stage = NULL,"
+			  " FROM document WHERE id = ?1), published = 0, " READ_TO_THE_END ","
 			  " progress = iif(changed OR state <> 'reading', 0, 1), "
 			  "changed = 0,"
 			  " finished_at = " NOW " WHERE id = ?2",
@@ -229,7 +366,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[FIND_PART_OF_NAME] = "SELECT id, name FROM document WHERE instr(lower(name), lower(?1)) > 0"
 			      " ORDER BY id LIMIT 4",
 	[FIND_DONE] = "SELECT id FROM document WHERE sha256 = ?2 AND fingerprint = ?3 AND state = 'done'"
-		      " AND id <> ?1 AND media_type IS (SELECT media_type FROM document WHERE id = ?1)"
+		      " AND id <> ?1 AND NOT (SELECT reread FROM document WHERE id = ?1) AND media_type IS "
+		      "(SELECT media_type FROM document WHERE id = ?1)"
 		      " ORDER BY id LIMIT 1",
 	[COUNT_STATE] = "SELECT count(*) FROM document WHERE state = ?1",
 	[GET_TEXT] = "SELECT bytes, deflated FROM text WHERE document_id = ?1",
@@ -249,7 +387,9 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			     " VALUES (2 * ?1, ?2, ?3, 'text', ?4)",
 	[GET_CHUNKS] =
 		"SELECT " CHUNK_COLUMNS " FROM chunk WHERE document_id = ?1 AND number >= 0 ORDER BY number",
-	[FIND_CHUNK] = "SELECT " CHUNK_COLUMNS " FROM chunk WHERE key = ?1 ORDER BY id DESC LIMIT 1",
+	[FIND_CHUNK] =
+		"SELECT " CHUNK_COLUMNS " FROM chunk WHERE key = ?2 AND (document_id = ?1 OR"
+		" NOT coalesce((SELECT reread FROM document WHERE id = ?1), 0)) ORDER BY id DESC LIMIT 1",
 	[DELETE_SUMMARIES] = "DELETE FROM summary WHERE document_id = ?1 AND chunk_id IS NULL",
 	[UNSEARCH_SUMMARIES] = "DELETE FROM search WHERE rowid IN (SELECT 2 * id + 1 FROM summary"
 			       " WHERE document_id = ?1 AND chunk_id IS NULL)",
@@ -274,5 +414,32 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[PUT_OUTPUT] = "INSERT OR REPLACE INTO output(path, sha256, document_id) VALUES (?1, ?2, ?3)",
 	[HAS_OUTPUT] = "SELECT 1 FROM output WHERE path = ?1 AND sha256 = ?2",
 	[KEEP_OUTPUT] = "DELETE FROM output WHERE path = ?1 AND sha256 <> ?2",
+	[GET_OUTPUTS] = "SELECT path, sha256 FROM output WHERE document_id = ?1 ORDER BY path, sha256",
 	[PUT_EVENT] = "INSERT INTO event(level, document_id, message) VALUES (?1, ?2, ?3)",
+	[GET_EVENTS] =
+		"SELECT id, at, level, document_id, message FROM event WHERE id > ?1 ORDER BY id LIMIT ?2",
+	[EVENT_BEFORE] = "SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?1",
+	[SEARCH] = "SELECT document_id, chunk, kind, snippet(search, 3, '[', ']', ' … ', 24), -bm25(search),"
+		   " rowid FROM search WHERE search MATCH ?1 ORDER BY rank LIMIT ?2",
+	[GET_NAMES] = "SELECT name, path, state FROM document WHERE id = ?1",
+	[GET_SECTION] = "SELECT section FROM chunk WHERE document_id = ?1 AND number = ?2",
+	[FIND_QUESTION] = "SELECT id FROM question WHERE document_id = ?1 AND text = ?2",
+	[PUT_QUESTION] = "INSERT INTO question(document_id, text, source) VALUES (?1, ?2, ?3)",
+	/* What stands in an event's words is the document's path, or its name in quotes. */
+	[FORGET_EVENTS] =
+		"UPDATE event SET message = 'of a document that was forgotten' WHERE document_id = ?1"
+		" OR EXISTS (SELECT 1 FROM document WHERE id = ?1 AND (instr(message, path) > 0"
+		"  OR instr(message, '''' || name || '''') > 0 OR instr(message, output) > 0))",
+	[FORGET_OUTPUTS] = "DELETE FROM output WHERE document_id = ?1",
+	[FORGET_FILE] = "INSERT OR REPLACE INTO forgotten SELECT device, inode, size, mtime_ns, ctime_ns "
+			"FROM document"
+			" WHERE id = ?1 AND state <> 'gone'",
+	[DELETE_DOCUMENT] = "DELETE FROM document WHERE id = ?1",
+	/* Words of rows that are gone stand in the index until its segments are merged. */
+	[MERGE_SEARCH] = "INSERT INTO search(search) VALUES ('optimize')",
+	[ADD_CHORE] = "INSERT OR IGNORE INTO chore(name) VALUES (?1)",
+	[DELETE_CHORE] = "DELETE FROM chore WHERE name = ?1",
+	[HAS_CHORE] = "SELECT 1 FROM chore WHERE name = ?1",
+	[LIST_OLD] = "SELECT id FROM document WHERE state IN ('done', 'gone') AND finished_at < " SQL_TIME(
+		"?2") " AND folder = coalesce(?1, folder) ORDER BY id",
 };

@@ -23,6 +23,8 @@
 #define KEY_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define NOBODY 65534
 
+static const struct document_progress HALF = { "read", 0.5, 50, 100, 7 };
+
 struct fixture {
 	char folder[40];
 	char path[64];
@@ -260,7 +262,8 @@ static void a_file_as_it_was_is_left_alone_and_a_changed_one_queued(void **state
 		else
 			file.output = "/out/elsewhere";
 		assert_int_equal(docstore_start(f->store, id, NULL), 0);
-		assert_int_equal(docstore_fail(f->store, id, DOCUMENT_FAILED, "broken", NULL), 0);
+		assert_int_equal(docstore_fail(f->store, id, DOCUMENT_FAILED, RETRY_CHANGED, "broken", NULL),
+		                 0);
 		assert_int_equal(docstore_add(f->store, &file, &again, &queued, NULL), 0);
 		assert_true(queued);
 		expect_state(f, id, DOCUMENT_QUEUED);
@@ -276,7 +279,7 @@ static void a_failed_file_as_it_was_stays_failed(void **state)
 	bool queued = true;
 
 	assert_int_equal(docstore_start(f->store, id, NULL), 0);
-	assert_int_equal(docstore_fail(f->store, id, DOCUMENT_FAILED, "not a PDF", NULL), 0);
+	assert_int_equal(docstore_fail(f->store, id, DOCUMENT_FAILED, RETRY_CHANGED, "not a PDF", NULL), 0);
 	assert_int_equal(docstore_add(f->store, &file, &id, &queued, NULL), 0);
 	assert_false(queued);
 	expect_state(f, id, DOCUMENT_FAILED);
@@ -353,7 +356,7 @@ static void results_are_unpublished_until_their_outputs_are_written(void **state
 	struct document document;
 
 	read_document(f, id);
-	assert_int_equal(docstore_unpublished(f->store, id, "no space", NULL), 0);
+	assert_int_equal(docstore_unpublished(f->store, id, RETRY_NONE, "no space", NULL), 0);
 	assert_int_equal(docstore_get(f->store, id, &document, NULL), 0);
 	assert_false(document.published);
 	assert_string_equal(document.error, "no space");
@@ -404,7 +407,7 @@ static void a_reading_comes_back_as_it_was_stored(void **state)
 	struct evidence *evidence;
 
 	assert_int_equal(docstore_start(f->store, id, NULL), 0);
-	assert_int_equal(docstore_progress(f->store, id, "read", 0.5, NULL), 0);
+	assert_int_equal(docstore_progress(f->store, id, &HALF, NULL), 0);
 	assert_int_equal(query(f, "SELECT percent FROM v_documents WHERE stage = 'read'"), 50);
 	read_document(f, id);
 	assert_int_equal(docstore_load(f->store, id, &reading, NULL), 0);
@@ -496,13 +499,13 @@ static void a_changed_text_hides_its_chunks_until_it_is_done(void **state)
 	assert_int_equal(put_chunk(f, id, 0, KEY_B, OTHER_TEXT, "the river rose."), 0);
 	put_text(f, id, OTHER_TEXT);
 	assert_int_equal(query(f, "SELECT count(*) FROM chunk WHERE number < 0"), 2);
-	assert_int_equal(docstore_find_chunk(f->store, KEY_A, &chunk, NULL), 0);
+	assert_int_equal(docstore_find_chunk(f->store, 99, KEY_A, &chunk, NULL), 0);
 	assert_string_equal(chunk.passages.items[0].evidence[0].quote, "The river rose.");
 	document_chunk_done(&chunk);
 
 	assert_int_equal(put_chunk(f, id, 0, KEY_B, OTHER_TEXT, "The bridge held."), 0);
 	assert_int_equal(finish(f, id, "A flood", 1), 0);
-	assert_int_equal(docstore_find_chunk(f->store, KEY_A, &chunk, NULL), -ENOENT);
+	assert_int_equal(docstore_find_chunk(f->store, 99, KEY_A, &chunk, NULL), -ENOENT);
 	assert_int_equal(query(f, "SELECT count(*) FROM chunk"), 1);
 	assert_int_equal(query(f, "SELECT count(*) FROM evidence"), 3);
 	assert_int_equal(query(f, "SELECT count(*) FROM search"), 5);
@@ -681,12 +684,13 @@ static void a_document_that_is_not_there_is_said_so(void **state)
 	assert_int_equal(docstore_load(f->store, 7, &reading, NULL), -ENOENT);
 	assert_int_equal(docstore_gone(f->store, 7, NULL), -ENOENT);
 	assert_int_equal(docstore_put_back(f->store, 7, NULL), -ENOENT);
-	assert_int_equal(docstore_progress(f->store, 7, "read", 0, NULL), -ENOENT);
-	assert_int_equal(docstore_fail(f->store, 7, DOCUMENT_FAILED, "x", NULL), -ENOENT);
+	assert_int_equal(docstore_progress(f->store, 7, &HALF, NULL), -ENOENT);
+	assert_int_equal(docstore_fail(f->store, 7, DOCUMENT_FAILED, RETRY_CHANGED, "x", NULL), -ENOENT);
 	assert_int_equal(finish(f, 7, "x", 0), -ENOENT);
 	assert_int_equal(query(f, "SELECT count(*) FROM event"), 0);
 	assert_int_equal(docstore_event(f->store, "info", 0, "of no document", NULL), 0);
-	assert_int_equal(docstore_fail(f->store, add(f, "/in/a"), DOCUMENT_DONE, "x", NULL), -EINVAL);
+	assert_int_equal(docstore_fail(f->store, add(f, "/in/a"), DOCUMENT_DONE, RETRY_CHANGED, "x", NULL),
+	                 -EINVAL);
 }
 
 static void what_was_being_read_is_queued_again_after_a_crash(void **state)
@@ -760,7 +764,9 @@ static void note_waiting(long holder, void *user)
 static int wait_for_the_lock(const char *path, int go, int said)
 {
 	struct wait wait = { .fd = said };
-	struct docstore_settings settings = { path, DOCSTORE_WRITE_WAIT, note_waiting, &wait };
+	struct docstore_settings settings = {
+		.path = path, .mode = DOCSTORE_WRITE_WAIT, .waiting = note_waiting, .user = &wait
+	};
 	struct docstore *store = NULL;
 	int64_t n = 0;
 	char byte;
@@ -931,7 +937,7 @@ static void a_newer_schema_is_refused(void **state)
 	docstore_close(open_or_fail(f->path, DOCSTORE_WRITE));
 	change_outside(f, "PRAGMA user_version = 9");
 	expect_refused(f, DOCSTORE_WRITE, -EBADMSG,
-	               "made by a newer skimd: schema version 9, this one knows up to 1");
+	               "made by a newer skimd: schema version 9, this one knows up to 2");
 }
 
 static void damage_is_said_so(void **state)

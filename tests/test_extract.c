@@ -14,7 +14,7 @@
 #include <zlib.h>
 
 #include "base/buf.h"
-#include "pipeline/charset.h"
+#include "base/text.h"
 #include "pipeline/extract.h"
 
 struct fixture {
@@ -164,9 +164,9 @@ static void utf8_is_checked_strictly(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_false(charset_is_utf8(wrong[i], strlen(wrong[i])));
+		assert_false(text_is_utf8(wrong[i], strlen(wrong[i])));
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
-		assert_true(charset_is_utf8(right[i], strlen(right[i])));
+		assert_true(text_is_utf8(right[i], strlen(right[i])));
 }
 
 static void what_is_not_text_is_refused_by_its_name(void **state)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <zlib.h>
@@ -269,12 +270,14 @@ static void assert_ends(struct fixture *f, const char *name, const void *bytes, 
                         enum document_state state, const char *reason)
 {
 	struct reading reading = read_bytes(f, name, bytes, n);
+	bool other_content = strcmp(reason, "PDF") == 0 || strcmp(name, "noise.txt") == 0;
 
 	if (reading.document.state != state)
 		fail_msg("'%s' is %s: %s", name, document_state_name(reading.document.state),
 		         reading.document.error);
 	if (strstr(reading.document.error, reason) == NULL)
 		fail_msg("'%s': '%s' does not say '%s'", name, reading.document.error, reason);
+	assert_int_equal(reading.document.retry, other_content ? RETRY_NEVER : RETRY_CHANGED);
 	assert_int_equal(reading.n_chunks, 0);
 	assert_int_equal(reading.passages.n, 0);
 	assert_int_equal(reading.document.usage.prompt_tokens, 0);
@@ -362,6 +365,72 @@ static void what_cannot_be_opened_fails_with_its_reason(void **state)
 	assert_int_equal(reading.document.state, DOCUMENT_FAILED);
 	assert_non_null(strstr(reading.document.error, "ermission denied"));
 	reading_done(&reading);
+}
+
+static void use_up_descriptors(int fds[], size_t *ret_n)
+{
+	for (*ret_n = 0; *ret_n < 64 && (fds[*ret_n] = dup(0)) >= 0; ++*ret_n)
+		;
+}
+
+static void what_fails_for_a_passing_reason_is_tried_again_later(void **state)
+{
+	static const struct pipeline_hooks NONE = { 0 };
+	struct fixture *f = *state;
+	struct rlimit before, few = { .rlim_cur = 64 };
+	struct reading reading;
+	int64_t id;
+	int fds[64];
+	size_t n;
+
+	folder_write(&f->inbox, "a.txt", "The river rose. The bridge held.", 32);
+	id = queue(f, "a.txt");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	use_up_descriptors(fds, &n);
+	assert_int_equal(process(f, id, &NONE, NULL), 0);
+	while (n > 0)
+		close(fds[--n]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	reading = load(f, id);
+	assert_int_equal(reading.document.state, DOCUMENT_FAILED);
+	assert_string_equal(reading.document.error, "cannot open: Too many open files");
+	assert_int_equal(reading.document.retry, RETRY_LATER);
+	assert_int_equal(reading.document.attempts, 1);
+	reading_done(&reading);
+	assert_int_equal(process(f, id, &NONE, NULL), 0);
+	reading = load(f, id);
+	assert_int_equal(reading.document.state, DOCUMENT_DONE);
+	reading_done(&reading);
+}
+
+static void outputs_without_a_folder_are_written_when_there_is_one(void **state)
+{
+	static const struct pipeline_hooks NONE = { 0 };
+	struct fixture *f = *state;
+	struct path in_the_way = path_of(&f->outbox, "sub"), output = path_of(&f->outbox, "sub/a.txt");
+	struct path path = path_of(&f->inbox, "a.txt");
+	struct document_file file = { .path = path.text, .output = output.text };
+	struct reading reading;
+	int64_t id;
+
+	folder_write(&f->inbox, "a.txt", "The river rose. The bridge held.", 32);
+	folder_write(&f->outbox, "sub", "in the way", 10);
+	assert_int_equal(docstore_add(pipeline_docstore(f->pipeline), &file, &id, NULL, NULL), 0);
+	assert_int_equal(process(f, id, &NONE, NULL), 0);
+	reading = load(f, id);
+	assert_int_equal(reading.document.state, DOCUMENT_DONE);
+	assert_int_equal(reading.document.retry, RETRY_LATER);
+	assert_non_null(strstr(reading.document.error, "cannot make the folder"));
+	reading_done(&reading);
+	assert_int_equal(unlink(in_the_way.text), 0);
+	assert_int_equal(process(f, id, &NONE, NULL), 0);
+	reading = load(f, id);
+	assert_true(reading.document.published && reading.document.error == NULL);
+	reading_done(&reading);
+	each_file(&in_the_way, remove_one, NULL);
+	assert_int_equal(rmdir(in_the_way.text), 0);
 }
 
 static void a_file_that_went_is_gone(void **state)
@@ -669,6 +738,8 @@ int main(void)
 		TEST(what_is_no_text_is_ignored_with_its_reason),
 		TEST(what_is_damaged_or_too_large_fails_with_its_reason),
 		TEST(what_cannot_be_opened_fails_with_its_reason),
+		TEST(what_fails_for_a_passing_reason_is_tried_again_later),
+		TEST(outputs_without_a_folder_are_written_when_there_is_one),
 		TEST(a_file_that_went_is_gone),
 		TEST(a_duplicate_costs_nothing_and_has_its_own_rows_and_outputs),
 		TEST(an_edit_recomputes_only_the_chunks_it_touches),

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "pipeline/charset.h"
+#include "base/text.h"
 #include "pipeline/language.h"
 #include "pipeline/material.h"
 #include "tests/reading.h"
@@ -134,7 +134,7 @@ static void random_bytes_become_valid_text_without_controls(void **state)
 		for (size_t i = 0; i < sizeof(bytes) - 1; i++)
 			bytes[i] = (char)(1 + draw(&seed) % 255);
 		assert_int_equal(summary_clean(bytes, round % 2 == 0, round % 3 == 0, &clean), 0);
-		assert_true(charset_is_utf8(clean, strlen(clean)));
+		assert_true(text_is_utf8(clean, strlen(clean)));
 		for (const char *at = clean; *at != '\0'; at++)
 			assert_true((unsigned char)*at >= ' ' && *at != 0x7f);
 		free(clean);
@@ -252,7 +252,7 @@ static void a_chunk_gives_a_title_a_summary_and_verbatim_key_passages(void **sta
 {
 	const char *source =
 		"Of rivers and stones\n====================\n\nThe river rose in May, and\nthe bridge at the "
-	        "mill held  "
+		"mill held  "
 		"until noon. Nobody was hurt when the\nold warehouse fell.\n\nThe mason counted the "
 		"stones of the harbour again.\nHe found all of them but two, and wrote it\ndown in the "
 		"ledger.\n";

@@ -1,0 +1,71 @@
+/* The backup of docstore.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/docstore_internal.h"
+
+#define BACKUP_MODE 0640
+#define BUSY_MS 5000
+
+enum { COPY, N_STATEMENTS };
+static const char *const STATEMENTS[N_STATEMENTS] = { [COPY] = "VACUUM INTO ?1" };
+
+static int copy(struct db *db, const char *path, struct err *err)
+{
+	struct txn txn = txn_within(db, err);
+
+	txn_run(&txn, COPY, db_text(path));
+	return txn.ret;
+}
+
+/* Through a connection of its own, so that neither worker nor loop waits. It only reads: one that wrote, or moved the
+ * WAL into the file, would be the second to do so. */
+static int copy_beside_others(struct docstore *store, const char *path, struct err *err)
+{
+	struct db_settings settings = { .path = store->db->path,
+		                        .read_only = true,
+		                        .busy_ms = BUSY_MS,
+		                        .sql = STATEMENTS,
+		                        .n_sql = N_STATEMENTS };
+	int no_checkpoint = 0, r;
+	struct db *db;
+
+	if (strcmp(store->db->path, DB_IN_MEMORY) == 0)
+		return err_set(err, -ENOTSUP, "a database in memory is not copied");
+	if ((r = db_open(&settings, &db, err)) < 0)
+		return r;
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &no_checkpoint);
+	r = copy(db, path, err);
+	db_close(db);
+	return r;
+}
+
+/* SQLite's copy is only safe from a loss of power once it is synced. */
+static int sync_copy(int fd, const char *path, struct err *err)
+{
+	if (fchmod(fd, BACKUP_MODE) < 0 || fsync(fd) < 0)
+		return err_set(err, -errno, "%s: cannot be written: %s", path, strerror(errno));
+	return 0;
+}
+
+int docstore_backup(struct docstore *store, const char *path, struct err *err)
+{
+	char temporary[FILE_TEMPORARY_MAX];
+	struct stat st;
+	int fd, r;
+
+	if (lstat(path, &st) == 0)
+		return err_set(err, -EEXIST, "%s: is there already, and a backup replaces nothing", path);
+	if ((r = file_make_temporary(path, temporary, &fd, err)) < 0)
+		return r;
+	if ((r = copy_beside_others(store, temporary, err)) == 0 && (r = sync_copy(fd, path, err)) == 0)
+		r = file_rename_new(temporary, path, err);
+	close(fd);
+	if (r < 0)
+		unlink(temporary);
+	return r;
+}
