@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/array.h"
 #include "daemon/folders.h"
@@ -152,6 +153,29 @@ static int read_reread(const struct source *source, const struct key *key, const
 	return r == 0 && value ? bad_value(source, node, "true is not built yet") : r;
 }
 
+static int read_socket(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	char **path = ret;
+	int r = read_path(source, key, node, ret);
+
+	if (r == 0 && strlen(*path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return bad_value(source, node, "is too long for the path of a socket");
+	return r;
+}
+
+/* Whether there is such a group is found out where the socket is made. */
+static int read_group(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	char **group = ret;
+
+	(void)key;
+	if (!is_word(node))
+		return bad_value(source, node, "must be the name of a group");
+	free(*group);
+	*group = strdup(node->text);
+	return *group != NULL ? 0 : no_memory(source);
+}
+
 /* clang-format off */
 static const struct key WATCH_KEYS[] = {
 	{ .name = "path", .read = read_watched_path, .offset = AT_WATCH(path) },
@@ -250,6 +274,12 @@ static const struct key EXTRACT_KEYS[] = {
 	{ .name = NULL },
 };
 
+static const struct key CONTROL_KEYS[] = {
+	{ .name = "socket", .read = read_socket, .offset = AT(control.socket) },
+	{ .name = "group", .read = read_group, .offset = AT(control.group) },
+	{ .name = NULL },
+};
+
 static const struct key LOG_KEYS[] = {
 	{ .name = "level", .read = read_level, .offset = AT(log.level) },
 	{ .name = NULL },
@@ -261,10 +291,11 @@ static const struct key TOP_KEYS[] = {
 	{ .name = "store", .section = STORE_KEYS },
 	{ .name = "kv", .section = KV_KEYS },
 	{ .name = "extract", .section = EXTRACT_KEYS },
+	{ .name = "control", .section = CONTROL_KEYS },
 	{ .name = "log", .section = LOG_KEYS },
 	{ .name = "summary", .read = not_built },
 	{ .name = "audit", .read = not_built },
-	{ .name = "control", .read = not_built },
+
 	{ .name = NULL },
 };
 /* clang-format on */
@@ -279,6 +310,8 @@ void config_free(struct config *config)
 	free(config->model.path);
 	free(config->store.path);
 	free(config->kv.path);
+	free(config->control.socket);
+	free(config->control.group);
 	free(config);
 }
 
@@ -293,9 +326,12 @@ int config_default(struct config **ret, struct err *err)
 	config->store.path = strdup("/var/lib/skimd/skimd.db");
 	config->kv.path = strdup("/var/cache/skimd/kv.db");
 	config->kv.budget_bytes = 4 * BYTES_PER_G;
+	config->control.socket = strdup(CONFIG_CONTROL_SOCKET);
+	config->control.group = strdup(CONFIG_CONTROL_GROUP);
 	config->extract.max_bytes = 512 * BYTES_PER_M;
 	config->log.level = LOG_LEVEL_INFO;
-	if (config->model.path == NULL || config->store.path == NULL || config->kv.path == NULL) {
+	if (config->model.path == NULL || config->store.path == NULL || config->kv.path == NULL ||
+	    config->control.socket == NULL || config->control.group == NULL) {
 		config_free(config);
 		return err_set(err, -ENOMEM, "no memory for the configuration");
 	}

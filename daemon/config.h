@@ -11,6 +11,11 @@
 #include "base/err.h"
 #include "base/log.h"
 
+/* Where the service's socket is, and who may use it. As defaults they may be done without: there is no such folder, or no
+ * such group, where the daemon runs by hand. */
+#define CONFIG_CONTROL_SOCKET "/run/skimd/control"
+#define CONFIG_CONTROL_GROUP "skimd"
+
 /* model.path of the model that is installed with the program; every other value is absolute. */
 #define CONFIG_MODEL_NANO "nano"
 
@@ -45,6 +50,10 @@ struct config {
 	struct {
 		uint64_t max_bytes; /* of an input file */
 	} extract;
+	struct {
+		char *socket;
+		char *group;
+	} control;
 	struct {
 		enum log_level level;
 	} log;

@@ -84,6 +84,17 @@ int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_callback cal
 	return 0;
 }
 
+void loop_change_fd(struct loop *loop, int fd, uint32_t events)
+{
+	struct source *source = loop->sources;
+
+	while (source != NULL && source->fd != fd)
+		source = source->next;
+	if (source != NULL)
+		epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd,
+		          &(struct epoll_event){ .events = events, .data.ptr = source });
+}
+
 void loop_remove_fd(struct loop *loop, int fd)
 {
 	struct source **link = &loop->sources, *source;

@@ -34,6 +34,9 @@ void loop_stop(struct loop *loop);
  * -EEXIST: it is watched already; -EPERM: it cannot be polled, a regular file for example. */
 int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_callback callback, void *user,
                 struct err *err);
+/* Other events of a descriptor that is watched; it does nothing when it is not. With 0 only EPOLLERR and EPOLLHUP are
+ * told, which always are. */
+void loop_change_fd(struct loop *loop, int fd, uint32_t events);
 void loop_remove_fd(struct loop *loop, int fd); /* does nothing when fd is not watched */
 
 /* A timer, not running yet. *ret is the loop's; it lives until loop_remove_timer() or loop_free(). */

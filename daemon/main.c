@@ -14,6 +14,7 @@
 #include "base/array.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "daemon/commands.h"
 #include "daemon/config.h"
 #include "daemon/document_file.h"
 #include "daemon/loop.h"
@@ -45,7 +46,9 @@ struct daemon {
 	struct notify *notify;
 	struct loop *loop;
 	struct pipeline *pipeline;
+	struct docstore *reader; /* for the loop, which shall wait for no writer */
 	struct worker *worker;
+	struct commands *commands; /* NULL: no control socket */
 	struct folder *folders; /* [config->n_watch] */
 	bool once;
 	struct loop_timer *once_timer;
@@ -126,6 +129,7 @@ static int queue(struct folder *folder, const struct document_file *file)
 	log_info("'%s': queued", file->path);
 	if (folder->daemon->worker != NULL)
 		worker_wake(folder->daemon->worker);
+	commands_changed(folder->daemon->commands);
 	return 0;
 }
 
@@ -141,6 +145,21 @@ static int see_ready(void *user, const char *path, const struct stat *st)
 		return see_ignored(user, path, st, "the path is too long for its outputs");
 	file = document_file_of(path, folder->config->path, output, st);
 	return queue(folder, &file);
+}
+
+/* For 'skimctl add': also what was forgotten. */
+static int queue_wanted(void *user, size_t i, const char *path, const struct stat *st, struct err *err)
+{
+	struct daemon *daemon = user;
+	struct folder *folder = &daemon->folders[i];
+	char output[PATH_MAX];
+	struct document_file file;
+
+	if (!name_fits(folder, path) || !find_output(folder, path, output))
+		return err_set(err, -ENAMETOOLONG, "'%s': the name is too long for its outputs", path);
+	file = document_file_of(path, folder->config->path, output, st);
+	file.even_forgotten = true;
+	return queue(folder, &file) < 0 ? err_set(err, -EIO, "'%s' cannot be queued", path) : 0;
 }
 
 static int see_unreadable(void *user, const char *path, int error)
@@ -234,8 +253,10 @@ static void send_status(struct daemon *daemon)
 	int64_t n_queued = 0;
 
 	worker_status(daemon->worker, &status);
-	docstore_count(pipeline_docstore(daemon->pipeline), DOCUMENT_QUEUED, &n_queued, NULL);
-	if (status.busy && status.n_tokens > 0)
+	docstore_count(daemon->reader, DOCUMENT_QUEUED, &n_queued, NULL);
+	if (status.paused)
+		notify_send(daemon->notify, "STATUS=paused; %lld queued", (long long)n_queued);
+	else if (status.busy && status.n_tokens > 0)
 		notify_send(daemon->notify, "STATUS=%s '%s': %llu of %llu tokens; %lld more queued",
 		            status.stage, status.name, (unsigned long long)status.n_done,
 		            (unsigned long long)status.n_tokens, (long long)n_queued);
@@ -262,7 +283,10 @@ static void worker_changed(void *user)
 
 static void on_wake(void *user)
 {
-	send_status(user);
+	struct daemon *daemon = user;
+
+	send_status(daemon);
+	commands_changed(daemon->commands);
 }
 
 static void on_signal(void *user, int signal_number)
@@ -309,7 +333,7 @@ static void on_once(void *user)
 
 	for (size_t i = 0; i < daemon->config->n_watch; i++)
 		n_unsettled += watch_count(daemon->folders[i].watch).n_unsettled;
-	docstore_count(pipeline_docstore(daemon->pipeline), DOCUMENT_QUEUED, &n_queued, NULL);
+	docstore_count(daemon->reader, DOCUMENT_QUEUED, &n_queued, NULL);
 	worker_status(daemon->worker, &status);
 	if (n_unsettled == 0 && n_queued == 0 && !status.busy)
 		loop_stop(daemon->loop);
@@ -341,6 +365,9 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 	if (setpriority(PRIO_PROCESS, 0, config->model.nice) < 0)
 		log_warning("nice %d: %s, going on without", config->model.nice, strerror(errno));
 	if ((r = pipeline_open(&settings, &daemon->pipeline, err)) < 0)
+		return r;
+	settings.store.mode = DOCSTORE_READ;
+	if ((r = docstore_open(&settings.store, &daemon->reader, err)) < 0)
 		return r;
 	for (size_t i = 0; i < config->n_watch; i++) /* with the store's lock held: nobody else writes here */
 		output_sweep(config->watch[i].outbox);
@@ -386,6 +413,30 @@ static int open_worker(struct daemon *daemon, struct err *err)
 	return worker_start(&settings, &daemon->worker, err);
 }
 
+static struct watch *watch_at(void *user, size_t i)
+{
+	const struct daemon *daemon = user;
+
+	return daemon->folders[i].watch;
+}
+
+static int open_commands(struct daemon *daemon, struct err *err)
+{
+	struct commands_settings settings = {
+		.config = daemon->config,
+		.loop = daemon->loop,
+		.pipeline = daemon->pipeline,
+		.worker = daemon->worker,
+		.reader = daemon->reader,
+		.user = daemon,
+		.watch = watch_at,
+		.queue = queue_wanted,
+		.changed = on_wake,
+	};
+
+	return commands_open(&settings, &daemon->commands, err);
+}
+
 static int open_timers(struct daemon *daemon, struct err *err)
 {
 	uint64_t watchdog_ns = notify_watchdog_ns(daemon->notify);
@@ -412,7 +463,7 @@ static int run(struct daemon *daemon, struct err *err)
 	notify_send(daemon->notify, "STATUS=opening the stores and the model");
 	if ((r = open_pipeline(daemon, err)) < 0 || (r = mark_vanished(daemon, err)) < 0 ||
 	    (r = open_watches(daemon, err)) < 0 || (r = open_worker(daemon, err)) < 0 ||
-	    (r = open_timers(daemon, err)) < 0)
+	    (r = open_commands(daemon, err)) < 0 || (r = open_timers(daemon, err)) < 0)
 		return r;
 	log_info("ready: %zu folder%s, model '%s'", daemon->config->n_watch,
 	         daemon->config->n_watch == 1 ? "" : "s", pipeline_model_name(daemon->pipeline));
@@ -424,10 +475,12 @@ static int run(struct daemon *daemon, struct err *err)
 
 static void daemon_close(struct daemon *daemon)
 {
+	commands_close(daemon->commands);
 	worker_stop(daemon->worker);
 	for (size_t i = 0; daemon->folders != NULL && i < daemon->config->n_watch; i++)
 		watch_close(daemon->folders[i].watch);
 	free(daemon->folders);
+	docstore_close(daemon->reader);
 	pipeline_close(daemon->pipeline);
 	loop_free(daemon->loop);
 	notify_close(daemon->notify);

@@ -2,12 +2,14 @@
 #include "daemon/skimctl.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "daemon/config.h"
 #include "daemon/paths.h"
 
@@ -20,12 +22,17 @@ static const struct {
 	{ "list", skimctl_list, "documents and their states", SKIMCTL_LIST_USAGE },
 	{ "show", skimctl_show, "what was read of a document", SKIMCTL_SHOW_USAGE },
 	{ "wait", skimctl_wait, "until documents are done", SKIMCTL_WAIT_USAGE },
-	{ "retry", skimctl_retry, "read what failed or was ignored", SKIMCTL_RETRY_USAGE },
+	{ "search", skimctl_search, "where words stand in texts and results", SKIMCTL_SEARCH_USAGE },
+	{ "events", skimctl_events, "what happened", SKIMCTL_EVENTS_USAGE },
+	{ "add", skimctl_add, "give files to the daemon", SKIMCTL_ADD_USAGE },
+	{ "status", skimctl_status, "what the daemon is doing", SKIMCTL_STATUS_USAGE },
+	{ "pause", skimctl_pause, "have the daemon stop reading", SKIMCTL_PAUSE_USAGE },
+	{ "resume", skimctl_resume, "and have it go on", SKIMCTL_RESUME_USAGE },
+	{ "rescan", skimctl_rescan, "have it look through its folders now", SKIMCTL_RESCAN_USAGE },
+	{ "retry", skimctl_retry, "try again what failed or was ignored", SKIMCTL_RETRY_USAGE },
 	{ "reread", skimctl_reread, "read anew what is done", SKIMCTL_REREAD_USAGE },
-	{ "forget", skimctl_forget, "remove a document, its results and its outputs", SKIMCTL_FORGET_USAGE },
-	{ "search", skimctl_search, "places where words stand", SKIMCTL_SEARCH_USAGE },
-	{ "events", skimctl_events, "what went wrong", SKIMCTL_EVENTS_USAGE },
-	{ "backup", skimctl_backup, "copy the database into a new file", SKIMCTL_BACKUP_USAGE },
+	{ "forget", skimctl_forget, "remove all that is known of documents", SKIMCTL_FORGET_USAGE },
+	{ "backup", skimctl_backup, "copy the database, whole", SKIMCTL_BACKUP_USAGE },
 	{ "cache", skimctl_cache, "what is kept of readings, and dropping it", SKIMCTL_CACHE_USAGE },
 	{ "model", skimctl_model, "info, verify, run, bench: a model by itself", SKIMCTL_MODEL_USAGE },
 };
@@ -80,6 +87,55 @@ int skimctl_find_cache(const char *config_path, char *ret, uint64_t *ret_budget_
 	return own ? paths_user_cache(ret, PATH_MAX, err) : 0;
 }
 
+static const struct option QUERY_OPTIONS[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "config", required_argument, NULL, 'c' },
+	{ NULL, 0, NULL, 0 },
+};
+
+bool skimctl_parse(struct skimctl_query *query, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:", QUERY_OPTIONS, NULL)) != -1) {
+		if (option == 'j')
+			query->json = true;
+		else if (option == 'c')
+			query->config_path = optarg;
+		else
+			return false;
+	}
+	return true;
+}
+
+int skimctl_open_store(const char *config_path, struct docstore **ret, struct err *err)
+{
+	char path[PATH_MAX];
+	struct docstore_settings settings = { .path = path, .mode = DOCSTORE_READ };
+	int r = skimctl_find_store(config_path, path, err);
+
+	return r < 0 ? r : docstore_open(&settings, ret, err);
+}
+
+const char *skimctl_string(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+	const char *text = json_string_value(value);
+	char *printable = text == NULL ? NULL : strdup(text);
+
+	if (printable == NULL)
+		return "";
+	text_printable(printable);
+	json_string_set(value, printable);
+	free(printable);
+	return json_string_value(value);
+}
+
+json_int_t skimctl_integer(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
 int skimctl_print_json(json_t *json)
 {
 	char *line = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6));
@@ -105,7 +161,7 @@ static int help(FILE *stream, int status)
 {
 	fprintf(stream, "usage: skimctl COMMAND [ARGUMENT ...]\n\n");
 	for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)
-		fprintf(stream, "  %-6s %s\n", COMMANDS[i].word, COMMANDS[i].what);
+		fprintf(stream, "  %-7s %s\n", COMMANDS[i].word, COMMANDS[i].what);
 	fprintf(stream, "\nSee skimctl(1).\n");
 	return status;
 }

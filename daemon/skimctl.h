@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "daemon/control_client.h"
+#include "store/docstore.h"
 
 enum skimctl_status {
 	SKIMCTL_OK = 0,
@@ -21,12 +23,17 @@ enum skimctl_status {
 #define SKIMCTL_LIST_USAGE "skimctl list [--json] [-c FILE]"
 #define SKIMCTL_SHOW_USAGE "skimctl show [--json] [-c FILE] DOC"
 #define SKIMCTL_WAIT_USAGE "skimctl wait [--timeout SECONDS] [-c FILE] [DOC ...]"
-#define SKIMCTL_RETRY_USAGE "skimctl retry [--json] [-c FILE] DOC"
-#define SKIMCTL_REREAD_USAGE "skimctl reread [--json] [-c FILE] DOC"
-#define SKIMCTL_FORGET_USAGE "skimctl forget [--json] [-c FILE] DOC"
+#define SKIMCTL_STATUS_USAGE "skimctl status [--json] [-c FILE]"
+#define SKIMCTL_ADD_USAGE "skimctl add [--json] [-c FILE] FILE ..."
+#define SKIMCTL_PAUSE_USAGE "skimctl pause [--json] [-c FILE]"
+#define SKIMCTL_RESUME_USAGE "skimctl resume [--json] [-c FILE]"
+#define SKIMCTL_RETRY_USAGE "skimctl retry [--json] [-c FILE] DOC ..."
+#define SKIMCTL_REREAD_USAGE "skimctl reread [--json] [-c FILE] DOC ..."
+#define SKIMCTL_FORGET_USAGE "skimctl forget [--json] [-c FILE] DOC ..."
 #define SKIMCTL_SEARCH_USAGE "skimctl search [--json] [--limit N] [-c FILE] WORD ..."
-#define SKIMCTL_EVENTS_USAGE "skimctl events [--json] [--after ID] [--limit N] [-c FILE]"
+#define SKIMCTL_EVENTS_USAGE "skimctl events [--json] [--after ID] [--limit N] [--follow] [-c FILE]"
 #define SKIMCTL_BACKUP_USAGE "skimctl backup [-c FILE] COPY"
+#define SKIMCTL_RESCAN_USAGE "skimctl rescan [--json] [-c FILE]"
 #define SKIMCTL_CACHE_USAGE "skimctl cache [--json] [--drop DOC | --clear] [-c FILE]"
 #define SKIMCTL_MODEL_USAGE                                                                                 \
 	"skimctl model info DIR\n"                                                                          \
@@ -40,6 +47,11 @@ int skimctl_read(int argc, char **argv);
 int skimctl_list(int argc, char **argv);
 int skimctl_show(int argc, char **argv);
 int skimctl_wait(int argc, char **argv);
+int skimctl_status(int argc, char **argv);
+int skimctl_add(int argc, char **argv);
+int skimctl_pause(int argc, char **argv);
+int skimctl_resume(int argc, char **argv);
+int skimctl_rescan(int argc, char **argv);
 int skimctl_retry(int argc, char **argv);
 int skimctl_reread(int argc, char **argv);
 int skimctl_forget(int argc, char **argv);
@@ -61,9 +73,36 @@ int skimctl_usage(const char *usage);
 int skimctl_find_store(const char *config_path, char *ret, struct err *err);
 int skimctl_find_cache(const char *config_path, char *ret, uint64_t *ret_budget_bytes, struct err *err);
 
+/* The daemon that has the documents which config_path (NULL: none is named, so the service) means; *ret is the caller's.
+ * Words say what can be done where there is none, -ENOENT or -ECONNREFUSED, or it may not be spoken to, -EACCES. */
+int skimctl_connect(const char *config_path, struct control_client **ret, struct err *err);
+
+/* Have a command carried out; *ret is the last line of the answer, the caller's. each() gets what stands under key in each
+ * line before it, and stops with a negative errno. Errors as of control_client_receive(). */
+int skimctl_ask(struct control_client *client, const char *command, json_t *args, json_t **ret,
+                struct err *err);
+int skimctl_ask_each(struct control_client *client, const char *command, json_t *args, const char *key,
+                     int (*each)(void *user, json_t *value), void *user, json_t **ret_last, struct err *err);
+
+/* What most commands are given besides their words, which follow at optind. */
+struct skimctl_query {
+	bool json;
+	const char *config_path;
+};
+bool skimctl_parse(struct skimctl_query *query, int argc,
+                   char **argv); /* --json, -c; false: something else */
+
+/* skimd.db, for reading. */
+int skimctl_open_store(const char *config_path, struct docstore **ret, struct err *err);
+
 /* Remove the blocks of a document that no other needs from the kv.db that belongs to the store; 0 also where there is no
  * kv.db. -EBUSY: another process has it. */
 int skimctl_drop_blocks(const char *config_path, int64_t id, struct err *err);
+
+/* An object's values, for words: "" and 0 where they are not there. What is not fit for a terminal is replaced in the
+ * object. */
+const char *skimctl_string(json_t *object, const char *key);
+json_int_t skimctl_integer(const json_t *object, const char *key);
 
 /* One line on standard output; takes json over. -ENOMEM, also where json is NULL. */
 int skimctl_print_json(json_t *json);

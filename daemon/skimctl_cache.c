@@ -1,16 +1,14 @@
-/* skimctl cache: what kv.db says of itself, whether a daemon runs or not; and dropping from it, while none does. */
+/* skimctl cache: what kv.db says of itself, and dropping from it; by the daemon where one is there, as it has the file. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <unistd.h>
 
-#include "base/json.h"
+#include "daemon/cache_view.h"
 #include "daemon/skimctl.h"
 #include "store/docstore.h"
 #include "store/kvstore.h"
-
-#define TOKEN_BYTES sizeof(uint32_t) /* as pipeline/prefix.c has a block's tokens kept */
 
 struct request {
 	bool json, clear;
@@ -46,57 +44,42 @@ static bool parse(struct request *request, int argc, char **argv)
 	return optind == argc && !(request->clear && request->drop != NULL);
 }
 
-/* Bytes stored for each token that was computed and stored; 0: none was. */
-static double bytes_per_token(const struct kv_stats *stats)
+static void print_count(const char *name, const json_t *counts, const char *key)
 {
-	uint64_t n_tokens = stats->token_bytes_stored / TOKEN_BYTES;
-
-	return n_tokens == 0 ? 0 : (double)stats->bytes_stored / (double)n_tokens;
+	printf("%-16s %" PRIu64 "\n", name, (uint64_t)skimctl_integer(counts, key));
 }
 
-static json_t *stats_json(const struct request *request, const struct kv_stats *stats)
+static void print_counts(const json_t *counts)
 {
-	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "path",
-	                 json_of_bytes(request->path), "entries", (json_int_t)stats->blocks, "bytes",
-	                 (json_int_t)stats->bytes, "file_bytes", (json_int_t)stats->file_bytes,
-	                 "budget_bytes", (json_int_t)request->budget_bytes, "hits", (json_int_t)stats->hits,
-	                 "misses", (json_int_t)stats->misses, "damaged", (json_int_t)stats->damaged,
-	                 "set_aside", (json_int_t)stats->set_aside, "stored", (json_int_t)stats->stored,
-	                 "evicted", (json_int_t)stats->evicted, "bytes_per_token", bytes_per_token(stats));
+	print_count("entries", counts, "entries");
+	print_count("bytes", counts, "bytes");
+	print_count("file bytes", counts, "file_bytes");
+	print_count("budget bytes", counts, "budget_bytes");
+	print_count("hits", counts, "hits");
+	print_count("misses", counts, "misses");
+	print_count("damaged", counts, "damaged");
+	print_count("set aside", counts, "set_aside");
+	print_count("stored", counts, "stored");
+	print_count("evicted", counts, "evicted");
+	printf("%-16s %.1f\n", "bytes/token", json_number_value(json_object_get(counts, "bytes_per_token")));
 }
 
-static void print_count(const char *name, uint64_t count)
+/* Whoever may not read the file asks the daemon. A cache that was never made has nothing in it. */
+static int show(const struct request *request, struct control_client *client, struct err *err)
 {
-	printf("%-16s %" PRIu64 "\n", name, count);
-}
+	json_t *answer = NULL, *counts = NULL;
+	int r = client == NULL ? cache_view_json(request->path, request->budget_bytes, &counts, err)
+	                       : skimctl_ask(client, "cache", NULL, &answer, err);
 
-static void print_stats(const struct request *request, const struct kv_stats *stats)
-{
-	print_count("entries", stats->blocks);
-	print_count("bytes", stats->bytes);
-	print_count("file bytes", stats->file_bytes);
-	print_count("budget bytes", request->budget_bytes);
-	print_count("hits", stats->hits);
-	print_count("misses", stats->misses);
-	print_count("damaged", stats->damaged);
-	print_count("set aside", stats->set_aside);
-	print_count("stored", stats->stored);
-	print_count("evicted", stats->evicted);
-	printf("%-16s %.1f\n", "bytes/token", bytes_per_token(stats));
-}
-
-/* A cache that was never made has nothing in it. */
-static int show(const struct request *request, struct err *err)
-{
-	struct kv_stats stats = { 0 };
-	int r = kvstore_peek(request->path, &stats, err);
-
-	if (r < 0 && r != -ENOENT)
+	if (r < 0)
 		return r;
-	if (!request->json)
-		print_stats(request, &stats);
-	else if (skimctl_print_json(stats_json(request, &stats)) < 0)
-		return err_set(err, -ENOMEM, "no memory for the output");
+	if (client != NULL)
+		counts = json_incref(json_object_get(answer, "cache"));
+	json_decref(answer);
+	if (request->json)
+		return skimctl_print_json(counts) < 0 ? err_set(err, -ENOMEM, "no memory for the output") : 0;
+	print_counts(counts);
+	json_decref(counts);
 	return 0;
 }
 
@@ -175,16 +158,37 @@ int skimctl_drop_blocks(const char *config_path, int64_t id, struct err *err)
 	return r == 0 && is_there(request.path) ? drop(&request, id, &n, err) : r;
 }
 
-static int change(const struct request *request, struct err *err)
+static int change_file(const struct request *request, uint64_t *ret_n, struct err *err)
 {
-	uint64_t n = 0;
 	int64_t id = 0;
 	int r = 0;
 
 	if (request->drop != NULL && (r = find_document(request, &id, err)) < 0)
 		return r;
 	if (is_there(request->path))
-		r = request->clear ? clear(request, &n, err) : drop(request, id, &n, err);
+		r = request->clear ? clear(request, ret_n, err) : drop(request, id, ret_n, err);
+	return r;
+}
+
+static int have_changed(const struct request *request, struct control_client *client, uint64_t *ret_n,
+                        struct err *err)
+{
+	json_t *answer = NULL, *args = request->clear ? json_pack("{s:b}", "clear", 1)
+	                                              : json_pack("{s:s}", "drop", request->drop);
+	int r = args == NULL ? err_set(err, -EINVAL, "'%s' is not UTF-8: name the document by its number",
+	                               request->drop)
+	                     : skimctl_ask(client, "cache", args, &answer, err);
+
+	*ret_n = (uint64_t)skimctl_integer(answer, "dropped");
+	json_decref(answer);
+	return r;
+}
+
+static int change(const struct request *request, struct control_client *client, struct err *err)
+{
+	uint64_t n = 0;
+	int r = client == NULL ? change_file(request, &n, err) : have_changed(request, client, &n, err);
+
 	if (r < 0)
 		return r;
 	if (!request->json)
@@ -196,14 +200,19 @@ static int change(const struct request *request, struct err *err)
 
 int skimctl_cache(int argc, char **argv)
 {
+	struct control_client *client = NULL;
 	struct request request = { 0 };
 	struct err err = { "" };
 	int r;
 
 	if (!parse(&request, argc, argv))
 		return skimctl_usage(SKIMCTL_CACHE_USAGE);
+	if (skimctl_connect(request.config_path, &client, NULL) < 0)
+		client = NULL;
 	r = skimctl_find_cache(request.config_path, request.path, &request.budget_bytes, &err);
 	if (r == 0)
-		r = request.clear || request.drop != NULL ? change(&request, &err) : show(&request, &err);
+		r = request.clear || request.drop != NULL ? change(&request, client, &err)
+		                                          : show(&request, client, &err);
+	control_client_close(client);
 	return r < 0 ? skimctl_fail(&err) : SKIMCTL_OK;
 }

@@ -1,146 +1,152 @@
-/* skimctl retry, reread and forget: change what is queued and kept, while no daemon runs. */
+/* skimctl retry, reread and forget: change what is queued and kept. A daemon that has the database is asked; where none is
+ * there, it is opened here. */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/json.h"
-#include "base/text.h"
 #include "daemon/skimctl.h"
 #include "pipeline/forget.h"
-#include "store/docstore.h"
 
 struct change {
-	bool json;
-	const char *config_path, *word;
-	struct docstore *store;
+	const char *command, *usage;
+	const char *what; /* said of each document then: "'x' is ..." */
+	/* Without a daemon. */
+	int (*run)(const char *config_path, struct docstore *store, int64_t id, struct err *err);
 };
 
-static const struct option OPTIONS[] = {
-	{ "json", no_argument, NULL, 'j' },
-	{ "config", required_argument, NULL, 'c' },
-	{ NULL, 0, NULL, 0 },
-};
-
-static bool parse(struct change *change, int argc, char **argv)
+static int retry(const char *config_path, struct docstore *store, int64_t id, struct err *err)
 {
-	int option;
-
-	while ((option = getopt_long(argc, argv, "c:", OPTIONS, NULL)) != -1) {
-		if (option == 'j')
-			change->json = true;
-		else if (option == 'c')
-			change->config_path = optarg;
-		else
-			return false;
-	}
-	change->word = argv[optind];
-	return optind + 1 == argc;
+	(void)config_path;
+	return docstore_retry(store, id, err);
 }
 
-/* Without a wait for the lock: a daemon has it for as long as it runs. A database that is not there is not made. */
-static int open_store(struct change *change, struct err *err)
+static int reread(const char *config_path, struct docstore *store, int64_t id, struct err *err)
 {
-	char path[PATH_MAX];
-	struct docstore_settings settings = { .path = path, .mode = DOCSTORE_WRITE };
-	int r = skimctl_find_store(change->config_path, path, err);
-
-	if (r < 0)
-		return r;
-	if (access(path, F_OK) < 0)
-		return err_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
-	r = docstore_open(&settings, &change->store, err);
-	if (r == -EBUSY)
-		return err_set(
-			err, r,
-			"%s: in use by another process: stop the daemon, or wait for 'skimctl read', and try "
-			"again",
-			path);
-	return r;
-}
-
-static int print_change(const struct change *change, const struct document *document, const char *what)
-{
-	struct err words;
-
-	if (change->json)
-		return skimctl_print_json(json_pack("{s:I, s:o, s:o, s:s}", "id", (json_int_t)document->id,
-		                                    "name", json_of_bytes(document->name), "path",
-		                                    json_of_bytes(document->path), "change", what));
-	err_set(&words, 0, "'%s' is %s", document->name, what);
-	text_printable(words.text);
-	puts(words.text);
-	return 0;
+	(void)config_path;
+	return docstore_reread(store, id, err);
 }
 
 /* Blocks first: once the rows are gone nobody knows whose they are. */
-static int forget(struct change *change, int64_t id, struct err *err)
+static int forget(const char *config_path, struct docstore *store, int64_t id, struct err *err)
 {
 	int r;
 
-	if ((r = skimctl_drop_blocks(change->config_path, id, err)) < 0 ||
-	    (r = forget_document(change->store, id, err)) < 0)
+	if ((r = skimctl_drop_blocks(config_path, id, err)) < 0 || (r = forget_document(store, id, err)) < 0)
 		return r;
-	return docstore_scrub(change->store, err);
+	return docstore_scrub(store, err);
 }
 
-static int retry(struct change *change, int64_t id, struct err *err)
+static const struct change RETRY = { "retry", SKIMCTL_RETRY_USAGE, "queued", retry };
+static const struct change REREAD = { "reread", SKIMCTL_REREAD_USAGE, "queued to be read anew", reread };
+static const struct change FORGET = { "forget", SKIMCTL_FORGET_USAGE, "forgotten", forget };
+
+/* document has "document", its number, "name" and "path"; taken over. */
+static int print_change(const struct change *change, bool json, json_t *document, struct err *err)
 {
-	return docstore_retry(change->store, id, err);
+	int r = 0;
+
+	if (json)
+		r = skimctl_print_json(json_pack("{s:I, s:O?, s:O?, s:s}", "id",
+		                                 skimctl_integer(document, "document"), "name",
+		                                 json_object_get(document, "name"), "path",
+		                                 json_object_get(document, "path"), "change", change->what));
+	else
+		printf("'%s' is %s\n", skimctl_string(document, "name"), change->what);
+	if (skimctl_string(document, "note")[0] != '\0')
+		fprintf(stderr, "skimctl: %s\n", skimctl_string(document, "note"));
+	json_decref(document);
+	return r < 0 ? err_set(err, r, "no memory for the output") : 0;
 }
 
-static int reread(struct change *change, int64_t id, struct err *err)
+static int ask(const struct change *change, struct control_client *client, const char *word, json_t **ret,
+               struct err *err)
 {
-	return docstore_reread(change->store, id, err);
+	json_t *args = json_pack("{s:s}", "document", word);
+
+	if (args == NULL)
+		return err_set(err, -EINVAL, "'%s' is not UTF-8: name the document by its number", word);
+	return skimctl_ask(client, change->command, args, ret, err);
 }
 
-static int change_document(struct change *change,
-                           int (*make)(struct change *change, int64_t id, struct err *err), const char *what,
-                           struct err *err)
+static int do_here(const struct change *change, const char *config_path, struct docstore *store,
+                   const char *word, json_t **ret, struct err *err)
 {
 	struct document document = { 0 };
 	int64_t id;
 	int r;
 
-	if ((r = docstore_resolve(change->store, change->word, &id, err)) < 0 ||
-	    (r = docstore_get(change->store, id, &document, err)) < 0)
+	if ((r = docstore_resolve(store, word, &id, err)) < 0 ||
+	    (r = docstore_get(store, id, &document, err)) < 0)
 		return r;
-	r = make(change, id, err);
-	if (r == 0 && print_change(change, &document, what) < 0)
-		r = err_set(err, -ENOMEM, "no memory for the output");
+	if ((r = change->run(config_path, store, id, err)) == 0)
+		*ret = json_pack("{s:I, s:o, s:o}", "document", (json_int_t)id, "name",
+		                 json_of_bytes(document.name), "path", json_of_bytes(document.path));
 	document_done(&document);
 	return r;
 }
 
-static int run(int argc, char **argv, const char *usage,
-               int (*make)(struct change *change, int64_t id, struct err *err), const char *what)
+/* Without a wait for the lock: a daemon has it for as long as it runs. A database that is not there is not made. */
+static int open_for_writing(const char *config_path, struct docstore **ret, struct err *err)
 {
-	struct change change = { 0 };
-	struct err err = { "" };
-	int r;
+	char path[PATH_MAX];
+	struct docstore_settings settings = { .path = path, .mode = DOCSTORE_WRITE };
+	int r = skimctl_find_store(config_path, path, err);
 
-	if (!parse(&change, argc, argv))
-		return skimctl_usage(usage);
-	r = open_store(&change, &err);
-	if (r == 0)
-		r = change_document(&change, make, what, &err);
-	docstore_close(change.store);
-	return r < 0 ? skimctl_fail(&err) : SKIMCTL_OK;
+	if (r < 0)
+		return r;
+	if (access(path, F_OK) < 0)
+		return err_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
+	r = docstore_open(&settings, ret, err);
+	if (r == -EBUSY)
+		return err_set(
+			err, r,
+			"%s: in use by another process: stop the daemon, or wait for 'skimctl read', and "
+			"try again",
+			path);
+	return r;
+}
+
+static int run(const struct change *change, int argc, char **argv)
+{
+	struct skimctl_query query = { 0 };
+	struct control_client *client = NULL;
+	struct docstore *store = NULL;
+	struct err err = { "" }, why = { "" };
+	int status = SKIMCTL_OK, r;
+
+	if (!skimctl_parse(&query, argc, argv) || optind == argc)
+		return skimctl_usage(change->usage);
+	r = skimctl_connect(query.config_path, &client, &why);
+	if (r < 0 && open_for_writing(query.config_path, &store, &err) < 0) /* not the user's own either */
+		return skimctl_fail(r == -EACCES ? &why : &err);
+	for (int i = optind; i < argc; i++) {
+		json_t *document = NULL;
+
+		r = client != NULL ? ask(change, client, argv[i], &document, &err)
+		                   : do_here(change, query.config_path, store, argv[i], &document, &err);
+		if (r < 0 || print_change(change, query.json, document, &err) < 0)
+			status = skimctl_fail(&err);
+	}
+	docstore_close(store);
+	control_client_close(client);
+	return status;
 }
 
 int skimctl_retry(int argc, char **argv)
 {
-	return run(argc, argv, SKIMCTL_RETRY_USAGE, retry, "queued");
+	return run(&RETRY, argc, argv);
 }
 
 int skimctl_reread(int argc, char **argv)
 {
-	return run(argc, argv, SKIMCTL_REREAD_USAGE, reread, "queued to be read anew");
+	return run(&REREAD, argc, argv);
 }
 
 int skimctl_forget(int argc, char **argv)
 {
-	return run(argc, argv, SKIMCTL_FORGET_USAGE, forget, "forgotten");
+	return run(&FORGET, argc, argv);
 }

@@ -1,39 +1,35 @@
-/* skimctl search, events and backup: read skimd.db, whether a daemon runs or not. */
+/* skimctl search, events and backup. The first two ask the daemon, and read skimd.db where none is there; the copy is made
+ * here in any case, as it shall be the user's. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/json.h"
-#include "base/text.h"
+#include "daemon/document_view.h"
 #include "daemon/skimctl.h"
-#include "store/docstore.h"
 
 #define MOST_HITS 20
+#define MAX_HITS 1000
 #define MOST_EVENTS 50
-#define LIMIT 1000000
+#define MAX_EVENTS 1000000
 
 struct look {
-	bool json;
+	bool json, follow, has_after; /* has_after: else the newest */
 	const char *config_path;
-	unsigned long n_most; /* 0: as the command has it */
-	unsigned long after;
-	bool has_after; /* else the newest */
-	struct docstore *store;
+	unsigned long after, limit; /* limit 0: as the command has it */
+	void (*print)(json_t *item);
 };
 
 static const struct option OPTIONS[] = {
-	{ "json", no_argument, NULL, 'j' },
-	{ "config", required_argument, NULL, 'c' },
-	{ "limit", required_argument, NULL, 'n' },
-	{ "after", required_argument, NULL, 'a' },
-	{ NULL, 0, NULL, 0 },
+	{ "json", no_argument, NULL, 'j' },        { "config", required_argument, NULL, 'c' },
+	{ "limit", required_argument, NULL, 'n' }, { "after", required_argument, NULL, 'a' },
+	{ "follow", no_argument, NULL, 'f' },      { NULL, 0, NULL, 0 },
 };
 
 /* options: those that the command takes, as letters. */
-static bool parse(struct look *look, const char *options, int argc, char **argv)
+static bool parse(struct look *look, const char *options, unsigned long max, int argc, char **argv)
 {
 	int option;
 
@@ -44,8 +40,10 @@ static bool parse(struct look *look, const char *options, int argc, char **argv)
 			look->json = true;
 		else if (option == 'c')
 			look->config_path = optarg;
+		else if (option == 'f')
+			look->follow = true;
 		else if (option == 'n')
-			taken = taken && skimctl_number(optarg, 1, LIMIT, &look->n_most);
+			taken = taken && skimctl_number(optarg, 1, max, &look->limit);
 		else if (option == 'a')
 			taken = look->has_after = taken && skimctl_number(optarg, 0, INT64_MAX, &look->after);
 		if (!taken)
@@ -54,134 +52,187 @@ static bool parse(struct look *look, const char *options, int argc, char **argv)
 	return true;
 }
 
-static int open_store(struct look *look, struct err *err)
+/* Who follows events wants each of them when it comes. */
+static int print_item(void *user, json_t *item)
 {
-	char path[PATH_MAX];
-	struct docstore_settings settings = { .path = path, .mode = DOCSTORE_READ };
-	int r = skimctl_find_store(look->config_path, path, err);
+	const struct look *look = user;
 
-	return r < 0 ? r : docstore_open(&settings, &look->store, err);
+	if (item == NULL)
+		return -ENOMEM;
+	if (!look->json)
+		look->print(item);
+	else if (skimctl_print_json(json_incref(item)) < 0)
+		return -ENOMEM;
+	return look->follow && fflush(stdout) != 0 ? -EPIPE : 0;
 }
 
-/* A line of words that came from files: no control character gets to the terminal. */
-static int print_line(struct buf *line)
+static int ask(struct look *look, struct control_client *client, const char *command, json_t *args,
+               const char *key, struct err *err)
 {
-	int r = buf_status(line);
+	json_t *last = NULL;
+	int r = args == NULL ? err_set(err, -EINVAL, "the words are not UTF-8")
+	                     : skimctl_ask_each(client, command, args, key, print_item, look, &last, err);
 
-	if (r == 0) {
-		text_printable(line->data);
-		puts(line->data);
-	}
-	buf_done(line);
+	json_decref(last);
 	return r;
 }
 
-static json_t *hit_json(const struct search_hit *hit)
-{
-	return json_pack("{s:I, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:f}", "document",
-	                 (json_int_t)hit->document_id, "name", json_of_bytes(hit->name), "path",
-	                 json_of_bytes(hit->path), "state", document_state_name(hit->state), "chunk",
-	                 hit->chunk < 0 ? json_null() : json_integer(hit->chunk), "kind", hit->kind,
-	                 "section", hit->section == NULL ? json_null() : json_of_bytes(hit->section),
-	                 "snippet", json_of_bytes(hit->snippet), "score", hit->score);
-}
-
-static int print_hit(void *user, const struct search_hit *hit)
-{
-	const struct look *look = user;
-	struct buf line = { 0 };
-
-	if (look->json)
-		return skimctl_print_json(hit_json(hit));
-	buf_printf(&line, "%5" PRId64 "  %s", hit->document_id, hit->name);
-	if (hit->chunk >= 0)
-		buf_printf(&line, ", part %" PRId64, hit->chunk + 1);
-	if (hit->section != NULL)
-		buf_printf(&line, ", %s", hit->section);
-	buf_printf(&line, " (%s): %s", hit->kind, hit->snippet);
-	return print_line(&line);
-}
-
-static int join_words(char **words, int n, struct buf *ret)
-{
-	for (int i = 0; i < n; i++)
-		buf_printf(ret, "%s%s", i == 0 ? "" : " ", words[i]);
-	return buf_status(ret);
-}
-
 /* Ends a look: the words where it could not be written. */
-static int finish(struct look *look, int r, struct err *err)
+static int finish(int r, struct err *err)
 {
-	docstore_close(look->store);
 	if (r < 0 && err->text[0] == '\0')
 		err_set(err, r, "no memory for the output");
 	return r < 0 ? skimctl_fail(err) : SKIMCTL_OK;
 }
 
+/* The lines of a text as one. */
+static void join_lines(json_t *text)
+{
+	char *copy = json_is_string(text) ? strdup(json_string_value(text)) : NULL;
+
+	for (char *c = copy; c != NULL && *c != '\0'; c++)
+		*c = *c == '\n' || *c == '\t' ? ' ' : *c;
+	if (copy != NULL)
+		json_string_set(text, copy);
+	free(copy);
+}
+
+static void print_hit(json_t *hit)
+{
+	const json_t *chunk = json_object_get(hit, "chunk");
+	const char *section = skimctl_string(hit, "section");
+
+	join_lines(json_object_get(hit, "snippet"));
+	printf("%5" PRId64 "  %s", (int64_t)skimctl_integer(hit, "document"), skimctl_string(hit, "name"));
+	if (json_is_integer(chunk))
+		printf(", part %" PRId64, (int64_t)json_integer_value(chunk) + 1);
+	if (section[0] != '\0')
+		printf(", %s", section);
+	printf(" (%s): %s\n", skimctl_string(hit, "kind"), skimctl_string(hit, "snippet"));
+}
+
+static int see_hit(void *user, const struct search_hit *hit)
+{
+	json_t *item = document_view_hit(hit);
+	int r = print_item(user, item);
+
+	json_decref(item);
+	return r;
+}
+
+static int search_by_reading(struct look *look, const char *words, struct err *err)
+{
+	struct docstore *store;
+	int r = skimctl_open_store(look->config_path, &store, err);
+
+	if (r < 0)
+		return r;
+	r = docstore_search(store, words, look->limit, see_hit, look, err);
+	docstore_close(store);
+	return r;
+}
+
+static int search(struct look *look, const char *words, struct err *err)
+{
+	struct control_client *client;
+	int r;
+
+	if (skimctl_connect(look->config_path, &client, NULL) < 0)
+		return search_by_reading(look, words, err);
+	r = ask(look, client, "search",
+	        json_pack("{s:s, s:I}", "words", words, "limit", (json_int_t)look->limit), "hit", err);
+	control_client_close(client);
+	return r;
+}
+
 int skimctl_search(int argc, char **argv)
 {
-	struct look look = { .n_most = MOST_HITS };
+	struct look look = { .limit = MOST_HITS, .print = print_hit };
 	struct buf words = { 0 };
 	struct err err = { "" };
 	int r;
 
-	if (!parse(&look, "jcn", argc, argv) || optind == argc)
+	if (!parse(&look, "jcn", MAX_HITS, argc, argv) || optind == argc)
 		return skimctl_usage(SKIMCTL_SEARCH_USAGE);
-	r = open_store(&look, &err);
-	if (r == 0)
-		r = join_words(argv + optind, argc - optind, &words);
-	if (r == 0)
-		r = docstore_search(look.store, words.data, look.n_most, print_hit, &look, &err);
+	for (int i = optind; i < argc; i++)
+		buf_printf(&words, "%s%s", i == optind ? "" : " ", argv[i]);
+	r = buf_status(&words) < 0 ? -ENOMEM : search(&look, words.data, &err);
 	buf_done(&words);
-	return finish(&look, r, &err);
+	return finish(r, &err);
 }
 
-static int print_event(void *user, const struct document_event *event)
+static void print_event(json_t *event)
 {
-	const struct look *look = user;
-	struct buf line = { 0 };
-
-	if (look->json)
-		return skimctl_print_json(
-			json_pack("{s:I, s:s, s:s, s:o, s:o}", "id", (json_int_t)event->id, "at", event->at,
-		                  "level", event->level, "document",
-		                  event->document_id == 0 ? json_null() : json_integer(event->document_id),
-		                  "message", json_of_bytes(event->message)));
-	buf_printf(&line, "%5" PRId64 "  %s  %-7s  ", event->id, event->at, event->level);
-	if (event->document_id != 0)
-		buf_printf(&line, "document %" PRId64 ": ", event->document_id);
-	buf_puts(&line, event->message);
-	return print_line(&line);
+	printf("%5" PRId64 "  %s  %-7s  ", (int64_t)skimctl_integer(event, "id"), skimctl_string(event, "at"),
+	       skimctl_string(event, "level"));
+	if (json_is_integer(json_object_get(event, "document")))
+		printf("document %" PRId64 ": ", (int64_t)skimctl_integer(event, "document"));
+	puts(skimctl_string(event, "message"));
 }
 
-/* The newest; or, behind an event that was seen, all that came since. */
+static int see_event(void *user, const struct document_event *event)
+{
+	json_t *item = document_view_event(event);
+	int r = print_item(user, item);
+
+	json_decref(item);
+	return r;
+}
+
+static int events_by_reading(struct look *look, struct err *err)
+{
+	struct docstore *store;
+	int r = skimctl_open_store(look->config_path, &store, err);
+
+	if (r < 0)
+		return r;
+	r = docstore_events(store, look->has_after ? (int64_t)look->after : -1, look->limit, see_event, look,
+	                    err);
+	docstore_close(store);
+	return r;
+}
+
+static int events_by_asking(struct look *look, struct control_client *client, struct err *err)
+{
+	return ask(look, client, "events",
+	           json_pack("{s:I, s:I, s:b}", "after", look->has_after ? (json_int_t)look->after : -1,
+	                     "limit", (json_int_t)look->limit, "follow", (int)look->follow),
+	           "event", err);
+}
+
+/* The newest; or, behind an event that was seen, all that came since. Only a daemon can say what comes. */
 int skimctl_events(int argc, char **argv)
 {
-	struct look look = { 0 };
+	struct look look = { .print = print_event };
+	struct control_client *client = NULL;
 	struct err err = { "" };
-	size_t n_most;
 	int r;
 
-	if (!parse(&look, "jcna", argc, argv) || optind < argc)
+	if (!parse(&look, "jcnaf", MAX_EVENTS, argc, argv) || optind < argc)
 		return skimctl_usage(SKIMCTL_EVENTS_USAGE);
-	n_most = look.n_most > 0 ? look.n_most : look.has_after ? LIMIT : MOST_EVENTS;
-	r = open_store(&look, &err);
+	if (look.limit == 0)
+		look.limit = look.has_after ? MAX_EVENTS : MOST_EVENTS;
+	r = skimctl_connect(look.config_path, &client, &err);
 	if (r == 0)
-		r = docstore_events(look.store, look.has_after ? (int64_t)look.after : -1, n_most,
-		                    print_event, &look, &err);
-	return finish(&look, r, &err);
+		r = events_by_asking(&look, client, &err);
+	else if (!look.follow)
+		r = events_by_reading(&look, &err);
+	control_client_close(client);
+	return finish(r, &err);
 }
 
 int skimctl_backup(int argc, char **argv)
 {
 	struct look look = { 0 };
+	struct docstore *store = NULL;
 	struct err err = { "" };
 	int r;
 
-	if (!parse(&look, "c", argc, argv) || optind + 1 != argc)
+	if (!parse(&look, "c", 0, argc, argv) || optind + 1 != argc)
 		return skimctl_usage(SKIMCTL_BACKUP_USAGE);
-	r = open_store(&look, &err);
+	r = skimctl_open_store(look.config_path, &store, &err);
 	if (r == 0)
-		r = docstore_backup(look.store, argv[optind], &err);
-	return finish(&look, r, &err);
+		r = docstore_backup(store, argv[optind], &err);
+	docstore_close(store);
+	return finish(r, &err);
 }

@@ -234,6 +234,21 @@ int watch_rescan(struct watch *watch, struct err *err)
 	return r;
 }
 
+int watch_look(struct watch *watch, const char *path, struct err *err)
+{
+	int r;
+
+	if (watch->loop != NULL)
+		watch->tree.now_ns = loop_now_ns();
+	r = open_root(watch, err);
+	if (r == 0) {
+		tree_look(&watch->tree, path, SIGHT_SCAN);
+		tick_in_root(watch);
+	}
+	set_timer(watch);
+	return r;
+}
+
 static void timer_fires(void *user)
 {
 	watch_tick(user, loop_now_ns());

@@ -56,6 +56,9 @@ void watch_close(struct watch *watch); /* before its loop is freed; NULL is allo
  * kept, nothing is told as gone, and it is tried again by itself. */
 int watch_rescan(struct watch *watch, struct err *err);
 
+/* Look at one path below the folder now. What is there settles by the same rules as any file. Errors as above. */
+int watch_look(struct watch *watch, const char *path, struct err *err);
+
 /* Take events in, scan if it is time, and tell what has settled, some files of it; while more are due, call it
  * again. now_ns never goes back. The loop does this. */
 void watch_tick(struct watch *watch, uint64_t now_ns);

@@ -13,13 +13,25 @@
 
 #define CHANGED_NS 1000000000ull /* between two calls of changed() within a document */
 
+/* What somebody else wants done between two documents, and waits for. */
+struct chore {
+	int (*run)(void *user, struct err *err);
+	void *user;
+	int r;
+	struct err *err;
+	bool done;
+};
+
 struct worker {
 	struct worker_settings settings;
 	pthread_t thread;
-	volatile bool cancel; /* set once, looked at between passes */
-	pthread_mutex_t lock; /* guards what follows */
+	volatile bool cancel; /* the document in work; looked at between passes */
+	pthread_mutex_t lock; /* guards what follows, and that `cancel` agrees with it */
 	pthread_cond_t wake;
-	bool work_waiting, stop;
+	pthread_cond_t chore_done;
+	bool work_waiting, paused, stop;
+	bool ended; /* the thread has */
+	struct chore *chore; /* NULL: none */
 	struct worker_status status;
 	uint64_t changed_ns; /* the worker thread's own, like the next */
 	int64_t left_reading; /* the document that the store could not put back when it failed; 0: none */
@@ -45,10 +57,12 @@ static void see_progress(void *user, const char *stage, uint64_t n_done, uint64_
 		tell(worker);
 }
 
-static void set_busy(struct worker *worker, const char *name)
+static void set_busy(struct worker *worker, int64_t id, const char *name)
 {
 	pthread_mutex_lock(&worker->lock);
 	worker->status.busy = name != NULL;
+	worker->status.id = id;
+	worker->status.started_ns = loop_now_ns();
 	worker->status.n_done = worker->status.n_tokens = 0;
 	worker->status.stage[0] = '\0';
 	snprintf(worker->status.name, sizeof(worker->status.name), "%s", name == NULL ? "" : name);
@@ -88,7 +102,7 @@ static int process(struct worker *worker, int64_t id, struct err *err)
 	if (r < 0)
 		return r;
 	outputs = worker->settings.outputs(worker->settings.user, document.path);
-	set_busy(worker, document.name);
+	set_busy(worker, id, document.name);
 	r = pipeline_process(worker->settings.pipeline, id, &outputs, &hooks, err);
 	if (r == 0) {
 		log_outcome(worker, document.path, id);
@@ -180,6 +194,17 @@ static int note_done(void *user, const struct document *document)
 	return 0;
 }
 
+/* A pause is no reason to leave them unwritten. */
+static bool is_stopping(struct worker *worker)
+{
+	bool stop;
+
+	pthread_mutex_lock(&worker->lock);
+	stop = worker->stop;
+	pthread_mutex_unlock(&worker->lock);
+	return stop;
+}
+
 /* Outputs whose rows were written when the program was stopped before the files were. */
 static int publish_unwritten(struct worker *worker, struct err *err)
 {
@@ -191,7 +216,7 @@ static int publish_unwritten(struct worker *worker, struct err *err)
 			worker->settings.outputs(worker->settings.user, done.paths[i]);
 		struct err why = { "" };
 
-		if (r == 0 && !worker->cancel &&
+		if (r == 0 && !is_stopping(worker) &&
 		    pipeline_publish(worker->settings.pipeline, done.ids[i], &outputs, &why) < 0)
 			log_warning("'%s': %s", done.paths[i], why.text);
 		count_step(worker);
@@ -202,20 +227,76 @@ static int publish_unwritten(struct worker *worker, struct err *err)
 	return r;
 }
 
+/* With the lock. What stops one document lets the next be taken as soon as it is over. */
+static void set_cancel(struct worker *worker)
+{
+	worker->cancel = worker->stop || worker->paused || worker->chore != NULL;
+}
+
+/* With the lock, which is given up for the work. */
+static void do_chore(struct worker *worker)
+{
+	struct chore *chore = worker->chore;
+
+	pthread_mutex_unlock(&worker->lock);
+	chore->r = chore->run(chore->user, chore->err);
+	pthread_mutex_lock(&worker->lock);
+	chore->done = true;
+	worker->chore = NULL;
+	worker->status.n_steps++;
+	set_cancel(worker);
+	pthread_cond_broadcast(&worker->chore_done);
+}
+
+static bool has_work(const struct worker *worker)
+{
+	return worker->work_waiting && !worker->paused;
+}
+
 /* False: stop. */
 static bool wait_for_work(struct worker *worker)
 {
 	bool stop;
 
 	pthread_mutex_lock(&worker->lock);
-	while (!worker->work_waiting && !worker->stop)
-		pthread_cond_wait(&worker->wake, &worker->lock);
+	while (!worker->stop && (worker->chore != NULL || !has_work(worker))) {
+		if (worker->chore != NULL)
+			do_chore(worker);
+		else
+			pthread_cond_wait(&worker->wake, &worker->lock);
+	}
 	stop = worker->stop;
 	/* Both at once: nobody shall see neither work waiting nor a worker at work. */
 	worker->work_waiting = false;
 	worker->status.busy = !stop;
 	pthread_mutex_unlock(&worker->lock);
 	return !stop;
+}
+
+/* A document was put back, but the worker goes on: it is there to be taken again. */
+static bool was_interrupted(struct worker *worker, int r)
+{
+	bool interrupted;
+
+	pthread_mutex_lock(&worker->lock);
+	interrupted = r == -ECANCELED && !worker->stop;
+	worker->work_waiting |= interrupted;
+	pthread_mutex_unlock(&worker->lock);
+	return interrupted;
+}
+
+static void end(struct worker *worker, int r, const struct err *err)
+{
+	pthread_mutex_lock(&worker->lock);
+	if (r < 0 && r != -ECANCELED) {
+		worker->status.r = r;
+		worker->status.err = *err;
+	}
+	worker->ended = true;
+	pthread_cond_broadcast(&worker->chore_done);
+	pthread_mutex_unlock(&worker->lock);
+	if (r < 0 && r != -ECANCELED)
+		tell(worker);
 }
 
 static void *worker_main(void *user)
@@ -226,17 +307,13 @@ static void *worker_main(void *user)
 
 	while (r == 0 && wait_for_work(worker)) {
 		r = drain(worker, &err);
-		if (r == 0) /* what a reader was in the way of */
+		if (was_interrupted(worker, r))
+			r = 0;
+		else if (r == 0) /* what a reader was in the way of */
 			docstore_scrub(pipeline_docstore(worker->settings.pipeline), NULL);
-		set_busy(worker, NULL);
+		set_busy(worker, 0, NULL);
 	}
-	if (r < 0 && r != -ECANCELED) {
-		pthread_mutex_lock(&worker->lock);
-		worker->status.r = r;
-		worker->status.err = err;
-		pthread_mutex_unlock(&worker->lock);
-		tell(worker);
-	}
+	end(worker, r, &err);
 	return NULL;
 }
 
@@ -251,6 +328,7 @@ int worker_start(const struct worker_settings *settings, struct worker **ret, st
 	worker->work_waiting = true;
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->wake, NULL);
+	pthread_cond_init(&worker->chore_done, NULL);
 	r = -pthread_create(&worker->thread, NULL, worker_main, worker);
 	if (r < 0) {
 		free(worker);
@@ -268,11 +346,40 @@ void worker_wake(struct worker *worker)
 	pthread_mutex_unlock(&worker->lock);
 }
 
+void worker_pause(struct worker *worker, bool pause)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->paused = pause;
+	set_cancel(worker);
+	pthread_cond_signal(&worker->wake);
+	pthread_mutex_unlock(&worker->lock);
+}
+
+int worker_run(struct worker *worker, int (*run)(void *user, struct err *err), void *user, struct err *err)
+{
+	struct chore chore = { .run = run, .user = user, .err = err };
+
+	pthread_mutex_lock(&worker->lock);
+	while (worker->chore != NULL && !worker->ended)
+		pthread_cond_wait(&worker->chore_done, &worker->lock);
+	if (!worker->ended)
+		worker->chore = &chore;
+	set_cancel(worker);
+	pthread_cond_signal(&worker->wake);
+	while (!chore.done && !worker->ended)
+		pthread_cond_wait(&worker->chore_done, &worker->lock);
+	if (!chore.done)
+		chore.r = err_set(err, -ECANCELED, "the daemon is stopping");
+	pthread_mutex_unlock(&worker->lock);
+	return chore.r;
+}
+
 void worker_status(struct worker *worker, struct worker_status *ret)
 {
 	pthread_mutex_lock(&worker->lock);
 	*ret = worker->status;
-	ret->busy |= worker->work_waiting;
+	ret->busy |= has_work(worker);
+	ret->paused = worker->paused;
 	pthread_mutex_unlock(&worker->lock);
 }
 
@@ -280,13 +387,14 @@ void worker_stop(struct worker *worker)
 {
 	if (worker == NULL)
 		return;
-	worker->cancel = true;
 	pthread_mutex_lock(&worker->lock);
 	worker->stop = true;
+	set_cancel(worker);
 	pthread_cond_signal(&worker->wake);
 	pthread_mutex_unlock(&worker->lock);
 	pthread_join(worker->thread, NULL);
 	pthread_mutex_destroy(&worker->lock);
 	pthread_cond_destroy(&worker->wake);
+	pthread_cond_destroy(&worker->chore_done);
 	free(worker);
 }

@@ -21,7 +21,10 @@ struct worker_settings {
 };
 
 struct worker_status {
-	bool busy;
+	bool busy; /* a document is in work, or waits and may be taken */
+	bool paused;
+	int64_t id; /* of the document in work; 0: none */
+	uint64_t started_ns; /* when it was taken, on the loop's clock */
 	char name[256]; /* of the document in work, control characters replaced */
 	char stage[16];
 	uint64_t n_done, n_tokens;
@@ -37,6 +40,15 @@ int worker_start(const struct worker_settings *settings, struct worker **ret, st
 
 /* There may be work. */
 void worker_wake(struct worker *worker);
+
+/* Between two passes of the model the document in work goes back to the queue, its finished chunks kept, and none is
+ * taken until this is called with false. */
+void worker_pause(struct worker *worker, bool pause);
+
+/* Have run(user) called by the worker's thread while no document is in work, which is put back for it and taken again
+ * later; returns what that returned, when it has. From any other thread, but not the loop's, as it takes a while.
+ * -ECANCELED: the worker stops. */
+int worker_run(struct worker *worker, int (*run)(void *user, struct err *err), void *user, struct err *err);
 
 void worker_status(struct worker *worker, struct worker_status *ret);
 

@@ -125,6 +125,19 @@ const char *pipeline_fingerprint(const struct pipeline *pipeline)
 	return pipeline->fingerprint;
 }
 
+void pipeline_cache_stats(struct pipeline *pipeline, struct kv_stats *ret)
+{
+	*ret = (struct kv_stats){ 0 };
+	if (pipeline->writer != NULL)
+		kvwriter_stats(pipeline->writer, ret);
+}
+
+int pipeline_drop_cached(struct pipeline *pipeline, int64_t id, uint64_t *ret_n_blocks, struct err *err)
+{
+	*ret_n_blocks = 0;
+	return pipeline->writer == NULL ? 0 : kvwriter_drop(pipeline->writer, id, ret_n_blocks, err);
+}
+
 /* Damage costs time, and is no fault of the document in work; but somebody should look at the disk. */
 static void note_damage(struct pipeline *pipeline, int64_t id)
 {

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "model/engine.h"
 #include "store/docstore.h"
+#include "store/kvstore.h"
 
 struct pipeline;
 
@@ -30,6 +31,13 @@ void pipeline_close(struct pipeline *pipeline); /* NULL is allowed */
 struct docstore *pipeline_docstore(struct pipeline *pipeline); /* any thread may use it */
 const char *pipeline_model_name(const struct pipeline *pipeline);
 const char *pipeline_fingerprint(const struct pipeline *pipeline); /* 64 hex digits */
+
+/* The cache's counts since the open, without waiting; zeros where there is none. From any thread. */
+void pipeline_cache_stats(struct pipeline *pipeline, struct kv_stats *ret);
+
+/* Drop from the cache what is a document's alone, or all of it (id 0), while no document is in work: from the thread that
+ * calls pipeline_process(). Errors as kvstore_drop()'s and kvstore_clear()'s. */
+int pipeline_drop_cached(struct pipeline *pipeline, int64_t id, uint64_t *ret_n_blocks, struct err *err);
 
 /* Which files a document gets beside its rows; where, its row says. */
 struct pipeline_outputs {

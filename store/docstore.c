@@ -223,6 +223,15 @@ static int next_document(struct docstore *store, int64_t id, struct document *re
 	return r < 0 ? r : row != NULL;
 }
 
+int docstore_next(struct docstore *store, int64_t id, struct document *ret, struct err *err)
+{
+	int r = next_document(store, id, ret, err);
+
+	return r == 0  ? err_set(err, -ENOENT, "there is no document behind %lld", (long long)id)
+	       : r < 0 ? r
+	               : 0;
+}
+
 /* A transaction for each row, so that a slow callback, or one that calls the store, keeps nobody waiting. */
 int docstore_each(struct docstore *store, int (*each)(void *user, const struct document *document),
                   void *user, struct err *err)

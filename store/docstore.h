@@ -261,6 +261,9 @@ int docstore_get(struct docstore *store, int64_t id, struct document *ret, struc
  * the first few in the words. */
 int docstore_resolve(struct docstore *store, const char *word, int64_t *ret_id, struct err *err);
 
+/* The first row behind id. -ENOENT: there is none. */
+int docstore_next(struct docstore *store, int64_t id, struct document *ret, struct err *err);
+
 /* All rows in order of id; stops when each returns non-zero, which is then returned. */
 int docstore_each(struct docstore *store, int (*each)(void *user, const struct document *document),
                   void *user, struct err *err);

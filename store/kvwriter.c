@@ -354,6 +354,34 @@ int kvwriter_read(struct kvwriter *writer, const struct kv_key *key, size_t offs
 	return r;
 }
 
+static int clear(struct kvstore *store, uint64_t *ret_n_blocks, struct err *err)
+{
+	struct kv_stats stats;
+	int r;
+
+	kvstore_stats(store, &stats);
+	r = kvstore_clear(store, err);
+	*ret_n_blocks = r < 0 ? 0 : stats.blocks;
+	return r;
+}
+
+int kvwriter_drop(struct kvwriter *writer, int64_t owner, uint64_t *ret_n_blocks, struct err *err)
+{
+	struct kv_stats stats;
+	int r;
+
+	kvwriter_wait(writer);
+	pthread_mutex_lock(&writer->store_lock);
+	r = owner == 0 ? clear(writer->store, ret_n_blocks, err)
+	               : kvstore_drop(writer->store, owner, ret_n_blocks, err);
+	kvstore_stats(writer->store, &stats);
+	pthread_mutex_unlock(&writer->store_lock);
+	pthread_mutex_lock(&writer->lock);
+	writer->stats = stats;
+	pthread_mutex_unlock(&writer->lock);
+	return r;
+}
+
 void kvwriter_stats(struct kvwriter *writer, struct kv_stats *ret)
 {
 	pthread_mutex_lock(&writer->lock);

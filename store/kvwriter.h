@@ -46,6 +46,9 @@ int kvwriter_read(struct kvwriter *writer, const struct kv_key *key, size_t offs
 /* Until nothing waits and nothing is being written. */
 void kvwriter_wait(struct kvwriter *writer);
 
+/* kvstore_drop() of an owner, or kvstore_clear() (owner 0), when all that was put is written. Between two documents. */
+int kvwriter_drop(struct kvwriter *writer, int64_t owner, uint64_t *ret_n_blocks, struct err *err);
+
 /* As they were behind the last get, put or end: waits for nothing. */
 void kvwriter_stats(struct kvwriter *writer, struct kv_stats *ret);
 

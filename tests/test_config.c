@@ -154,6 +154,7 @@ static void every_key_of_this_version_is_read(void **state)
 	                  "store: {path: state/skimd.db}\n"
 	                  "kv: {path: /elsewhere/kv.db, budget: 123, memory: 64M}\n"
 	                  "extract: {max_bytes: 3K}\n"
+	                  "control: {socket: run/control, group: adm}\n"
 	                  "log: {level: debug}\n"),
 		0);
 	config = fixture.config;
@@ -174,6 +175,8 @@ static void every_key_of_this_version_is_read(void **state)
 	assert_true(config->kv.budget_bytes == 123);
 	assert_true(config->kv.memory_bytes == 64 << 20);
 	assert_true(config->extract.max_bytes == 3072);
+	assert_string_equal(config->control.socket, at("run/control"));
+	assert_string_equal(config->control.group, "adm");
 	assert_int_equal(config->log.level, LOG_LEVEL_DEBUG);
 }
 
@@ -216,12 +219,32 @@ static void unknown_keys_are_refused_at_every_level(void **state)
 	assert_refused(WATCH "store:\n  Path: x\n", "5: key 'store.Path': is not a key of skimd");
 }
 
+static void the_control_socket_is_a_short_path_and_a_group(void **state)
+{
+	struct err err = { "" };
+	struct config *config;
+	char text[256], long_path[128];
+
+	(void)state;
+	assert_int_equal(config_default(&config, &err), 0);
+	assert_string_equal(config->control.socket, "/run/skimd/control");
+	assert_string_equal(config->control.group, "skimd");
+	config_free(config);
+	memset(long_path, 'p', 108);
+	long_path[0] = '/';
+	long_path[108] = '\0';
+	snprintf(text, sizeof(text), WATCH "control: {socket: %s}\n", long_path);
+	assert_refused(text, "4: key 'control.socket': is too long for the path of a socket");
+	assert_refused(WATCH "control: {socket: []}\n", "4: key 'control.socket': must be a path");
+	assert_refused(WATCH "control: {group: ''}\n", "4: key 'control.group': must be the name of a group");
+	assert_refused(WATCH "control: {mode: 0660}\n", "4: key 'control.mode': is not a key of skimd");
+}
+
 static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 {
 	static const char *const KEYS[][2] = {
 		{ "summary: {length: auto}", "summary" },
 		{ "audit: {reading: true}", "audit" },
-		{ "control:", "control" },
 		{ "model: {url: 'http://x'}", "model.url" },
 		{ "model: {api_key_file: x}", "model.api_key_file" },
 		{ "model: {model: x}", "model.model" },
@@ -607,7 +630,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	}
 	if (read_text(plain.data) != 0)
 		fail_msg("%s", fixture.err.text);
-	assert_int_equal(n_keys, 21); /* none was taken for prose */
+	assert_int_equal(n_keys, 24); /* none was taken for prose */
 	config = fixture.config;
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
 	assert_true(config->kv.memory_bytes == 0);
@@ -620,6 +643,8 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	assert_true(config->kv.budget_bytes == 4 * BYTES_PER_G);
 	assert_true(config->extract.max_bytes == 512 * BYTES_PER_M);
 	assert_int_equal(config->log.level, LOG_LEVEL_INFO);
+	assert_string_equal(config->control.socket, CONFIG_CONTROL_SOCKET);
+	assert_string_equal(config->control.group, CONFIG_CONTROL_GROUP);
 	free(text);
 	buf_done(&plain);
 }
@@ -677,6 +702,7 @@ int main(void)
 		TEST(a_missing_file_is_named),
 		TEST(nothing_to_watch_is_an_error),
 		TEST(unknown_keys_are_refused_at_every_level),
+		TEST(the_control_socket_is_a_short_path_and_a_group),
 		TEST(keys_of_parts_to_come_are_refused_as_not_built),
 		TEST(values_of_parts_to_come_are_refused_as_not_built),
 		TEST(a_watch_needs_both_folders),

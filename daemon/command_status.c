@@ -1,0 +1,170 @@
+/* Commands about the daemon itself. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "daemon/commands_internal.h"
+#include "daemon/units.h"
+
+#define MAX_UNSETTLED 8 /* that are named; the rest is counted */
+#define RESCAN_NS NS_PER_S /* at least so much between two scans that are asked for */
+
+int command_ping(struct call *call, struct err *err)
+{
+	const struct commands *commands = call_user(call);
+
+	(void)err;
+	call_reply(call,
+	           json_pack("{s:i, s:s, s:o}", "protocol", PROTOCOL_VERSION, "version", PACKAGE_VERSION,
+	                     "store", json_of_bytes(commands->settings.config->store.path)));
+	return 0;
+}
+
+static int add_counts(const struct commands *commands, json_t *status, struct err *err)
+{
+	json_t *counts = json_object();
+
+	if (json_object_set_new(status, "documents", counts) < 0)
+		return err_set(err, -ENOMEM, "no memory for the status");
+	for (int state = DOCUMENT_QUEUED; state <= DOCUMENT_GONE; state++) {
+		const char *name = document_state_name((enum document_state)state);
+		int64_t n;
+		int r = docstore_count(commands->settings.reader, (enum document_state)state, &n, err);
+
+		if (r < 0)
+			return r;
+		json_object_set_new(counts, name, json_integer(n));
+	}
+	return 0;
+}
+
+/* What is left takes as long as what is done did, by its tokens. */
+static json_t *eta_of(const struct worker_status *status)
+{
+	double seconds = (double)(loop_now_ns() - status->started_ns) / (double)NS_PER_S;
+
+	if (status->n_done == 0 || status->n_tokens < status->n_done)
+		return json_null();
+	return json_integer(
+		(json_int_t)(seconds * (double)(status->n_tokens - status->n_done) / (double)status->n_done));
+}
+
+static json_t *reading_json(const struct worker_status *status)
+{
+	if (status->id == 0)
+		return json_null();
+	return json_pack("{s:I, s:o, s:s, s:I, s:I, s:o}", "id", (json_int_t)status->id, "name",
+	                 json_of_bytes(status->name), "stage", status->stage, "tokens_done",
+	                 (json_int_t)status->n_done, "tokens_total", (json_int_t)status->n_tokens,
+	                 "eta_seconds", eta_of(status));
+}
+
+struct unsettled {
+	json_t *named;
+	uint64_t now_ns;
+};
+
+static void name_unsettled(void *user, const char *path, uint64_t since_ns)
+{
+	struct unsettled *unsettled = user;
+
+	if (json_array_size(unsettled->named) < MAX_UNSETTLED)
+		json_array_append_new(unsettled->named,
+		                      json_pack("{s:o, s:I}", "path", json_of_bytes(path), "seconds",
+		                                (json_int_t)((unsettled->now_ns - since_ns) / NS_PER_S)));
+}
+
+static json_t *folder_json(const struct config_watch *config, struct watch *watch)
+{
+	struct watch_counts counts = watch_count(watch);
+	struct unsettled unsettled = { json_array(), loop_now_ns() };
+
+	watch_each_unsettled(watch, name_unsettled, &unsettled);
+	return json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:I}", "path", json_of_bytes(config->path),
+	                 "outbox", json_of_bytes(config->outbox), "files", (json_int_t)counts.n_files,
+	                 "n_unsettled", (json_int_t)counts.n_unsettled, "unsettled", unsettled.named,
+	                 "unwatched_folders", (json_int_t)counts.n_unwatched_folders, "overflows",
+	                 (json_int_t)counts.n_overflows, "scans", (json_int_t)counts.n_scans);
+}
+
+static json_t *folders_json(const struct commands *commands)
+{
+	const struct commands_settings *settings = &commands->settings;
+	json_t *folders = json_array();
+
+	for (size_t i = 0; folders != NULL && i < settings->config->n_watch; i++)
+		json_array_append_new(folders, folder_json(&settings->config->watch[i],
+		                                           settings->watch(settings->user, i)));
+	return folders;
+}
+
+static json_t *cache_json(struct pipeline *pipeline)
+{
+	struct kv_stats stats;
+
+	pipeline_cache_stats(pipeline, &stats);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "entries", (json_int_t)stats.blocks, "bytes",
+	                 (json_int_t)stats.bytes, "hits", (json_int_t)stats.hits, "misses",
+	                 (json_int_t)stats.misses, "stored", (json_int_t)stats.stored, "evicted",
+	                 (json_int_t)stats.evicted, "damaged", (json_int_t)stats.damaged);
+}
+
+int command_status(struct call *call, struct err *err)
+{
+	struct commands *commands = call_user(call);
+	struct pipeline *pipeline = commands->settings.pipeline;
+	struct worker_status worker;
+	json_t *status;
+	int r;
+
+	worker_status(commands->settings.worker, &worker);
+	status = json_pack(
+		"{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:o, s:o}", "version", PACKAGE_VERSION, "model",
+		json_of_bytes(pipeline_model_name(pipeline)), "fingerprint", pipeline_fingerprint(pipeline),
+		"uptime_seconds", (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
+		(int)worker.paused, "reading", reading_json(&worker), "ended", (json_int_t)worker.n_documents,
+		"folders", folders_json(commands), "cache", cache_json(pipeline));
+	if (status == NULL)
+		return err_set(err, -ENOMEM, "no memory for the status");
+	if ((r = add_counts(commands, status, err)) < 0)
+		json_decref(status);
+	else
+		call_reply(call, status);
+	return r;
+}
+
+static int set_pause(struct call *call, bool pause)
+{
+	struct commands *commands = call_user(call);
+
+	commands_log(call, pause ? "reading is paused" : "reading is resumed");
+	worker_pause(commands->settings.worker, pause);
+	commands->settings.changed(commands->settings.user);
+	call_reply(call, json_pack("{s:b}", "paused", (int)pause));
+	return 0;
+}
+
+int command_pause(struct call *call, struct err *err)
+{
+	(void)err;
+	return set_pause(call, true);
+}
+
+int command_resume(struct call *call, struct err *err)
+{
+	(void)err;
+	return set_pause(call, false);
+}
+
+/* However often it is asked for, a scan of large folders leaves time for everything else. */
+int command_rescan(struct call *call, struct err *err)
+{
+	struct commands *commands = call_user(call);
+	uint64_t since_ns = loop_now_ns() - commands->scanned_ns;
+
+	(void)err;
+	loop_timer_start(commands->rescan_timer, since_ns < RESCAN_NS ? RESCAN_NS - since_ns : 0, 0);
+	call_reply(call, json_pack("{s:I}", "folders", (json_int_t)commands->settings.config->n_watch));
+	return 0;
+}
