@@ -21,6 +21,7 @@ static const struct {
 	{ "show", skimctl_show, "what was read of a document", SKIMCTL_SHOW_USAGE },
 	{ "wait", skimctl_wait, "until documents are done", SKIMCTL_WAIT_USAGE },
 	{ "cache", skimctl_cache, "what is kept of readings, and dropping it", SKIMCTL_CACHE_USAGE },
+	{ "allow", skimctl_allow, "open the service's sandbox for a folder", SKIMCTL_ALLOW_USAGE },
 	{ "model", skimctl_model, "info, verify, run, bench: a model by itself", SKIMCTL_MODEL_USAGE },
 };
 

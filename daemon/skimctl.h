@@ -22,6 +22,7 @@ enum skimctl_status {
 #define SKIMCTL_SHOW_USAGE "skimctl show [--json] [-c FILE] DOC"
 #define SKIMCTL_WAIT_USAGE "skimctl wait [--timeout SECONDS] [-c FILE] [DOC ...]"
 #define SKIMCTL_CACHE_USAGE "skimctl cache [--json] [--drop DOC | --clear] [-c FILE]"
+#define SKIMCTL_ALLOW_USAGE "skimctl allow [--write] [--print | --remove] [--user NAME] [--root DIR] FOLDER"
 #define SKIMCTL_MODEL_USAGE                                                                                 \
 	"skimctl model info DIR\n"                                                                          \
 	"       skimctl model verify [--production] [--naive] [--golden FILE] [--max-prompt N] DIR\n"       \
@@ -35,6 +36,7 @@ int skimctl_list(int argc, char **argv);
 int skimctl_show(int argc, char **argv);
 int skimctl_wait(int argc, char **argv);
 int skimctl_cache(int argc, char **argv);
+int skimctl_allow(int argc, char **argv);
 int skimctl_model(int argc, char **argv);
 
 /* "skimctl: words" on standard error; returns SKIMCTL_FAILED. */
