@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <nettle/sha2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "pipeline/language.h"
+#include "pipeline/messages.h"
 #include "pipeline/output.h"
 #include "pipeline/prompt.h"
 #include "pipeline/summary.h"
@@ -39,12 +41,26 @@ static const struct job_state *stop(struct job *job, int r)
 	return NULL;
 }
 
+/* One line about the document, message_id as in pipeline/messages.h. */
+static void warn(const struct job *job, const char *message_id, const struct err *why)
+{
+	char number[24];
+	const struct log_field about[] = { { "MESSAGE_ID", message_id },
+		                           { "SKIMD_DOCUMENT_ID", number },
+		                           { "SKIMD_PATH", job->document.path },
+		                           { "SKIMD_STAGE", job->state->name },
+		                           { NULL, NULL } };
+
+	snprintf(number, sizeof(number), "%lld", (long long)job->id);
+	log_fields(LOG_LEVEL_WARNING, about, "'%s': %s", job->document.path, why->text);
+}
+
 /* The document ends here, with the words in why. */
 static const struct job_state *fail(struct job *job, int r, const struct err *why)
 {
 	bool ignored = r == -ENODATA || r == -ENOTSUP;
 
-	log_warning("'%s': %s", job->document.path, why->text);
+	warn(job, ignored ? MESSAGE_IGNORED : MESSAGE_FAILED, why);
 	return stop(job, docstore_fail(job->store, job->id, ignored ? DOCUMENT_IGNORED : DOCUMENT_FAILED,
 	                               why->text, job->err));
 }
@@ -337,7 +353,7 @@ static const struct job_state *publish(struct job *job)
 
 	if (r == 0)
 		return stop(job, docstore_published(job->store, job->id, job->err));
-	log_warning("'%s': %s", job->document.path, why.text);
+	warn(job, MESSAGE_UNPUBLISHED, &why);
 	return stop(job, docstore_unpublished(job->store, job->id, why.text, job->err));
 }
 

@@ -154,6 +154,7 @@ static void every_key_of_this_version_is_read(void **state)
 	                  "store: {path: state/skimd.db}\n"
 	                  "kv: {path: /elsewhere/kv.db, budget: 123, memory: 64M}\n"
 	                  "extract: {max_bytes: 3K}\n"
+	                  "metrics: {file: skimd.prom, interval: 15s}\n"
 	                  "log: {level: debug}\n"),
 		0);
 	config = fixture.config;
@@ -166,6 +167,8 @@ static void every_key_of_this_version_is_read(void **state)
 	assert_string_equal(config->watch[0].ignore[1], "drafts");
 	assert_true(config->watch[0].json && !config->watch[0].markdown);
 	assert_false(config->watch[1].json || config->watch[1].markdown);
+	assert_string_equal(config->metrics.file, at("skimd.prom"));
+	assert_true(config->metrics.interval_ns == 15 * NS_PER_S);
 	assert_string_equal(config->model.path, at("models/big"));
 	assert_int_equal(config->model.threads, 16);
 	assert_int_equal(config->model.nice, 0);
@@ -512,10 +515,30 @@ static void databases_do_not_lie_in_watched_folders(void **state)
 	(void)state;
 	assert_refused(WATCH "store: {path: in/skimd.db}\n",
 	               "2: key 'watch[0].path': '@/in' holds store.path '@/in/skimd.db': skimd would watch "
-	               "its own database");
+	               "what it writes itself");
 	assert_refused(WATCH "kv: {path: in/new/kv.db}\n",
-	               "2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch its "
-	               "own database");
+	               "2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch what "
+	               "it writes itself");
+	assert_refused(WATCH "metrics: {file: in/skimd.prom}\n",
+	               "2: key 'watch[0].path': '@/in' holds metrics.file '@/in/skimd.prom': skimd would watch "
+	               "what it writes itself");
+}
+
+static void metrics_go_where_they_are_looked_for(void **state)
+{
+	static const char *const FILES[] = { "skimd.txt", ".prom", "[]", "''", "~" };
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
+		snprintf(text, sizeof(text), WATCH "metrics: {file: %s}\n", FILES[i]);
+		assert_refused(text, "4: key 'metrics.file': must be none or a path that ends in .prom: "
+		                     "node_exporter reads no other files");
+	}
+	assert_refused(WATCH "metrics: {interval: 0s}\n",
+	               "4: key 'metrics.interval': '0s' is not between 1s and 1d");
+	assert_int_equal(read_text(WATCH "metrics: {file: none}\n"), 0);
+	assert_null(fixture.config->metrics.file);
 }
 
 static void the_databases_are_two_files(void **state)
@@ -607,7 +630,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	}
 	if (read_text(plain.data) != 0)
 		fail_msg("%s", fixture.err.text);
-	assert_int_equal(n_keys, 21); /* none was taken for prose */
+	assert_int_equal(n_keys, 24); /* none was taken for prose */
 	config = fixture.config;
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
 	assert_true(config->kv.memory_bytes == 0);
@@ -620,6 +643,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	assert_true(config->kv.budget_bytes == 4 * BYTES_PER_G);
 	assert_true(config->extract.max_bytes == 512 * BYTES_PER_M);
 	assert_int_equal(config->log.level, LOG_LEVEL_INFO);
+	assert_true(config->metrics.file == NULL && config->metrics.interval_ns == NS_PER_MIN);
 	free(text);
 	buf_done(&plain);
 }
@@ -695,6 +719,7 @@ int main(void)
 		TEST(no_two_outputs_can_have_one_name),
 		TEST(skimd_never_reads_what_it_wrote),
 		TEST(databases_do_not_lie_in_watched_folders),
+		TEST(metrics_go_where_they_are_looked_for),
 		TEST(the_databases_are_two_files),
 		TEST(a_similar_name_is_another_folder),
 		TEST(the_example_is_read),
