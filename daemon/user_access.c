@@ -54,19 +54,18 @@ static enum answer ask(const struct passwd *user, const char *folder, int mode, 
 	return answer;
 }
 
-static int find_user(const char *name, const struct passwd **ret, struct err *err)
+/* NULL, with *ret as the reason: there is none, or none that we may speak for. */
+static const struct passwd *find_user(const char *name, int *ret, struct err *err)
 {
-	const struct passwd *user = NULL;
+	const struct passwd *user = getpwnam(name);
 
-	errno = 0;
-	user = getpwnam(name);
-	if (user == NULL)
-		return err_set(err, -ENOENT, "there is no user '%s'", name);
-	if (geteuid() != 0 && geteuid() != user->pw_uid)
-		return err_set(err, -EPERM, "what the user '%s' may read can only be found out by root",
-		               name);
-	*ret = user;
-	return 0;
+	if (user == NULL) {
+		*ret = err_set(err, -ENOENT, "there is no user '%s'", name);
+	} else if (geteuid() != 0 && geteuid() != user->pw_uid) {
+		*ret = err_set(err, -EPERM, "what the user '%s' may read can only be found out by root", name);
+		user = NULL;
+	}
+	return user;
 }
 
 static int answer_of(pid_t pid, int fd, char *ret_culprit)
@@ -87,11 +86,11 @@ static int answer_of(pid_t pid, int fd, char *ret_culprit)
 int user_access(const char *name, const char *folder, bool write, bool alone, char *ret_culprit,
                 struct err *err)
 {
-	const struct passwd *user = NULL;
-	int ends[2], r = find_user(name, &user, err);
+	int ends[2], r = 0;
+	const struct passwd *user = find_user(name, &r, err);
 	pid_t pid;
 
-	if (r < 0)
+	if (user == NULL)
 		return r;
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "cannot ask for '%s': %s", name, strerror(errno));
