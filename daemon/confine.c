@@ -64,6 +64,17 @@ static int add_folder_of(struct confine *confine, const char *path, bool write, 
 	return add(confine, dirname(copy), write, err);
 }
 
+/* SQLite follows a link to a database, and puts the journal where that leads. */
+static int add_database(struct confine *confine, const char *path, struct err *err)
+{
+	char resolved[PATH_MAX];
+	int r = add_folder_of(confine, path, true, err);
+
+	if (r == 0 && realpath(path, resolved) != NULL)
+		r = add_folder_of(confine, resolved, true, err);
+	return r;
+}
+
 /* The file may be a link, as configuration tools like them, and both ends of it are looked at again. */
 static int add_configuration(struct confine *confine, const char *config_path, struct err *err)
 {
@@ -103,8 +114,8 @@ static int add_written(struct confine *confine, const struct config *config, str
 
 	for (size_t i = 0; r == 0 && i < config->n_watch; i++)
 		r = add(confine, config->watch[i].outbox, true, err);
-	if (r < 0 || (r = add_folder_of(confine, config->store.path, true, err)) < 0 ||
-	    (r = add_folder_of(confine, config->kv.path, true, err)) < 0 ||
+	if (r < 0 || (r = add_database(confine, config->store.path, err)) < 0 ||
+	    (r = add_database(confine, config->kv.path, err)) < 0 ||
 	    (r = add(confine, RUNSTATEDIR "/skimd", true, err)) < 0 ||
 	    (config->metrics.file != NULL &&
 	     (r = add_folder_of(confine, config->metrics.file, true, err)) < 0))

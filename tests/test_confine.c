@@ -28,6 +28,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/confine.h"
@@ -36,7 +39,7 @@
 #include "pipeline/extract.h"
 
 /* A temporary folder with in/ (a.txt, and link, which leads out), in-more/, out/, model/ (config.json, a link to
- * blobs/config), etc/skimd.yaml, and secret. */
+ * blobs/config), cache/kv.db (a link to large/kv.db), etc/skimd.yaml, and secret. */
 struct fixture {
 	char folder[PATH_MAX];
 	struct config *config;
@@ -80,6 +83,9 @@ static int setup(void **state)
 	assert_int_equal(mkdir(at("state"), 0700), 0);
 	assert_int_equal(mkdir(at("model"), 0700), 0);
 	assert_int_equal(symlink("../blobs/config", at("model/config.json")), 0);
+	put("large/kv.db", "");
+	assert_int_equal(mkdir(at("cache"), 0700), 0);
+	assert_int_equal(symlink("../large/kv.db", at("cache/kv.db")), 0);
 	put("etc/skimd.yaml", "watch: [{path: ../in, outbox: ../out}]\nmodel: {path: ../model}\n"
 	                      "store: {path: ../state/skimd.db}\nkv: {path: ../cache/kv.db}\n");
 	assert_int_equal(config_read(at("etc/skimd.yaml"), &fixture.config, &err), 0);
@@ -154,6 +160,8 @@ static void the_plan_holds_what_the_configuration_names(void **state)
 		{ "in-more/b.txt", false, false },
 		{ "out", true, true },
 		{ "out/deep/a.md", true, true },
+		{ "cache/kv.db", true, true },
+		{ "large/kv.db-journal", true, true },
 		{ "secret", false, false },
 		{ "etc/skimd.yaml", true, false },
 		{ "blobs/config", true, false },
@@ -215,6 +223,13 @@ static int write_state(void)
 	return opening(at("state/skimd.db"), O_RDWR | O_CREAT);
 }
 
+static int write_linked_cache(void)
+{
+	int error = opening(at("cache/kv.db"), O_RDWR);
+
+	return error != 0 ? error : opening(at("large/kv.db-journal"), O_RDWR | O_CREAT);
+}
+
 static int read_model(void)
 {
 	return opening(at("model/config.json"), O_RDONLY);
@@ -254,6 +269,7 @@ static void what_the_daemon_does_goes_on_within(void **state)
 	assert_int_equal(walled(write_output), 0);
 	assert_int_equal(walled(make_output_folder), 0);
 	assert_int_equal(walled(write_state), 0);
+	assert_int_equal(walled(write_linked_cache), 0);
 	assert_int_equal(walled(read_model), 0);
 	assert_int_equal(walled(read_configuration), 0);
 	assert_int_equal(walled(unix_socket), 0);
@@ -561,6 +577,66 @@ static void no_privileges_are_gained(void **state)
 	assert_int_equal(walled(privileges), 0);
 }
 
+/* A kernel that does not have one call, as far as this process can tell. */
+static void be_without(unsigned call)
+{
+	struct sock_filter lines[] = {
+		{ BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr) },
+		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 1, call },
+		{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS },
+		{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW },
+	};
+	const struct sock_fprog filter = { sizeof(lines) / sizeof(lines[0]), lines };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+		_exit(255);
+}
+
+/* The errors of opening what is outside and of making a socket, on a kernel without that call. */
+static void walled_without(unsigned call, int ret[2])
+{
+	int ends[2], errors[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		be_without(call);
+		log_set_level(LOG_LEVEL_ERROR);
+		confine_enter(fixture.confine);
+		errors[0] = read_secret();
+		errors[1] = inet();
+		_exit(write(ends[1], errors, sizeof(errors)) == sizeof(errors) ? 0 : 1);
+	}
+	close(ends[1]);
+	assert_int_equal(read(ends[0], ret, sizeof(errors)), sizeof(errors));
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void without_landlock_the_other_wall_stands(void **state)
+{
+	int errors[2];
+
+	(void)state;
+	walled_without(SYS_landlock_create_ruleset, errors);
+	assert_int_equal(errors[0], 0);
+	assert_int_equal(errors[1], EAFNOSUPPORT);
+}
+
+static void without_seccomp_the_other_wall_stands(void **state)
+{
+	int errors[2];
+
+	(void)state;
+	if (!has_landlock())
+		return;
+	walled_without(SYS_seccomp, errors);
+	assert_int_equal(errors[0], EACCES);
+	assert_int_not_equal(errors[1], EAFNOSUPPORT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -582,6 +658,8 @@ int main(void)
 		TEST(calls_that_it_never_makes_are_refused),
 		TEST(no_namespace_is_made),
 		TEST(no_privileges_are_gained),
+		TEST(without_landlock_the_other_wall_stands),
+		TEST(without_seccomp_the_other_wall_stands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
