@@ -10,6 +10,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "daemon/folders.h"
 #include "daemon/landlock.h"
 #include "daemon/paths.h"
 #include "daemon/sanitized.h"
@@ -42,15 +43,21 @@ bool confine_covers(const struct confine *confine, const char *path, bool write)
 	return false;
 }
 
+/* As it is called in the end; what cannot be said of a path that is not there is left as it stands. */
 static int add(struct confine *confine, const char *path, bool write, struct err *err)
 {
 	struct landlock_rule rule = { NULL, write };
 
-	if (confine_covers(confine, path, write))
-		return 0;
-	if (array_grow(&confine->rules, sizeof(*confine->rules), confine->n, &confine->cap) < 0 ||
-	    (rule.path = strdup(path)) == NULL)
+	if (folders_resolve(path, &rule.path) < 0 && (rule.path = strdup(path)) == NULL)
 		return err_set(err, -ENOMEM, "no memory for the walls");
+	if (confine_covers(confine, rule.path, write)) {
+		free(rule.path);
+		return 0;
+	}
+	if (array_grow(&confine->rules, sizeof(*confine->rules), confine->n, &confine->cap) < 0) {
+		free(rule.path);
+		return err_set(err, -ENOMEM, "no memory for the walls");
+	}
 	confine->rules[confine->n++] = rule;
 	return 0;
 }
@@ -78,12 +85,9 @@ static int add_database(struct confine *confine, const char *path, struct err *e
 /* The file may be a link, as configuration tools like them, and both ends of it are looked at again. */
 static int add_configuration(struct confine *confine, const char *config_path, struct err *err)
 {
-	char copy[PATH_MAX], resolved[PATH_MAX];
-	int r = 0;
+	char resolved[PATH_MAX];
+	int r = add_folder_of(confine, config_path, false, err);
 
-	snprintf(copy, sizeof(copy), "%s", config_path);
-	if (realpath(dirname(copy), resolved) != NULL)
-		r = add(confine, resolved, false, err);
 	if (r == 0 && realpath(config_path, resolved) != NULL)
 		r = add_folder_of(confine, resolved, false, err);
 	return r;
