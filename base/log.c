@@ -5,8 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/journal.h"
 #include "base/text.h"
+
+#define MAX_LINE 2048
 
 static const struct {
 	const char *name;
@@ -19,6 +23,7 @@ static const struct {
 };
 
 static enum log_level max_level = LOG_LEVEL_INFO;
+static int journal_fd = -1;
 
 void log_set_level(enum log_level level)
 {
@@ -36,19 +41,58 @@ int log_level_parse(const char *word, enum log_level *ret)
 	return -EINVAL;
 }
 
-__attribute__((format(printf, 2, 0))) static void write_line(enum log_level level, const char *format,
-                                                             va_list args)
+void log_open_journal(const char *path)
 {
-	char line[2048];
-	int n = 0;
+	log_close_journal();
+	if (journal_has_stderr())
+		journal_fd = journal_connect(path);
+}
+
+void log_close_journal(void)
+{
+	if (journal_fd >= 0)
+		close(journal_fd);
+	journal_fd = -1;
+}
+
+static void write_stderr(enum log_level level, const char *line)
+{
+	if (getenv("JOURNAL_STREAM") != NULL)
+		fprintf(stderr, "<%d>%s\n", LEVELS[level].priority, line);
+	else
+		fprintf(stderr, "%s\n", line);
+}
+
+/* ret is room for MAX_LINE. */
+__attribute__((format(printf, 1, 0))) static void print_line(const char *format, va_list args, char *ret)
+{
+	vsnprintf(ret, MAX_LINE, format, args);
+	text_printable(ret);
+}
+
+void log_fields(enum log_level level, const struct log_field *fields, const char *format, ...)
+{
+	char line[MAX_LINE];
+	va_list args;
 
 	if (level > max_level)
 		return;
-	if (getenv("JOURNAL_STREAM") != NULL)
-		n = snprintf(line, sizeof(line), "<%d>", LEVELS[level].priority);
-	vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
-	text_printable(line);
-	fprintf(stderr, "%s\n", line);
+	va_start(args, format);
+	print_line(format, args, line);
+	va_end(args);
+	if (journal_fd < 0 || journal_send(journal_fd, LEVELS[level].priority, line, fields) < 0)
+		write_stderr(level, line);
+}
+
+__attribute__((format(printf, 2, 0))) static void write_line(enum log_level level, const char *format,
+                                                             va_list args)
+{
+	char line[MAX_LINE];
+
+	if (level > max_level)
+		return;
+	print_line(format, args, line);
+	write_stderr(level, line);
 }
 
 #define DEFINE_LOG(name, level)                  \

@@ -238,6 +238,20 @@ static int read_watch(const struct source *source, const struct key *key, const 
 	return 0;
 }
 
+static int read_metrics_file(const struct source *source, const struct key *key, const struct node *node,
+                             void *ret)
+{
+	static const char ENDING[] = ".prom";
+	size_t n = node->kind == NODE_SCALAR ? strlen(node->text) : 0;
+
+	if (is_word(node) && strcmp(node->text, "none") == 0)
+		return 0;
+	if (n <= strlen(ENDING) || strcmp(node->text + n - strlen(ENDING), ENDING) != 0)
+		return bad_value(source, node,
+		                 "must be none or a path that ends in .prom: node_exporter reads no other files");
+	return read_path(source, key, node, ret);
+}
+
 /* clang-format off */
 static const struct key MODEL_KEYS[] = {
 	{ .name = "path", .read = read_model_path, .offset = AT(model.path) },
@@ -285,6 +299,12 @@ static const struct key LOG_KEYS[] = {
 	{ .name = NULL },
 };
 
+static const struct key METRICS_KEYS[] = {
+	{ .name = "file", .read = read_metrics_file, .offset = AT(metrics.file) },
+	{ .name = "interval", .read = read_duration, .offset = AT(metrics.interval_ns), .min = NS_PER_S, .max = NS_PER_DAY },
+	{ .name = NULL },
+};
+
 static const struct key TOP_KEYS[] = {
 	{ .name = "watch", .read = read_watch },
 	{ .name = "model", .section = MODEL_KEYS },
@@ -293,6 +313,7 @@ static const struct key TOP_KEYS[] = {
 	{ .name = "extract", .section = EXTRACT_KEYS },
 	{ .name = "control", .section = CONTROL_KEYS },
 	{ .name = "log", .section = LOG_KEYS },
+	{ .name = "metrics", .section = METRICS_KEYS },
 	{ .name = "summary", .read = not_built },
 	{ .name = "audit", .read = not_built },
 
@@ -312,6 +333,7 @@ void config_free(struct config *config)
 	free(config->kv.path);
 	free(config->control.socket);
 	free(config->control.group);
+	free(config->metrics.file);
 	free(config);
 }
 
@@ -330,6 +352,7 @@ int config_default(struct config **ret, struct err *err)
 	config->control.group = strdup(CONFIG_CONTROL_GROUP);
 	config->extract.max_bytes = 512 * BYTES_PER_M;
 	config->log.level = LOG_LEVEL_INFO;
+	config->metrics.interval_ns = NS_PER_MIN;
 	if (config->model.path == NULL || config->store.path == NULL || config->kv.path == NULL ||
 	    config->control.socket == NULL || config->control.group == NULL) {
 		config_free(config);

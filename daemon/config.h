@@ -57,6 +57,10 @@ struct config {
 	struct {
 		enum log_level level;
 	} log;
+	struct {
+		char *file; /* NULL: none */
+		uint64_t interval_ns;
+	} metrics;
 };
 
 /* Read and check a configuration. *ret is the caller's, for config_free(). No two watched folders, outboxes or

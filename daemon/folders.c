@@ -145,7 +145,7 @@ static int check_loop(const struct checker *checker, size_t i, size_t j)
 	                  outbox(checker, i).path, verb(meeting), j);
 }
 
-/* A database changes with every document, and each change would be an event. */
+/* A database changes with every document, and each change would be an event; the metrics do with the time. */
 static int check_database(const struct checker *checker, size_t i, const char *key, const char *path)
 {
 	char *resolved;
@@ -160,8 +160,8 @@ static int check_database(const struct checker *checker, size_t i, const char *k
 	if (!inside)
 		return 0;
 	return node_error(checker->file, key_of(checker, i, "path"), checker->err, -EINVAL,
-	                  "'%s' holds %s '%s': skimd would watch its own database", watched(checker, i).path,
-	                  key, path);
+	                  "'%s' holds %s '%s': skimd would watch what it writes itself",
+	                  watched(checker, i).path, key, path);
 }
 
 static const struct node *path_of(const struct checker *checker, const char *section)
@@ -212,7 +212,10 @@ static int check_entry(const struct checker *checker, size_t i)
 	}
 	if ((r = check_database(checker, i, "store.path", checker->config->store.path)) < 0)
 		return r;
-	return check_database(checker, i, "kv.path", checker->config->kv.path);
+	if ((r = check_database(checker, i, "kv.path", checker->config->kv.path)) < 0 ||
+	    checker->config->metrics.file == NULL)
+		return r;
+	return check_database(checker, i, "metrics.file", checker->config->metrics.file);
 }
 
 int folders_check(const char *file, const struct node *root, const struct config *config, struct err *err)

@@ -16,13 +16,16 @@
 #include "base/log.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
+#include "daemon/confine.h"
 #include "daemon/document_file.h"
 #include "daemon/loop.h"
+#include "daemon/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/paths.h"
 #include "daemon/units.h"
 #include "daemon/watch.h"
 #include "daemon/worker.h"
+#include "pipeline/messages.h"
 #include "pipeline/output.h"
 #include "pipeline/pipeline.h"
 
@@ -39,10 +42,14 @@ struct folder {
 	struct daemon *daemon;
 	const struct config_watch *config;
 	struct watch *watch;
+	dev_t device; /* of the folder itself, when the walls were put up */
+	ino_t inode;
 };
 
 struct daemon {
 	const struct config *config;
+	const struct confine *confine;
+	bool walled; /* files outside are closed to us, for good */
 	struct notify *notify;
 	struct loop *loop;
 	struct pipeline *pipeline;
@@ -54,6 +61,8 @@ struct daemon {
 	struct loop_timer *once_timer;
 	struct loop_timer *watchdog_timer;
 	struct loop_timer *retry_timer;
+	struct loop_timer *metrics_timer;
+	bool metrics_failed; /* the last time */
 	uint64_t n_steps, moved_ns; /* the worker's, and when it was last seen to move */
 	int r; /* what ended the loop */
 };
@@ -101,13 +110,16 @@ static int see_ignored(void *user, const char *path, const struct stat *st, cons
 	char output[PATH_MAX];
 	bool fits = find_output(folder, path, output);
 	struct document_file file = document_file_of(path, folder->config->path, fits ? output : NULL, st);
+	const struct log_field about[] = { { "MESSAGE_ID", MESSAGE_IGNORED },
+		                           { "SKIMD_PATH", path },
+		                           { NULL, NULL } };
 	struct err err = { "" };
 	int r = docstore_ignore(pipeline_docstore(folder->daemon->pipeline), &file, reason, &err);
 
 	if (r < 0)
 		log_error("'%s': cannot be noted: %s", path, err.text);
 	else
-		log_info("'%s': ignored: %s", path, reason);
+		log_fields(LOG_LEVEL_INFO, about, "'%s': ignored: %s", path, reason);
 	return r;
 }
 
@@ -162,11 +174,29 @@ static int queue_wanted(void *user, size_t i, const char *path, const struct sta
 	return queue(folder, &file) < 0 ? err_set(err, -EIO, "'%s' cannot be queued", path) : 0;
 }
 
+/* A watched folder that is deleted and made again, or mounted anew, is another one, and walls do not move: only a new
+ * start can open it. */
+static bool is_replaced(const struct folder *folder)
+{
+	struct stat st;
+
+	return folder->daemon->walled && stat(folder->config->path, &st) == 0 &&
+	       (st.st_dev != folder->device || st.st_ino != folder->inode);
+}
+
 static int see_unreadable(void *user, const char *path, int error)
 {
+	struct folder *folder = user;
 	char reason[256];
 	struct stat st;
 
+	if (error == EACCES && is_replaced(folder)) {
+		log_error("'%s': is not the folder that it was at the start: stopping, to be started again",
+		          folder->config->path);
+		folder->daemon->r = -ESTALE;
+		loop_stop(folder->daemon->loop);
+		return -ESTALE;
+	}
 	if (lstat(path, &st) < 0)
 		return 0; /* gone, as the next event or scan will say */
 	snprintf(reason, sizeof(reason), "cannot be read: %s", strerror(error));
@@ -240,9 +270,12 @@ static void on_retry(void *user)
 	worker_wake(daemon->worker);
 }
 
+static const struct log_field READY[] = { { "MESSAGE_ID", MESSAGE_READY }, { NULL, NULL } };
+static const struct log_field STUCK[] = { { "MESSAGE_ID", MESSAGE_CANNOT_GO_ON }, { NULL, NULL } };
+
 static void end(struct daemon *daemon, int r, const struct err *why)
 {
-	log_error("cannot go on: %s", why->text);
+	log_fields(LOG_LEVEL_ERROR, STUCK, "cannot go on: %s", why->text);
 	daemon->r = r;
 	loop_stop(daemon->loop);
 }
@@ -323,20 +356,84 @@ static void on_watchdog(void *user)
 		notify_send(daemon->notify, "WATCHDOG=1");
 }
 
+static size_t count_unsettled(const struct daemon *daemon)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < daemon->config->n_watch; i++)
+		n += watch_count(daemon->folders[i].watch).n_unsettled;
+	return n;
+}
+
+static int write_metrics(struct daemon *daemon, struct err *err)
+{
+	struct metrics metrics;
+	struct buf text = { 0 };
+	int r = metrics_collect(daemon->pipeline, daemon->worker, time(NULL), &metrics, err);
+
+	if (r < 0)
+		return r;
+	metrics.n_unsettled = count_unsettled(daemon);
+	metrics_print(&metrics, &text);
+	r = buf_status(&text);
+	r = r < 0 ? err_set(err, r, "no memory for them")
+	          : file_replace(daemon->config->metrics.file, text.data, text.n, 0644, err);
+	buf_done(&text);
+	return r;
+}
+
+/* A failure is told once, and again after it worked. */
+static void on_metrics(void *user)
+{
+	struct daemon *daemon = user;
+	struct err err = { "" };
+	bool failed = write_metrics(daemon, &err) < 0;
+
+	if (failed && !daemon->metrics_failed)
+		log_warning("metrics: %s; trying again every %.0f s", err.text,
+		            (double)daemon->config->metrics.interval_ns / (double)NS_PER_S);
+	daemon->metrics_failed = failed;
+}
+
 /* --once ends when nothing is unsettled, queued or in work. */
 static void on_once(void *user)
 {
 	struct daemon *daemon = user;
 	struct worker_status status;
 	int64_t n_queued = 1;
-	size_t n_unsettled = 0;
 
-	for (size_t i = 0; i < daemon->config->n_watch; i++)
-		n_unsettled += watch_count(daemon->folders[i].watch).n_unsettled;
 	docstore_count(daemon->reader, DOCUMENT_QUEUED, &n_queued, NULL);
 	worker_status(daemon->worker, &status);
-	if (n_unsettled == 0 && n_queued == 0 && !status.busy)
+	if (count_unsettled(daemon) == 0 && n_queued == 0 && !status.busy)
 		loop_stop(daemon->loop);
+}
+
+/* What the walls shall leave open has to be there first. */
+static int make_folders(const struct config *config, struct err *err)
+{
+	int r;
+
+	if ((r = file_make_folder_of(config->store.path, 0750, err)) < 0 ||
+	    (r = file_make_folder_of(config->kv.path, 0750, err)) < 0)
+		return r;
+	for (size_t i = 0; i < config->n_watch; i++) {
+		if ((r = file_make_folders(config->watch[i].outbox, 0750, err)) < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* As early as can be: no thread is started yet, and of what comes from outside only the configuration is read. */
+static int put_up_walls(struct daemon *daemon, struct err *err)
+{
+	int r = make_folders(daemon->config, err);
+
+	if (r < 0)
+		return r;
+	if (setpriority(PRIO_PROCESS, 0, daemon->config->model.nice) < 0)
+		log_warning("nice %d: %s, going on without", daemon->config->model.nice, strerror(errno));
+	daemon->walled = confine_enter(daemon->confine);
+	return 0;
 }
 
 static int open_pipeline(struct daemon *daemon, struct err *err)
@@ -355,16 +452,7 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 
 	settings.model_dir = model;
 	if ((r = paths_model(config->model.path, model, sizeof(model), err)) < 0 ||
-	    (r = file_make_folder_of(config->store.path, 0750, err)) < 0 ||
-	    (r = file_make_folder_of(config->kv.path, 0750, err)) < 0)
-		return r;
-	for (size_t i = 0; i < config->n_watch; i++) {
-		if ((r = file_make_folders(config->watch[i].outbox, 0750, err)) < 0)
-			return r;
-	}
-	if (setpriority(PRIO_PROCESS, 0, config->model.nice) < 0)
-		log_warning("nice %d: %s, going on without", config->model.nice, strerror(errno));
-	if ((r = pipeline_open(&settings, &daemon->pipeline, err)) < 0)
+	    (r = pipeline_open(&settings, &daemon->pipeline, err)) < 0)
 		return r;
 	settings.store.mode = DOCSTORE_READ;
 	if ((r = docstore_open(&settings.store, &daemon->reader, err)) < 0)
@@ -398,8 +486,10 @@ static int open_watches(struct daemon *daemon, struct err *err)
 			.ignored = see_ignored,
 			.gone = see_gone,
 		};
+		struct stat st = { 0 };
 
-		*folder = (struct folder){ .daemon = daemon, .config = watch };
+		stat(watch->path, &st); /* what it is not, watch_open() says */
+		*folder = (struct folder){ daemon, watch, NULL, st.st_dev, st.st_ino };
 		r = watch_open(&settings, daemon->loop, &folder->watch, err);
 	}
 	return r;
@@ -450,6 +540,9 @@ static int open_timers(struct daemon *daemon, struct err *err)
 	if (r == 0 && daemon->once &&
 	    (r = loop_add_timer(daemon->loop, on_once, daemon, &daemon->once_timer, err)) == 0)
 		loop_timer_start(daemon->once_timer, ONCE_TICK_NS, ONCE_TICK_NS);
+	if (r == 0 && daemon->config->metrics.file != NULL &&
+	    (r = loop_add_timer(daemon->loop, on_metrics, daemon, &daemon->metrics_timer, err)) == 0)
+		loop_timer_start(daemon->metrics_timer, 0, daemon->config->metrics.interval_ns);
 	return r;
 }
 
@@ -461,12 +554,13 @@ static int run(struct daemon *daemon, struct err *err)
 	    (r = loop_add_signals(daemon->loop, on_signal, daemon, err)) < 0)
 		return r;
 	notify_send(daemon->notify, "STATUS=opening the stores and the model");
-	if ((r = open_pipeline(daemon, err)) < 0 || (r = mark_vanished(daemon, err)) < 0 ||
-	    (r = open_watches(daemon, err)) < 0 || (r = open_worker(daemon, err)) < 0 ||
-	    (r = open_commands(daemon, err)) < 0 || (r = open_timers(daemon, err)) < 0)
+	if ((r = put_up_walls(daemon, err)) < 0 || (r = open_pipeline(daemon, err)) < 0 ||
+	    (r = mark_vanished(daemon, err)) < 0 || (r = open_watches(daemon, err)) < 0 ||
+	    (r = open_worker(daemon, err)) < 0 || (r = open_commands(daemon, err)) < 0 ||
+	    (r = open_timers(daemon, err)) < 0)
 		return r;
-	log_info("ready: %zu folder%s, model '%s'", daemon->config->n_watch,
-	         daemon->config->n_watch == 1 ? "" : "s", pipeline_model_name(daemon->pipeline));
+	log_fields(LOG_LEVEL_INFO, READY, "ready: %zu folder%s, model '%s'", daemon->config->n_watch,
+	           daemon->config->n_watch == 1 ? "" : "s", pipeline_model_name(daemon->pipeline));
 	notify_send(daemon->notify, "READY=1");
 	r = loop_run(daemon->loop, err);
 	notify_send(daemon->notify, "STOPPING=1\nSTATUS=stopping");
@@ -493,6 +587,12 @@ static int usage(FILE *stream, int status)
 	return status;
 }
 
+static void print_check(const char *path, const struct config *config, const struct confine *confine)
+{
+	printf("%s: valid, %zu folder%s watched\n", path, config->n_watch, config->n_watch == 1 ? "" : "s");
+	confine_print(confine, stdout);
+}
+
 static const struct option OPTIONS[] = {
 	{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'C' },
 	{ "once", no_argument, NULL, 'o' },         { "help", no_argument, NULL, 'h' },
@@ -503,6 +603,7 @@ int main(int argc, char **argv)
 {
 	const char *path = DEFAULT_CONFIG;
 	struct daemon daemon = { 0 };
+	struct confine *confine = NULL;
 	struct config *config;
 	struct err err = { "" };
 	bool check = false;
@@ -535,18 +636,21 @@ int main(int argc, char **argv)
 		log_error("%s", err.text);
 		return 2;
 	}
-	if (check) {
-		printf("%s: valid, %zu folder%s watched\n", path, config->n_watch,
-		       config->n_watch == 1 ? "" : "s");
-		config_free(config);
-		return EXIT_SUCCESS;
-	}
 	log_set_level(config->log.level);
-	daemon.config = config;
-	r = run(&daemon, &err);
+	log_open_journal(NULL);
+	r = confine_plan(config, path, &confine, &err);
+	if (r == 0 && check) {
+		print_check(path, config, confine);
+	} else if (r == 0) {
+		daemon.config = config;
+		daemon.confine = confine;
+		r = run(&daemon, &err);
+		daemon_close(&daemon);
+	}
 	if (r < 0 && err.text[0] != '\0')
 		log_error("%s", err.text);
-	daemon_close(&daemon);
+	log_close_journal();
+	confine_free(confine);
 	config_free(config);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -34,6 +34,7 @@ static const struct {
 	{ "forget", skimctl_forget, "remove all that is known of documents", SKIMCTL_FORGET_USAGE },
 	{ "backup", skimctl_backup, "copy the database, whole", SKIMCTL_BACKUP_USAGE },
 	{ "cache", skimctl_cache, "what is kept of readings, and dropping it", SKIMCTL_CACHE_USAGE },
+	{ "allow", skimctl_allow, "open the service's sandbox for a folder", SKIMCTL_ALLOW_USAGE },
 	{ "model", skimctl_model, "info, verify, run, bench: a model by itself", SKIMCTL_MODEL_USAGE },
 };
 

@@ -35,6 +35,7 @@ enum skimctl_status {
 #define SKIMCTL_BACKUP_USAGE "skimctl backup [-c FILE] COPY"
 #define SKIMCTL_RESCAN_USAGE "skimctl rescan [--json] [-c FILE]"
 #define SKIMCTL_CACHE_USAGE "skimctl cache [--json] [--drop DOC | --clear] [-c FILE]"
+#define SKIMCTL_ALLOW_USAGE "skimctl allow [--write] [--print | --remove] [--user NAME] [--root DIR] FOLDER"
 #define SKIMCTL_MODEL_USAGE                                                                                 \
 	"skimctl model info DIR\n"                                                                          \
 	"       skimctl model verify [--production] [--naive] [--golden FILE] [--max-prompt N] DIR\n"       \
@@ -59,6 +60,7 @@ int skimctl_search(int argc, char **argv);
 int skimctl_events(int argc, char **argv);
 int skimctl_backup(int argc, char **argv);
 int skimctl_cache(int argc, char **argv);
+int skimctl_allow(int argc, char **argv);
 int skimctl_model(int argc, char **argv);
 
 /* "skimctl: words" on standard error; returns SKIMCTL_FAILED. */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/loop.h"
+#include "pipeline/messages.h"
 
 #define CHANGED_NS 1000000000ull /* between two calls of changed() within a document */
 
@@ -78,17 +79,46 @@ static void count_step(struct worker *worker)
 	pthread_mutex_unlock(&worker->lock);
 }
 
-static void log_outcome(struct worker *worker, const char *path, int64_t id)
+static void log_done(const struct document *document)
+{
+	const struct usage *usage = &document->usage;
+	char number[24], duration_us[24];
+	const struct log_field about[] = { { "MESSAGE_ID", MESSAGE_DONE },
+		                           { "SKIMD_DOCUMENT_ID", number },
+		                           { "SKIMD_PATH", document->path },
+		                           { "SKIMD_DURATION_US", duration_us },
+		                           { NULL, NULL } };
+
+	snprintf(number, sizeof(number), "%lld", (long long)document->id);
+	snprintf(duration_us, sizeof(duration_us), "%.0f", document->seconds * 1e6);
+	log_fields(LOG_LEVEL_INFO, about, "'%s': done, %lld tokens, %lld reused, %lld generated, %.1f s",
+	           document->path, (long long)document->tokens, (long long)usage->reused_tokens,
+	           (long long)usage->generated_tokens, document->seconds);
+}
+
+/* What it cost, for worker_status(). */
+static void count_usage(struct worker *worker, const struct usage *usage)
+{
+	struct usage *sum = &worker->status.usage;
+
+	pthread_mutex_lock(&worker->lock);
+	sum->prompt_tokens += usage->prompt_tokens;
+	sum->computed_tokens += usage->computed_tokens;
+	sum->reused_tokens += usage->reused_tokens;
+	sum->generated_tokens += usage->generated_tokens;
+	pthread_mutex_unlock(&worker->lock);
+}
+
+static void note_outcome(struct worker *worker, int64_t id)
 {
 	struct document document = { 0 };
-	const struct usage *usage = &document.usage;
 
 	if (docstore_get(pipeline_docstore(worker->settings.pipeline), id, &document, NULL) < 0)
 		return;
-	if (document.state == DOCUMENT_DONE)
-		log_info("'%s': done, %lld tokens, %lld reused, %lld generated, %.1f s", path,
-		         (long long)document.tokens, (long long)usage->reused_tokens,
-		         (long long)usage->generated_tokens, document.seconds);
+	if (document.state == DOCUMENT_DONE) {
+		log_done(&document);
+		count_usage(worker, &document.usage);
+	}
 	document_done(&document);
 }
 
@@ -105,7 +135,7 @@ static int process(struct worker *worker, int64_t id, struct err *err)
 	set_busy(worker, id, document.name);
 	r = pipeline_process(worker->settings.pipeline, id, &outputs, &hooks, err);
 	if (r == 0) {
-		log_outcome(worker, document.path, id);
+		note_outcome(worker, id);
 		pthread_mutex_lock(&worker->lock);
 		worker->status.n_documents++;
 		worker->status.n_steps++;

@@ -29,6 +29,7 @@ struct worker_status {
 	char stage[16];
 	uint64_t n_done, n_tokens;
 	uint64_t n_documents; /* ended since the start */
+	struct usage usage; /* of those of them that are done */
 	uint64_t n_steps; /* rises while there is progress, whatever it is in */
 	bool resting; /* the store has no room or no memory, err says more: the next worker_wake() tries again */
 	int r; /* the error that ended the thread; 0 */

@@ -5,6 +5,7 @@
 #include <linux/openat2.h>
 #include <math.h>
 #include <nettle/sha2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -16,6 +17,7 @@
 #include "base/log.h"
 #include "pipeline/failure.h"
 #include "pipeline/language.h"
+#include "pipeline/messages.h"
 #include "pipeline/output.h"
 #include "pipeline/prompt.h"
 #include "pipeline/summary.h"
@@ -41,10 +43,24 @@ static const struct job_state *stop(struct job *job, int r)
 	return NULL;
 }
 
+/* One line about the document, message_id as in pipeline/messages.h. */
+static void warn(const struct job *job, const char *message_id, const struct err *why)
+{
+	char number[24];
+	const struct log_field about[] = { { "MESSAGE_ID", message_id },
+		                           { "SKIMD_DOCUMENT_ID", number },
+		                           { "SKIMD_PATH", job->document.path },
+		                           { "SKIMD_STAGE", job->state->name },
+		                           { NULL, NULL } };
+
+	snprintf(number, sizeof(number), "%lld", (long long)job->id);
+	log_fields(LOG_LEVEL_WARNING, about, "'%s': %s", job->document.path, why->text);
+}
+
 /* The document ends here, with the words in why. */
 static const struct job_state *fail(struct job *job, struct failure failure, const struct err *why)
 {
-	log_warning("'%s': %s", job->document.path, why->text);
+	warn(job, failure.state == DOCUMENT_IGNORED ? MESSAGE_IGNORED : MESSAGE_FAILED, why);
 	return stop(job,
 	            docstore_fail(job->store, job->id, failure.state, failure.retry, why->text, job->err));
 }
@@ -383,7 +399,7 @@ static const struct job_state *publish(struct job *job)
 
 	if (r == 0)
 		return stop(job, docstore_published(job->store, job->id, job->err));
-	log_warning("'%s': %s", job->document.path, why.text);
+	warn(job, MESSAGE_UNPUBLISHED, &why);
 	return stop(job,
 	            docstore_unpublished(job->store, job->id, failure_of_writing(r), why.text, job->err));
 }

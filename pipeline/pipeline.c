@@ -12,6 +12,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "pipeline/job.h"
+#include "pipeline/messages.h"
 #include "pipeline/output.h"
 #include "pipeline/reader.h"
 #include "store/kvstore.h"
@@ -115,6 +116,13 @@ struct docstore *pipeline_docstore(struct pipeline *pipeline)
 	return pipeline->store;
 }
 
+void pipeline_kv_stats(struct pipeline *pipeline, struct kv_stats *ret)
+{
+	*ret = (struct kv_stats){ 0 };
+	if (pipeline->writer != NULL)
+		kvwriter_stats(pipeline->writer, ret);
+}
+
 const char *pipeline_model_name(const struct pipeline *pipeline)
 {
 	return pipeline->model;
@@ -137,6 +145,7 @@ int pipeline_drop_cached(struct pipeline *pipeline, int64_t id, uint64_t *ret_n_
 	*ret_n_blocks = 0;
 	return pipeline->writer == NULL ? 0 : kvwriter_drop(pipeline->writer, id, ret_n_blocks, err);
 }
+static const struct log_field DAMAGED[] = { { "MESSAGE_ID", MESSAGE_CACHE_DAMAGED }, { NULL, NULL } };
 
 /* Damage costs time, and is no fault of the document in work; but somebody should look at the disk. */
 static void note_damage(struct pipeline *pipeline, int64_t id)
@@ -150,7 +159,7 @@ static void note_damage(struct pipeline *pipeline, int64_t id)
 	snprintf(text, sizeof(text), "kv store: %llu damaged blocks or files were removed and computed again",
 	         (unsigned long long)(stats.damaged - pipeline->n_damaged));
 	pipeline->n_damaged = stats.damaged;
-	log_warning("%s", text);
+	log_fields(LOG_LEVEL_WARNING, DAMAGED, "%s", text);
 	docstore_event(pipeline->store, "warning", id, text, NULL);
 }
 

@@ -327,6 +327,24 @@ int docstore_count(struct docstore *store, enum document_state state, int64_t *r
 	return r;
 }
 
+int docstore_waiting_since(struct docstore *store, int64_t *ret_seconds, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	sqlite3_stmt *row = txn_rows(&txn, WAITING_SINCE);
+	bool none = row == NULL || sqlite3_column_type(row, 0) == SQLITE_NULL;
+	int64_t seconds = none ? 0 : sqlite3_column_int64(row, 0);
+	int r;
+
+	row_done(row);
+	r = docstore_end(store, &txn);
+	if (r < 0)
+		return r;
+	if (none)
+		return err_set(err, -ENOENT, "no document is queued");
+	*ret_seconds = seconds;
+	return 0;
+}
+
 int docstore_output_add(struct docstore *store, int64_t id, const char *path, const char *sha256,
                         struct err *err)
 {

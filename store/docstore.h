@@ -274,6 +274,10 @@ int docstore_load(struct docstore *store, int64_t id, struct reading *ret, struc
 /* Documents in a state. */
 int docstore_count(struct docstore *store, enum document_state state, int64_t *ret_n, struct err *err);
 
+/* Since when the queued document that waits longest does: since it was added, was done last, or changed, whichever is
+ * latest; in seconds since 1970. -ENOENT: none is queued. */
+int docstore_waiting_since(struct docstore *store, int64_t *ret_seconds, struct err *err);
+
 /* Outputs that skimd writes, by path and SHA-256 of their bytes: only a file that is as skimd wrote it may be
  * replaced. A file is added before it is written, and kept, as the only one of its path, when it is. */
 int docstore_output_add(struct docstore *store, int64_t id, const char *path, const char *sha256,

@@ -370,6 +370,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		      "(SELECT media_type FROM document WHERE id = ?1)"
 		      " ORDER BY id LIMIT 1",
 	[COUNT_STATE] = "SELECT count(*) FROM document WHERE state = ?1",
+	[WAITING_SINCE] = "SELECT min(max(CAST(strftime('%s', coalesce(finished_at, added_at)) AS INTEGER),"
+			  " ctime_ns / 1000000000)) FROM document WHERE state = 'queued'",
 	[GET_TEXT] = "SELECT bytes, deflated FROM text WHERE document_id = ?1",
 	[PUT_TEXT] = "INSERT OR REPLACE INTO text(document_id, bytes, deflated) VALUES (?1, ?2, ?3)",
 	[COPY_TEXT] = "INSERT OR REPLACE INTO text(document_id, bytes, deflated)"

@@ -50,6 +50,7 @@ enum docstore_statement {
 	FIND_PART_OF_NAME,
 	FIND_DONE,
 	COUNT_STATE,
+	WAITING_SINCE,
 	GET_TEXT,
 	PUT_TEXT,
 	COPY_TEXT,

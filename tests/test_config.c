@@ -155,6 +155,7 @@ static void every_key_of_this_version_is_read(void **state)
 	                  "kv: {path: /elsewhere/kv.db, budget: 123, memory: 64M}\n"
 	                  "extract: {max_bytes: 3K}\n"
 	                  "control: {socket: run/control, group: adm}\n"
+	                  "metrics: {file: skimd.prom, interval: 15s}\n"
 	                  "log: {level: debug}\n"),
 		0);
 	config = fixture.config;
@@ -167,6 +168,8 @@ static void every_key_of_this_version_is_read(void **state)
 	assert_string_equal(config->watch[0].ignore[1], "drafts");
 	assert_true(config->watch[0].json && !config->watch[0].markdown);
 	assert_false(config->watch[1].json || config->watch[1].markdown);
+	assert_string_equal(config->metrics.file, at("skimd.prom"));
+	assert_true(config->metrics.interval_ns == 15 * NS_PER_S);
 	assert_string_equal(config->model.path, at("models/big"));
 	assert_int_equal(config->model.threads, 16);
 	assert_int_equal(config->model.nice, 0);
@@ -535,10 +538,30 @@ static void databases_do_not_lie_in_watched_folders(void **state)
 	(void)state;
 	assert_refused(WATCH "store: {path: in/skimd.db}\n",
 	               "2: key 'watch[0].path': '@/in' holds store.path '@/in/skimd.db': skimd would watch "
-	               "its own database");
+	               "what it writes itself");
 	assert_refused(WATCH "kv: {path: in/new/kv.db}\n",
-	               "2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch its "
-	               "own database");
+	               "2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch what "
+	               "it writes itself");
+	assert_refused(WATCH "metrics: {file: in/skimd.prom}\n",
+	               "2: key 'watch[0].path': '@/in' holds metrics.file '@/in/skimd.prom': skimd would watch "
+	               "what it writes itself");
+}
+
+static void metrics_go_where_they_are_looked_for(void **state)
+{
+	static const char *const FILES[] = { "skimd.txt", ".prom", "[]", "''", "~" };
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
+		snprintf(text, sizeof(text), WATCH "metrics: {file: %s}\n", FILES[i]);
+		assert_refused(text, "4: key 'metrics.file': must be none or a path that ends in .prom: "
+		                     "node_exporter reads no other files");
+	}
+	assert_refused(WATCH "metrics: {interval: 0s}\n",
+	               "4: key 'metrics.interval': '0s' is not between 1s and 1d");
+	assert_int_equal(read_text(WATCH "metrics: {file: none}\n"), 0);
+	assert_null(fixture.config->metrics.file);
 }
 
 static void the_databases_are_two_files(void **state)
@@ -645,6 +668,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	assert_int_equal(config->log.level, LOG_LEVEL_INFO);
 	assert_string_equal(config->control.socket, CONFIG_CONTROL_SOCKET);
 	assert_string_equal(config->control.group, CONFIG_CONTROL_GROUP);
+	assert_true(config->metrics.file == NULL && config->metrics.interval_ns == NS_PER_MIN);
 	free(text);
 	buf_done(&plain);
 }
@@ -721,6 +745,7 @@ int main(void)
 		TEST(no_two_outputs_can_have_one_name),
 		TEST(skimd_never_reads_what_it_wrote),
 		TEST(databases_do_not_lie_in_watched_folders),
+		TEST(metrics_go_where_they_are_looked_for),
 		TEST(the_databases_are_two_files),
 		TEST(a_similar_name_is_another_folder),
 		TEST(the_example_is_read),

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -653,6 +654,22 @@ static void each_visits_in_order_until_told_to_stop(void **state)
 	assert_int_equal(n, 4);
 }
 
+static void the_longest_wait_counts_from_what_was_last(void **state)
+{
+	struct fixture *f = *state;
+	struct document_file file = file_at("/in/new");
+	int64_t before = time(NULL), since = 0, id;
+
+	assert_int_equal(docstore_waiting_since(f->store, &since, NULL), -ENOENT);
+	file.ctime_ns = INT64_C(4000000000) * 1000000000;
+	assert_int_equal(docstore_add(f->store, &file, &id, NULL, NULL), 0);
+	assert_int_equal(docstore_waiting_since(f->store, &since, NULL), 0);
+	assert_int_equal(since, 4000000000); /* changed after it was added */
+	add(f, "/in/old"); /* by its times; it was added now */
+	assert_int_equal(docstore_waiting_since(f->store, &since, NULL), 0);
+	assert_in_range(since, before, time(NULL));
+}
+
 static void only_outputs_that_were_written_are_ours(void **state)
 {
 	struct fixture *f = *state;
@@ -1001,6 +1018,7 @@ int main(void)
 		TEST(a_copy_has_the_results_and_keeps_its_own_file),
 		TEST(a_word_means_an_id_a_path_a_name_or_a_part_of_one),
 		TEST(each_visits_in_order_until_told_to_stop),
+		TEST(the_longest_wait_counts_from_what_was_last),
 		TEST(only_outputs_that_were_written_are_ours),
 		TEST(a_document_that_is_not_there_is_said_so),
 		TEST(a_second_writer_is_told_who_has_it),

@@ -1,0 +1,203 @@
+#include "daemon/confine.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/array.h"
+#include "base/log.h"
+#include "daemon/folders.h"
+#include "daemon/landlock.h"
+#include "daemon/paths.h"
+#include "daemon/sanitized.h"
+#include "daemon/syscall_filter.h"
+
+struct confine {
+	struct landlock_rule *rules;
+	size_t n, cap;
+};
+
+/* What libc opens by itself: names of users and groups, the time zone, and the libraries of either; and what SQLite
+ * takes its random numbers from. */
+static const char *const LIBC[] = {
+	"/etc/group", "/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.conf",  "/etc/passwd",  "/lib",
+	"/lib64",     "/usr/lib",         "/usr/lib64",     "/usr/share/zoneinfo", "/dev/urandom",
+#ifdef SKIMD_SANITIZED
+	"/proc/self", /* the leak sanitizer looks at its own memory and threads */
+#endif
+};
+
+bool confine_covers(const struct confine *confine, const char *path, bool write)
+{
+	for (size_t i = 0; i < confine->n; i++) {
+		const struct landlock_rule *rule = &confine->rules[i];
+
+		if ((rule->write || !write) &&
+		    (strcmp(path, rule->path) == 0 || paths_is_inside(path, rule->path)))
+			return true;
+	}
+	return false;
+}
+
+/* As it is called in the end; what cannot be said of a path that is not there is left as it stands. */
+static int add(struct confine *confine, const char *path, bool write, struct err *err)
+{
+	struct landlock_rule rule = { NULL, write };
+
+	if (folders_resolve(path, &rule.path) < 0 && (rule.path = strdup(path)) == NULL)
+		return err_set(err, -ENOMEM, "no memory for the walls");
+	if (confine_covers(confine, rule.path, write)) {
+		free(rule.path);
+		return 0;
+	}
+	if (array_grow(&confine->rules, sizeof(*confine->rules), confine->n, &confine->cap) < 0) {
+		free(rule.path);
+		return err_set(err, -ENOMEM, "no memory for the walls");
+	}
+	confine->rules[confine->n++] = rule;
+	return 0;
+}
+
+/* The folder of a file, which is written beside: databases have journals, and what replaces a file is its neighbour. */
+static int add_folder_of(struct confine *confine, const char *path, bool write, struct err *err)
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	return add(confine, dirname(copy), write, err);
+}
+
+/* SQLite follows a link to a database, and puts the journal where that leads. */
+static int add_database(struct confine *confine, const char *path, struct err *err)
+{
+	char resolved[PATH_MAX];
+	int r = add_folder_of(confine, path, true, err);
+
+	if (r == 0 && realpath(path, resolved) != NULL)
+		r = add_folder_of(confine, resolved, true, err);
+	return r;
+}
+
+/* The file may be a link, as configuration tools like them, and both ends of it are looked at again. */
+static int add_configuration(struct confine *confine, const char *config_path, struct err *err)
+{
+	char resolved[PATH_MAX];
+	int r = add_folder_of(confine, config_path, false, err);
+
+	if (r == 0 && realpath(config_path, resolved) != NULL)
+		r = add_folder_of(confine, resolved, false, err);
+	return r;
+}
+
+/* A checkpoint out of a download cache is a folder of links to files elsewhere. */
+static int add_model(struct confine *confine, const char *word, struct err *err)
+{
+	char dir[PATH_MAX], path[2 * PATH_MAX], resolved[PATH_MAX];
+	int r = paths_model(word, dir, sizeof(dir), err);
+	const struct dirent *entry;
+	DIR *folder;
+
+	if (r < 0 || (r = add(confine, dir, false, err)) < 0 || (folder = opendir(dir)) == NULL)
+		return r;
+	while (r == 0 && (entry = readdir(folder)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		if (entry->d_name[0] != '.' && realpath(path, resolved) != NULL)
+			r = add(confine, resolved, false, err);
+	}
+	closedir(folder);
+	return r;
+}
+
+static int add_written(struct confine *confine, const struct config *config, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < config->n_watch; i++)
+		r = add(confine, config->watch[i].outbox, true, err);
+	if (r < 0 || (r = add_database(confine, config->store.path, err)) < 0 ||
+	    (r = add_database(confine, config->kv.path, err)) < 0 ||
+	    (r = add(confine, RUNSTATEDIR "/skimd", true, err)) < 0 ||
+	    (config->metrics.file != NULL &&
+	     (r = add_folder_of(confine, config->metrics.file, true, err)) < 0))
+		return r;
+	return add(confine, "/dev/null", true, err);
+}
+
+static int add_read(struct confine *confine, const struct config *config, const char *config_path,
+                    struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < config->n_watch; i++)
+		r = add(confine, config->watch[i].path, false, err);
+	if (r < 0 || (r = add_model(confine, config->model.path, err)) < 0 ||
+	    (r = add_configuration(confine, config_path, err)) < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < sizeof(LIBC) / sizeof(LIBC[0]); i++)
+		r = add(confine, LIBC[i], false, err);
+	return r;
+}
+
+int confine_plan(const struct config *config, const char *config_path, struct confine **ret, struct err *err)
+{
+	struct confine *confine = array_new(struct confine, 1);
+	int r;
+
+	if (confine == NULL)
+		return err_set(err, -ENOMEM, "no memory for the walls");
+	if ((r = add_written(confine, config, err)) < 0 ||
+	    (r = add_read(confine, config, config_path, err)) < 0)
+		confine_free(confine);
+	else
+		*ret = confine;
+	return r;
+}
+
+void confine_free(struct confine *confine)
+{
+	if (confine == NULL)
+		return;
+	for (size_t i = 0; i < confine->n; i++)
+		free(confine->rules[i].path);
+	free(confine->rules);
+	free(confine);
+}
+
+static void print_paths(const struct confine *confine, bool write, FILE *stream)
+{
+	for (size_t i = 0; i < confine->n; i++) {
+		if (confine->rules[i].write == write)
+			fprintf(stream, "  %s\n", confine->rules[i].path);
+	}
+}
+
+void confine_print(const struct confine *confine, FILE *stream)
+{
+	fprintf(stream, "files and folders that the daemon may read:\n");
+	print_paths(confine, false, stream);
+	fprintf(stream, "that it may also write:\n");
+	print_paths(confine, true, stream);
+	fprintf(stream, "it starts no program and has no network%s\n",
+	        landlock_version() > 0 ? "" : "; but this kernel, without Landlock, walls no files");
+}
+
+bool confine_enter(const struct confine *confine)
+{
+	struct err err = { "" };
+	int version;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		log_warning("walls: no_new_privs: %s, going on without", strerror(errno));
+	version = landlock_enter(confine->rules, confine->n, &err);
+	if (version < 0)
+		log_warning("walls: %s: all files that the user may open stay open to the daemon", err.text);
+	else
+		log_debug("walls: %zu files and folders, Landlock %d", confine->n, version);
+	if (syscall_filter_enter(&err) < 0)
+		log_warning("walls: %s, going on without", err.text);
+	return version > 0;
+}
