@@ -270,12 +270,20 @@ static void on_once(void *user)
 {
 	struct daemon *daemon = user;
 	struct worker_status status;
-	int64_t n_queued = 1;
+	struct err err = { "" };
 	size_t n_unsettled = 0;
+	int64_t n_queued;
+	int r;
 
 	for (size_t i = 0; i < daemon->config->n_watch; i++)
 		n_unsettled += watch_count(daemon->folders[i].watch).n_unsettled;
-	docstore_count(pipeline_docstore(daemon->pipeline), DOCUMENT_QUEUED, &n_queued, NULL);
+	r = docstore_count(pipeline_docstore(daemon->pipeline), DOCUMENT_QUEUED, &n_queued, &err);
+	if (r < 0) { /* nobody may be there to see that it waits */
+		log_error("cannot go on: %s", err.text);
+		daemon->r = r;
+		loop_stop(daemon->loop);
+		return;
+	}
 	worker_status(daemon->worker, &status);
 	if (n_unsettled == 0 && n_queued == 0 && !status.busy)
 		loop_stop(daemon->loop);
