@@ -268,20 +268,13 @@ static void no_failing_call_loses_or_breaks_a_document(void **state)
 	}
 }
 
-/* Whether allocations can be made to fail: sanitizers bring their own allocator. */
+/* Whether allocations can be made to fail. */
 static bool can_preload(char *ret_library)
 {
 	const char *top = getenv("abs_top_builddir");
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-	return false;
-#endif
-#endif
 	snprintf(ret_library, PATH_MAX, "%s/tests/faults.so", top == NULL ? "." : top);
-	return access(ret_library, R_OK) == 0;
+	return !TRIAL_SANITIZED && access(ret_library, R_OK) == 0;
 }
 
 static int once_with_fault(struct trial *trial, const char *library, unsigned at, bool lasting)

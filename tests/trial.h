@@ -5,9 +5,22 @@
 
 #include <limits.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
+
+/* Sanitizers bring an allocator of their own: none can be put before it, and it keeps what is freed. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TRIAL_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TRIAL_SANITIZED true
+#endif
+#endif
+#ifndef TRIAL_SANITIZED
+#define TRIAL_SANITIZED false
+#endif
 
 #define TRIAL_NAME 64 /* bytes that a name of a document may take */
 
