@@ -237,7 +237,7 @@ static bool fail_each(struct trial *trial, const struct kind *kind)
 {
 	struct fault count = { .trial = trial, .kind = kind };
 	char name[TRIAL_NAME], what[128];
-	unsigned n_faults = 0;
+	unsigned n_faults = 0, stride;
 	int status;
 
 	drop(trial, name);
@@ -247,7 +247,8 @@ static bool fail_each(struct trial *trial, const struct kind *kind)
 		return false;
 	}
 	check_outcome(trial, "no fault", name, status);
-	for (unsigned at = 1; at <= count.n; at += stride_for(count.n)) {
+	stride = stride_for(count.n);
+	for (unsigned at = (stride + 1) / 2; at <= count.n; at += stride) {
 		struct fault fault = { .trial = trial, .kind = kind, .at = at };
 
 		snprintf(what, sizeof(what), "%s at %u of %u", kind->name, at, count.n);
