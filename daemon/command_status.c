@@ -103,7 +103,7 @@ static json_t *cache_json(struct pipeline *pipeline)
 {
 	struct kv_stats stats;
 
-	pipeline_cache_stats(pipeline, &stats);
+	pipeline_kv_stats(pipeline, &stats);
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "entries", (json_int_t)stats.blocks, "bytes",
 	                 (json_int_t)stats.bytes, "hits", (json_int_t)stats.hits, "misses",
 	                 (json_int_t)stats.misses, "stored", (json_int_t)stats.stored, "evicted",

@@ -121,6 +121,7 @@ static int add_written(struct confine *confine, const struct config *config, str
 	if (r < 0 || (r = add_database(confine, config->store.path, err)) < 0 ||
 	    (r = add_database(confine, config->kv.path, err)) < 0 ||
 	    (r = add(confine, RUNSTATEDIR "/skimd", true, err)) < 0 ||
+	    (r = add_folder_of(confine, config->control.socket, true, err)) < 0 ||
 	    (config->metrics.file != NULL &&
 	     (r = add_folder_of(confine, config->metrics.file, true, err)) < 0))
 		return r;

@@ -400,9 +400,14 @@ static void on_once(void *user)
 {
 	struct daemon *daemon = user;
 	struct worker_status status;
-	int64_t n_queued = 1;
+	struct err err = { "" };
+	int64_t n_queued;
+	int r = docstore_count(daemon->reader, DOCUMENT_QUEUED, &n_queued, &err);
 
-	docstore_count(daemon->reader, DOCUMENT_QUEUED, &n_queued, NULL);
+	if (r < 0) { /* nobody may be there to see that it waits */
+		end(daemon, r, &err);
+		return;
+	}
 	worker_status(daemon->worker, &status);
 	if (count_unsettled(daemon) == 0 && n_queued == 0 && !status.busy)
 		loop_stop(daemon->loop);
@@ -420,6 +425,7 @@ static int make_folders(const struct config *config, struct err *err)
 		if ((r = file_make_folders(config->watch[i].outbox, 0750, err)) < 0)
 			return r;
 	}
+	file_make_folder_of(config->control.socket, 0750, NULL); /* the socket itself says whether it can be done without */
 	return 0;
 }
 

@@ -137,11 +137,13 @@ static int compare_places(const void *a, const void *b)
 /* The tensors of one file, from `first` on: no byte belongs to two of them. */
 static int check_overlaps(struct checkpoint *checkpoint, size_t first, struct err *err)
 {
-	struct tensor *tensors = checkpoint->tensors + first;
 	size_t n = checkpoint->n_tensors - first;
+	struct tensor *tensors;
 
-	if (n > 1)
-		qsort(tensors, n, sizeof(*tensors), compare_places);
+	if (n < 2) /* there may not even be an array */
+		return 0;
+	tensors = checkpoint->tensors + first;
+	qsort(tensors, n, sizeof(*tensors), compare_places);
 	for (size_t i = 1; i < n; i++) {
 		if (tensors[i].data < tensors[i - 1].data + tensors[i - 1].n_bytes)
 			return err_set(err, -EBADMSG, "%s: tensor '%s': it overlaps '%s'", tensors[i].file,

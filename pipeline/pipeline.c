@@ -133,13 +133,6 @@ const char *pipeline_fingerprint(const struct pipeline *pipeline)
 	return pipeline->fingerprint;
 }
 
-void pipeline_cache_stats(struct pipeline *pipeline, struct kv_stats *ret)
-{
-	*ret = (struct kv_stats){ 0 };
-	if (pipeline->writer != NULL)
-		kvwriter_stats(pipeline->writer, ret);
-}
-
 int pipeline_drop_cached(struct pipeline *pipeline, int64_t id, uint64_t *ret_n_blocks, struct err *err)
 {
 	*ret_n_blocks = 0;

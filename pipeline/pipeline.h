@@ -37,9 +37,6 @@ void pipeline_kv_stats(struct pipeline *pipeline, struct kv_stats *ret);
 const char *pipeline_model_name(const struct pipeline *pipeline);
 const char *pipeline_fingerprint(const struct pipeline *pipeline); /* 64 hex digits */
 
-/* The cache's counts since the open, without waiting; zeros where there is none. From any thread. */
-void pipeline_cache_stats(struct pipeline *pipeline, struct kv_stats *ret);
-
 /* Drop from the cache what is a document's alone, or all of it (id 0), while no document is in work: from the thread that
  * calls pipeline_process(). Errors as kvstore_drop()'s and kvstore_clear()'s. */
 int pipeline_drop_cached(struct pipeline *pipeline, int64_t id, uint64_t *ret_n_blocks, struct err *err);

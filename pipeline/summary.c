@@ -99,26 +99,25 @@ static void collapse_blanks(char *text)
 
 int summary_clean(const char *text, bool cut, bool one_line, char **ret)
 {
-	char *copy;
+	char *copy = strdup(text), *start;
 	size_t n;
 	int r;
 
-	while (strchr(" \t\r\n#", *text) != NULL && *text != '\0')
-		text++;
-	copy = strdup(text);
 	if (copy == NULL)
 		return -ENOMEM;
-	make_printable(copy);
-	n = one_line ? strcspn(copy, "\r\n") : strlen(copy);
-	while (n > 0 && strchr(" \t\r\n", copy[n - 1]) != NULL)
+	make_printable(copy); /* first, as it leaves blanks that are to be trimmed */
+	start = copy + strspn(copy, " \n#");
+	n = one_line ? strcspn(start, "\n") : strlen(start);
+	while (n > 0 && strchr(" \n", start[n - 1]) != NULL)
 		n--;
-	copy[n] = '\0';
+	start[n] = '\0';
 	if (one_line) {
+		memmove(copy, start, n + 1);
 		collapse_blanks(copy);
 		*ret = copy;
 		return 0;
 	}
-	r = join_sentences(copy, n, cut, ret);
+	r = join_sentences(start, n, cut, ret);
 	free(copy);
 	return r;
 }

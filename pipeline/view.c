@@ -65,6 +65,11 @@ static void emit_source(struct maker *maker, size_t start, size_t end)
 	emit(maker, maker->source + from, end - from, from);
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\f' || c == '\v';
+}
+
 /* One blank for each run of them. */
 static void emit_filled(struct maker *maker, size_t start, size_t end)
 {
@@ -73,12 +78,12 @@ static void emit_filled(struct maker *maker, size_t start, size_t end)
 	while (i < end) {
 		size_t from = i;
 
-		while (i < end && strchr(" \t\f\v", maker->source[i]) == NULL)
+		while (i < end && !is_blank(maker->source[i]))
 			i++;
 		emit(maker, maker->source + from, i - from, from);
 		if (i < end)
 			emit(maker, " ", 1, i);
-		while (i < end && strchr(" \t\f\v", maker->source[i]) != NULL)
+		while (i < end && is_blank(maker->source[i]))
 			i++;
 	}
 }

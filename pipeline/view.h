@@ -23,7 +23,7 @@ struct view_run {
 };
 
 struct view {
-	char *text; /* n bytes and a NUL; no white space at either end */
+	char *text; /* n bytes and a NUL; no white space at the end, at the start only the first line's indentation */
 	size_t n;
 	struct view_run *runs; /* rising in both, without gaps in the view */
 	size_t n_runs;

@@ -63,6 +63,8 @@ static void free_text_is_trimmed(void **state)
 	assert_cleans("", false, true, "");
 	assert_cleans(" \n\t\r ", false, false, "");
 	assert_cleans("\n# A title \n", false, true, "A title");
+	assert_cleans("\n\x02 A title\n", false, true, "A title");
+	assert_cleans("\xc2\x9b# A title\x1b", false, true, "A title");
 	assert_cleans("  The river rose. \n", false, false, "The river rose.");
 }
 

@@ -1,0 +1,207 @@
+/* The step that makes a document done and writes its outputs, killed before each of its system calls in turn. What is seen
+ * then is the previous version or the new one, whole, or nothing, and never without its row; after a restart all of it is
+ * there, once. Otherwise every fifth call is taken, and with SKIMD_TEST_SHORT every fortieth; SKIMD_TEST_LONG takes all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "pipeline/digest.h"
+#include "tests/fixture.h"
+#include "tests/tracer.h"
+#include "tests/trial.h"
+
+#define N_COMMITS_BEFORE 3 /* "reduce" as the stage, the results, the name of the first output */
+#define N_SENTENCES 6
+
+/* The worker's thread is the one that makes the first commit of the step, and its calls are counted from there. */
+struct step {
+	unsigned first_commit; /* of skimd.db in a run: the step begins with it; 0: not known yet */
+	unsigned kill_at; /* the call of that thread; 0: none */
+	unsigned n_commits, n_calls;
+	pid_t thread;
+};
+
+static bool is_commit(const struct tracer_call *call)
+{
+	static const char WAL[] = "/skimd.db-wal";
+	char path[PATH_MAX];
+
+	if (call->number != SYS_fdatasync && call->number != SYS_fsync)
+		return false;
+	tracer_descriptor(call, 0, path);
+	return strlen(path) > strlen(WAL) && strcmp(path + strlen(path) - strlen(WAL), WAL) == 0;
+}
+
+static bool opens_temporary(const struct tracer_call *call)
+{
+	char path[PATH_MAX];
+
+	if (call->number != SYS_openat)
+		return false;
+	tracer_string(call, 1, path);
+	return strstr(path, "/outbox/.skimd.") != NULL;
+}
+
+/* Learns where the step begins. */
+static enum tracer_order learn(void *user, const struct tracer_call *call)
+{
+	struct step *step = user;
+
+	if (is_commit(call))
+		step->n_commits++;
+	if (step->first_commit == 0 && opens_temporary(call))
+		step->first_commit = step->n_commits - N_COMMITS_BEFORE + 1;
+	return TRACER_GO;
+}
+
+static enum tracer_order kill_in_turn(void *user, const struct tracer_call *call)
+{
+	struct step *step = user;
+
+	if (is_commit(call) && ++step->n_commits == step->first_commit)
+		step->thread = call->thread;
+	if (call->thread != step->thread || ++step->n_calls != step->kill_at)
+		return TRACER_GO;
+	return TRACER_KILL;
+}
+
+static int run(const struct trial *trial,
+               enum tracer_order (*before)(void *user, const struct tracer_call *call), struct step *step)
+{
+	struct trial_path log = trial_path(trial, "log");
+	struct trial_command command;
+	struct tracer_settings settings = { .log = log.text, .before = before, .user = step };
+
+	trial_command(trial, "--once", &command);
+	settings.argv = command.argv;
+	return tracer_run(&settings);
+}
+
+/* The outputs are of the file as it is now. */
+static void check_current(const struct trial *trial, const char *name)
+{
+	struct trial_path folder = trial_path(trial, "inbox");
+	struct path inbox, outbox;
+	struct buf text, sql = { 0 };
+	char sha256[DIGEST_HEX], output[TRIAL_NAME + 16];
+	json_t *json;
+
+	snprintf(inbox.text, sizeof(inbox.text), "%s", folder.text);
+	folder = trial_path(trial, "outbox");
+	snprintf(outbox.text, sizeof(outbox.text), "%s", folder.text);
+	snprintf(output, sizeof(output), "%s.summary.json", name);
+	text = folder_read(&inbox, name);
+	digest_hex(text.data, text.n, sha256);
+	json = folder_read_json(&outbox, output);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(json, "document"), "sha256")),
+	                    sha256);
+	buf_printf(&sql, "SELECT count(*) FROM output WHERE path LIKE '%%/%s.summary.%%'", name);
+	assert_int_equal(trial_int(trial, sql.data), 2);
+	json_decref(json);
+	buf_done(&text);
+	buf_done(&sql);
+}
+
+static void mend(struct trial *trial, const char *name)
+{
+	int status = trial_once(trial);
+
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		trial_show_log(trial);
+		fail_msg("the restart ended with status %#x", (unsigned)status);
+	}
+	trial_check_end(trial);
+	trial_check_rows(trial);
+	check_current(trial, name);
+}
+
+static unsigned stride(void)
+{
+	return getenv("SKIMD_TEST_LONG") != NULL ? 1 : tests_are_short() ? 40 : 5;
+}
+
+/* fresh: each time another document; else the one document is changed each time. */
+static void kill_each(struct trial *trial, bool fresh)
+{
+	struct step known = { 0 };
+	unsigned n_kills = 0, number = fresh ? 1000 : 2000;
+	char name[TRIAL_NAME];
+	int status = 0;
+
+	/* The first run makes the database, and so has more commits. */
+	for (unsigned i = 0; i < 2; i++) {
+		known = (struct step){ 0 };
+		snprintf(name, sizeof(name), "doc%u.txt", fresh ? number : 0);
+		trial_drop(trial, name, number++, N_SENTENCES);
+		status = run(trial, learn, &known);
+		if (status < 0) {
+			print_message("# nothing can be traced here: %s\n", strerror(-status));
+			return;
+		}
+		assert_int_equal(status, 0);
+	}
+	for (unsigned call = 1; status == 0 || WIFSIGNALED(status); call += stride()) {
+		struct step step = { .first_commit = known.first_commit, .kill_at = call };
+
+		snprintf(name, sizeof(name), "doc%u.txt", fresh ? number : 0);
+		trial_drop(trial, name, number++, N_SENTENCES);
+		status = run(trial, kill_in_turn, &step);
+		trial_check_outputs(trial);
+		mend(trial, name);
+		if (status == 0)
+			break;
+		assert_int_equal(WTERMSIG(status), SIGKILL);
+		n_kills++;
+	}
+	assert_int_equal(status, 0); /* the last one came behind the step's end */
+	assert_true(n_kills > 100 / stride());
+	print_message("# killed at %u places\n", n_kills);
+}
+
+static void a_new_document_is_published_wholly_wherever_it_is_killed(void **state)
+{
+	kill_each(*state, true);
+}
+
+static void a_changed_document_is_published_wholly_wherever_it_is_killed(void **state)
+{
+	kill_each(*state, false);
+}
+
+static int setup(void **state)
+{
+	static struct trial trial;
+
+	trial_init(&trial);
+	*state = &trial;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	trial_done(*state);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_new_document_is_published_wholly_wherever_it_is_killed,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_changed_document_is_published_wholly_wherever_it_is_killed,
+		                                setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
