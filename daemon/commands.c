@@ -9,8 +9,6 @@
 #include "base/file.h"
 #include "base/log.h"
 
-#define FOLDER_MODE 0750
-
 const struct protocol_key NO_KEYS[] = { { NULL, JSON_NULL, false } };
 const struct protocol_key DOCUMENT_KEYS[] = { { "document", JSON_STRING, true }, { NULL, JSON_NULL, false } };
 
@@ -150,19 +148,14 @@ static void rescan_now(void *user)
 static int open_control(struct commands *commands, struct err *err)
 {
 	const struct config *config = commands->settings.config;
-	bool by_default = strcmp(config->control.socket, CONFIG_CONTROL_SOCKET) == 0;
 	struct control_settings settings = {
 		.path = config->control.socket,
 		.group = config->control.group,
 		.commands = COMMANDS,
 		.user = commands,
 	};
-	int r = 0;
+	int r = control_open(&settings, commands->settings.loop, &commands->control, err);
 
-	if (!by_default)
-		r = file_make_folder_of(settings.path, FOLDER_MODE, err);
-	if (r == 0)
-		r = control_open(&settings, commands->settings.loop, &commands->control, err);
 	/* Whoever runs the daemon by hand need not have the group of the service, nor be in it. */
 	if ((r == -ESRCH || r == -EPERM) && strcmp(settings.group, CONFIG_CONTROL_GROUP) == 0) {
 		log_debug("control socket: %s: for this user alone", err->text);

@@ -425,8 +425,9 @@ static int make_folders(const struct config *config, struct err *err)
 		if ((r = file_make_folders(config->watch[i].outbox, 0750, err)) < 0)
 			return r;
 	}
-	file_make_folder_of(config->control.socket, 0750, NULL); /* the socket itself says whether it can be done without */
-	return 0;
+	if (strcmp(config->control.socket, CONFIG_CONTROL_SOCKET) == 0)
+		return 0; /* the service manager makes its folder */
+	return file_make_folder_of(config->control.socket, 0750, err);
 }
 
 /* As early as can be: no thread is started yet, and of what comes from outside only the configuration is read. */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "fuzz/target.h"
-#include "pipeline/charset.h"
 #include "pipeline/chunk.h"
 #include "pipeline/material.h"
 #include "pipeline/sentence.h"
@@ -22,7 +22,7 @@ static bool is_white(char c)
 static void check_chunks(const struct view *view, const struct chunk *chunks, size_t n,
                          const struct chunk_limits *limits)
 {
-	bool utf8 = charset_is_utf8(view->text, view->n);
+	bool utf8 = text_is_utf8(view->text, view->n);
 	size_t at = 0;
 
 	for (size_t i = 0; i < n; i++) {

@@ -4,14 +4,13 @@
 
 #include "base/text.h"
 #include "fuzz/target.h"
-#include "pipeline/charset.h"
 #include "pipeline/summary.h"
 
 static void check_clean(const char *text, bool one_line)
 {
 	size_t n = strlen(text);
 
-	REQUIRE(charset_is_utf8(text, n));
+	REQUIRE(text_is_utf8(text, n));
 	REQUIRE(n == 0 || (strchr(" \n", text[0]) == NULL && strchr(" \n", text[n - 1]) == NULL));
 	REQUIRE(!one_line || strchr(text, '\n') == NULL);
 	for (size_t i = 0; i < n; i++)

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "fuzz/target.h"
 #include "model/tokenizer.h"
-#include "pipeline/charset.h"
 
 static struct tokenizer *open_tokenizer(void)
 {
@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (tokenizer == NULL)
 		tokenizer = open_tokenizer();
 	r = tokenizer_encode(tokenizer, (const char *)bytes, n, &ids, &n_ids, &err);
-	REQUIRE(r == -EFBIG || (r == 0) == charset_is_utf8((const char *)bytes, n));
+	REQUIRE(r == -EFBIG || (r == 0) == text_is_utf8((const char *)bytes, n));
 	if (r < 0) {
 		REQUIRE(err.text[0] != '\0');
 		return 0;

@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "fuzz/target.h"
-#include "pipeline/charset.h"
 #include "pipeline/digest.h"
 #include "pipeline/extract.h"
 
@@ -21,7 +21,7 @@ static void check_text(const struct extracted *extracted, const struct input *fi
 
 	REQUIRE(extracted->n > 0 && extracted->n <= MAX_TEXT_BYTES);
 	REQUIRE(strlen(extracted->text) == extracted->n);
-	REQUIRE(charset_is_utf8(extracted->text, extracted->n));
+	REQUIRE(text_is_utf8(extracted->text, extracted->n));
 	REQUIRE(extracted->bytes == file->n);
 	digest_hex(file->bytes, file->n, sha256);
 	REQUIRE(strcmp(sha256, extracted->sha256) == 0);

@@ -58,8 +58,9 @@ static void write_config(const struct trial *trial)
 	           "watch: [{path: %s/inbox, outbox: %s/outbox, settle: 0s, rescan: 1s}]\n"
 	           "model: {path: %s/tests/data/tiny, threads: 1, nice: 19}\n"
 	           "store: {path: %s/state/skimd.db}\n"
-	           "kv: {path: %s/cache/kv.db, budget: 16M}\n",
-	           trial->folder, trial->folder, top, trial->folder, trial->folder);
+	           "kv: {path: %s/cache/kv.db, budget: 16M}\n"
+	           "control: {socket: %s/control}\n",
+	           trial->folder, trial->folder, top, trial->folder, trial->folder, trial->folder);
 	write_file(trial_path(trial, "skimd.yaml").text, &text);
 	buf_done(&text);
 }
@@ -223,6 +224,19 @@ void trial_rows(const struct trial *trial, const char *sql, void (*each)(void *u
 			each(user, row);
 	}
 	sqlite3_finalize(row);
+	sqlite3_close(db);
+}
+
+void trial_retry(const struct trial *trial)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(trial_path(trial, "state/skimd.db").text, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+	                              "UPDATE document SET state = 'queued', error = NULL, retry = NULL,"
+	                              " crashes = 0 WHERE state = 'failed'",
+	                              NULL, NULL, NULL),
+	                 SQLITE_OK);
 	sqlite3_close(db);
 }
 

@@ -59,6 +59,9 @@ void trial_kill(struct trial *trial);
 int trial_stop(struct trial *trial); /* SIGTERM; its wait status */
 int trial_once(struct trial *trial); /* `skimd --once`, its wait status */
 
+/* What has failed is queued again, as by 'skimctl retry'; while no daemon runs. */
+void trial_retry(const struct trial *trial);
+
 /* Each row of a query on skimd.db, which is opened for reading. While there is no database or no table there are none. */
 void trial_rows(const struct trial *trial, const char *sql, void (*each)(void *user, sqlite3_stmt *row),
                 void *user);
