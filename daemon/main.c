@@ -31,6 +31,7 @@
 
 #define DEFAULT_CONFIG SYSCONFDIR "/skimd/skimd.yaml"
 #define ONCE_TICK_NS (200 * NS_PER_MS) /* between two looks whether --once is done */
+#define ONCE_SCANS 3 /* that could not see everything, before --once ends all the same */
 #define STUCK_NS (10 * NS_PER_MIN) /* a worker without a step for so long has stopped working */
 #define REST_S 60 /* until a store without room is tried again */
 #define RETRY_MOST_S 600 /* between two looks at what is due: the clock may be set, or the machine sleep */
@@ -395,6 +396,18 @@ static void on_metrics(void *user)
 	daemon->metrics_failed = failed;
 }
 
+/* A file that could not be kept is seen by the next scan; what can never be seen is not waited for. */
+static bool wants_scan(const struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->config->n_watch; i++) {
+		unsigned n = watch_count(daemon->folders[i].watch).n_incomplete;
+
+		if (n > 0 && n < ONCE_SCANS)
+			return true;
+	}
+	return false;
+}
+
 /* --once ends when nothing is unsettled, queued or in work. */
 static void on_once(void *user)
 {
@@ -409,7 +422,7 @@ static void on_once(void *user)
 		return;
 	}
 	worker_status(daemon->worker, &status);
-	if (count_unsettled(daemon) == 0 && n_queued == 0 && !status.busy)
+	if (count_unsettled(daemon) == 0 && n_queued == 0 && !status.busy && !wants_scan(daemon))
 		loop_stop(daemon->loop);
 }
 

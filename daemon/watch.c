@@ -31,6 +31,7 @@ struct watch {
 	bool limit_logged;
 	bool absent; /* the root folder could not be opened when last tried */
 	uint64_t n_overflows, n_scans;
+	unsigned n_incomplete;
 	char *events;
 };
 
@@ -171,14 +172,18 @@ static void log_absence(struct watch *watch, const struct err *err)
 	watch->absent = err != NULL;
 }
 
-static void plan_scan(struct watch *watch)
+static void plan_scan(struct watch *watch, bool scanned)
 {
 	if (watch->tree.limit_reached)
 		log_limit(watch, "fs.inotify.max_user_watches");
 	if (watch->tree.folders.n_unwatched > 0)
 		scan_within(watch, UNWATCHED_NS);
-	if (watch->tree.incomplete)
+	if (watch->tree.incomplete) {
 		scan_within(watch, RETRY_NS);
+		watch->n_incomplete++;
+	} else if (scanned) {
+		watch->n_incomplete = 0;
+	}
 	watch->tree.incomplete = false;
 }
 
@@ -196,11 +201,14 @@ static void set_timer(struct watch *watch)
 
 static void tick_in_root(struct watch *watch)
 {
+	bool is_due;
+
 	take_events(watch);
-	if (watch->scan_wanted || watch->tree.now_ns >= watch->next_scan_ns)
+	is_due = watch->scan_wanted || watch->tree.now_ns >= watch->next_scan_ns;
+	if (is_due)
 		scan(watch);
 	settle_tick(watch->tree.settle, watch->tree.root_fd, watch->tree.now_ns);
-	plan_scan(watch);
+	plan_scan(watch, is_due);
 	tree_close(&watch->tree);
 }
 
@@ -359,6 +367,7 @@ struct watch_counts watch_count(const struct watch *watch)
 		.n_unwatched_folders = watch->tree.folders.n_unwatched,
 		.n_overflows = watch->n_overflows,
 		.n_scans = watch->n_scans,
+		.n_incomplete = watch->n_incomplete,
 	};
 }
 

@@ -43,6 +43,7 @@ struct watch_counts {
 	size_t n_folders,
 		n_unwatched_folders; /* unwatched: left to rescans, as inotify's limits are reached */
 	uint64_t n_overflows, n_scans;
+	unsigned n_incomplete; /* scans in a row that could not see or keep everything; another follows */
 };
 
 /* Watch and scan. With a loop, time comes from its clock and everything goes on by itself. Without one (NULL),
