@@ -17,17 +17,14 @@ const struct protocol_key CACHE_KEYS[] = { { "drop", JSON_STRING, false },
 	                                   { "clear", JSON_TRUE, false },
 	                                   { NULL, JSON_NULL, false } };
 
-/* Where a path lies: an index in config->watch, or -1 for elsewhere. */
-static int find_folder(const struct config *config, const char *path)
+/* The folder that a path would be read in; NULL: none. */
+static const struct config_watch *find_folder(const struct config *config, const char *path)
 {
-	for (size_t i = 0; i < config->n_watch; i++) {
-		const struct config_watch *watch = &config->watch[i];
+	const struct config_watch *watch = config_watch_of(config, path);
 
-		if (paths_is_inside(path, watch->path) &&
-		    (watch->recursive || strchr(path + strlen(watch->path) + 1, '/') == NULL))
-			return (int)i;
-	}
-	return -1;
+	if (watch == NULL || watch->recursive || strchr(path + strlen(watch->path) + 1, '/') == NULL)
+		return watch;
+	return NULL;
 }
 
 /* By its own name, or that of a folder on the way to it. */
@@ -96,7 +93,7 @@ static int queue_again(struct commands *commands, size_t i, const char *path, js
 		return err_set(err, -errno, "'%s': %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "'%s' is not a regular file", path);
-	r = commands->settings.queue(commands->settings.user, i, path, &st, err);
+	r = intake_add(commands->settings.intake, i, path, &st, err);
 	return r < 0 ? r : add_row(commands, path, fields, err);
 }
 
@@ -104,7 +101,7 @@ static int add_inside(struct call *call, size_t i, const char *path, json_t *fie
 {
 	struct commands *commands = call_user(call);
 	const struct config_watch *config = &commands->settings.config->watch[i];
-	struct watch *watch = commands->settings.watch(commands->settings.user, i);
+	struct watch *watch = intake_watch(commands->settings.intake, i);
 	int r;
 
 	if (is_left_alone(config, path))
@@ -124,16 +121,17 @@ int command_add(struct call *call, struct err *err)
 	const struct commands *commands = call_user(call);
 	const struct config *config = commands->settings.config;
 	const char *path = call_string(call, "path");
-	int i = find_folder(config, path), r = 0;
-	json_t *fields = json_pack("{s:b}", "watched", i >= 0);
+	const struct config_watch *watch = find_folder(config, path);
+	json_t *fields = json_pack("{s:b}", "watched", watch != NULL);
+	int r = 0;
 
 	if (path[0] != '/' || strlen(path) >= PATH_MAX || strstr(path, "/../") != NULL ||
 	    strstr(path, "/./") != NULL)
 		r = err_set(err, -EINVAL, "key 'path': must be absolute, without '.' and '..'");
-	else if (i < 0)
+	else if (watch == NULL)
 		json_object_set_new(fields, "folder", json_of_bytes(config->watch[0].path));
 	else
-		r = add_inside(call, (size_t)i, path, fields, err);
+		r = add_inside(call, (size_t)(watch - config->watch), path, fields, err);
 	if (r < 0)
 		json_decref(fields);
 	else

@@ -94,8 +94,8 @@ static json_t *folders_json(const struct commands *commands)
 	json_t *folders = json_array();
 
 	for (size_t i = 0; folders != NULL && i < settings->config->n_watch; i++)
-		json_array_append_new(folders, folder_json(&settings->config->watch[i],
-		                                           settings->watch(settings->user, i)));
+		json_array_append_new(
+			folders, folder_json(&settings->config->watch[i], intake_watch(settings->intake, i)));
 	return folders;
 }
 

@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/array.h"
-#include "base/file.h"
 #include "base/log.h"
 
 const struct protocol_key NO_KEYS[] = { { NULL, JSON_NULL, false } };
@@ -137,12 +135,7 @@ static void rescan_now(void *user)
 	struct commands *commands = user;
 
 	commands->scanned_ns = loop_now_ns();
-	for (size_t i = 0; i < commands->settings.config->n_watch; i++) {
-		struct err err = { "" };
-
-		if (watch_rescan(commands->settings.watch(commands->settings.user, i), &err) < 0)
-			log_warning("%s", err.text);
-	}
+	intake_rescan(commands->settings.intake);
 }
 
 static int open_control(struct commands *commands, struct err *err)

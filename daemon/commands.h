@@ -3,13 +3,11 @@
 #define SKIMD_DAEMON_COMMANDS_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <sys/stat.h>
 
 #include "base/err.h"
 #include "daemon/config.h"
+#include "daemon/intake.h"
 #include "daemon/loop.h"
-#include "daemon/watch.h"
 #include "daemon/worker.h"
 #include "pipeline/pipeline.h"
 
@@ -20,12 +18,10 @@ struct commands_settings {
 	const struct config *config;
 	struct loop *loop;
 	struct pipeline *pipeline;
+	struct intake *intake;
 	struct worker *worker;
 	struct docstore *reader; /* a connection of the loop's own, which waits for no writer */
 	void *user;
-	struct watch *(*watch)(void *user, size_t i); /* of config->watch[i] */
-	/* Queue a file that is complete, also one that was forgotten; its folder is config->watch[i]. */
-	int (*queue)(void *user, size_t i, const char *path, const struct stat *st, struct err *err);
 	void (*changed)(void *user); /* something that a status tells, other than what the worker does */
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/array.h"
 #include "daemon/folders.h"
+#include "daemon/paths.h"
 #include "daemon/units.h"
 #include "daemon/values.h"
 #include "daemon/yamltree.h"
@@ -320,6 +321,18 @@ static const struct key TOP_KEYS[] = {
 	{ .name = NULL },
 };
 /* clang-format on */
+
+const struct config_watch *config_watch_of(const struct config *config, const char *path)
+{
+	const struct config_watch *found = NULL;
+
+	for (size_t i = 0; i < config->n_watch; i++) {
+		if (paths_is_inside(path, config->watch[i].path) &&
+		    (found == NULL || strlen(config->watch[i].path) > strlen(found->path)))
+			found = &config->watch[i];
+	}
+	return found;
+}
 
 void config_free(struct config *config)
 {

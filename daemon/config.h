@@ -72,6 +72,9 @@ int config_read(const char *path, struct config **ret, struct err *err);
 /* All defaults and nothing to watch, for a client without a file. -ENOMEM. */
 int config_default(struct config **ret, struct err *err);
 
+/* The watch entry that a path lies below; the deepest, since one may lie in another that is not recursive. NULL: none. */
+const struct config_watch *config_watch_of(const struct config *config, const char *path);
+
 void config_free(struct config *config); /* NULL is allowed */
 
 #endif

@@ -11,19 +11,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/array.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
 #include "daemon/confine.h"
-#include "daemon/document_file.h"
+#include "daemon/intake.h"
 #include "daemon/loop.h"
 #include "daemon/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/paths.h"
 #include "daemon/units.h"
-#include "daemon/watch.h"
 #include "daemon/worker.h"
 #include "pipeline/messages.h"
 #include "pipeline/output.h"
@@ -31,21 +29,9 @@
 
 #define DEFAULT_CONFIG SYSCONFDIR "/skimd/skimd.yaml"
 #define ONCE_TICK_NS (200 * NS_PER_MS) /* between two looks whether --once is done */
-#define ONCE_SCANS 3 /* that could not see everything, before --once ends all the same */
 #define STUCK_NS (10 * NS_PER_MIN) /* a worker without a step for so long has stopped working */
 #define REST_S 60 /* until a store without room is tried again */
 #define RETRY_MOST_S 600 /* between two looks at what is due: the clock may be set, or the machine sleep */
-
-struct daemon;
-
-/* One watch entry of the configuration, running. */
-struct folder {
-	struct daemon *daemon;
-	const struct config_watch *config;
-	struct watch *watch;
-	dev_t device; /* of the folder itself, when the walls were put up */
-	ino_t inode;
-};
 
 struct daemon {
 	const struct config *config;
@@ -57,7 +43,7 @@ struct daemon {
 	struct docstore *reader; /* for the loop, which shall wait for no writer */
 	struct worker *worker;
 	struct commands *commands; /* NULL: no control socket */
-	struct folder *folders; /* [config->n_watch] */
+	struct intake *intake;
 	bool once;
 	struct loop_timer *once_timer;
 	struct loop_timer *watchdog_timer;
@@ -68,184 +54,13 @@ struct daemon {
 	int r; /* what ended the loop */
 };
 
-/* The watch entry that a path belongs to; the deepest, since one may lie in another that is not recursive. */
-static const struct config_watch *watch_of(const struct config *config, const char *path)
-{
-	const struct config_watch *found = NULL;
-
-	for (size_t i = 0; i < config->n_watch; i++) {
-		if (paths_is_inside(path, config->watch[i].path) &&
-		    (found == NULL || strlen(config->watch[i].path) > strlen(found->path)))
-			found = &config->watch[i];
-	}
-	return found;
-}
-
 static struct pipeline_outputs outputs_of(void *user, const char *path)
 {
 	const struct daemon *daemon = user;
-	const struct config_watch *watch = watch_of(daemon->config, path);
+	const struct config_watch *watch = config_watch_of(daemon->config, path);
 
 	return watch == NULL ? (struct pipeline_outputs){ false, false }
 	                     : (struct pipeline_outputs){ watch->markdown, watch->json };
-}
-
-/* The outbox mirrors the tree below the watched folder. ret is room for PATH_MAX; false: it is not enough. */
-static bool find_output(const struct folder *folder, const char *path, char *ret)
-{
-	int n = snprintf(ret, PATH_MAX, "%s%s", folder->config->outbox, path + strlen(folder->config->path));
-
-	return n >= 0 && (size_t)n + strlen(OUTPUT_JSON_SUFFIX) < PATH_MAX;
-}
-
-static bool name_fits(const struct folder *folder, const char *path)
-{
-	bool has_outputs = folder->config->markdown || folder->config->json;
-
-	return !has_outputs || strlen(strrchr(path, '/') + 1) + strlen(OUTPUT_JSON_SUFFIX) <= NAME_MAX;
-}
-
-static int see_ignored(void *user, const char *path, const struct stat *st, const char *reason)
-{
-	struct folder *folder = user;
-	char output[PATH_MAX];
-	bool fits = find_output(folder, path, output);
-	struct document_file file = document_file_of(path, folder->config->path, fits ? output : NULL, st);
-	const struct log_field about[] = { { "MESSAGE_ID", MESSAGE_IGNORED },
-		                           { "SKIMD_PATH", path },
-		                           { NULL, NULL } };
-	struct err err = { "" };
-	int r = docstore_ignore(pipeline_docstore(folder->daemon->pipeline), &file, reason, &err);
-
-	if (r < 0)
-		log_error("'%s': cannot be noted: %s", path, err.text);
-	else
-		log_fields(LOG_LEVEL_INFO, about, "'%s': ignored: %s", path, reason);
-	return r;
-}
-
-static int queue(struct folder *folder, const struct document_file *file)
-{
-	struct err err = { "" };
-	bool queued;
-	int64_t id;
-	int r = docstore_add(pipeline_docstore(folder->daemon->pipeline), file, &id, &queued, &err);
-
-	if (r < 0) {
-		log_error("'%s': cannot be queued, trying again soon: %s", file->path, err.text);
-		return r;
-	}
-	log_debug("'%s': settled, %lld bytes, %s", file->path, (long long)file->size,
-	          queued ? "new or changed" : "known");
-	if (!queued)
-		return 0;
-	log_info("'%s': queued", file->path);
-	if (folder->daemon->worker != NULL)
-		worker_wake(folder->daemon->worker);
-	commands_changed(folder->daemon->commands);
-	return 0;
-}
-
-static int see_ready(void *user, const char *path, const struct stat *st)
-{
-	struct folder *folder = user;
-	char output[PATH_MAX];
-	struct document_file file;
-
-	if (!name_fits(folder, path))
-		return see_ignored(user, path, st, "the name is too long for its outputs");
-	if (!find_output(folder, path, output))
-		return see_ignored(user, path, st, "the path is too long for its outputs");
-	file = document_file_of(path, folder->config->path, output, st);
-	return queue(folder, &file);
-}
-
-/* For 'skimctl add': also what was forgotten. */
-static int queue_wanted(void *user, size_t i, const char *path, const struct stat *st, struct err *err)
-{
-	struct daemon *daemon = user;
-	struct folder *folder = &daemon->folders[i];
-	char output[PATH_MAX];
-	struct document_file file;
-
-	if (!name_fits(folder, path) || !find_output(folder, path, output))
-		return err_set(err, -ENAMETOOLONG, "'%s': the name is too long for its outputs", path);
-	file = document_file_of(path, folder->config->path, output, st);
-	file.even_forgotten = true;
-	return queue(folder, &file) < 0 ? err_set(err, -EIO, "'%s' cannot be queued", path) : 0;
-}
-
-/* A watched folder that is deleted and made again, or mounted anew, is another one, and walls do not move: only a new
- * start can open it. */
-static bool is_replaced(const struct folder *folder)
-{
-	struct stat st;
-
-	return folder->daemon->walled && stat(folder->config->path, &st) == 0 &&
-	       (st.st_dev != folder->device || st.st_ino != folder->inode);
-}
-
-static int see_unreadable(void *user, const char *path, int error)
-{
-	struct folder *folder = user;
-	char reason[256];
-	struct stat st;
-
-	if (error == EACCES && is_replaced(folder)) {
-		log_error("'%s': is not the folder that it was at the start: stopping, to be started again",
-		          folder->config->path);
-		folder->daemon->r = -ESTALE;
-		loop_stop(folder->daemon->loop);
-		return -ESTALE;
-	}
-	if (lstat(path, &st) < 0)
-		return 0; /* gone, as the next event or scan will say */
-	snprintf(reason, sizeof(reason), "cannot be read: %s", strerror(error));
-	return see_ignored(user, path, &st, reason);
-}
-
-static void see_gone(void *user, const char *path)
-{
-	struct folder *folder = user;
-	struct docstore *store = pipeline_docstore(folder->daemon->pipeline);
-	struct err err = { "" };
-	int64_t id;
-
-	if (docstore_resolve(store, path, &id, &err) == 0 && docstore_gone(store, id, &err) < 0)
-		log_error("'%s': %s", path, err.text);
-}
-
-/* Documents whose file went while nobody watched. */
-struct vanished {
-	const struct config *config;
-	int64_t *ids;
-	size_t n, cap;
-};
-
-static int note_vanished(void *user, const struct document *document)
-{
-	struct vanished *vanished = user;
-	struct stat st;
-
-	if (document->state == DOCUMENT_GONE || watch_of(vanished->config, document->path) == NULL ||
-	    lstat(document->path, &st) == 0 || errno != ENOENT)
-		return 0;
-	if (array_grow(&vanished->ids, sizeof(*vanished->ids), vanished->n, &vanished->cap) < 0)
-		return -ENOMEM;
-	vanished->ids[vanished->n++] = document->id;
-	return 0;
-}
-
-static int mark_vanished(struct daemon *daemon, struct err *err)
-{
-	struct docstore *store = pipeline_docstore(daemon->pipeline);
-	struct vanished vanished = { .config = daemon->config };
-	int r = docstore_each(store, note_vanished, &vanished, err);
-
-	for (size_t i = 0; r == 0 && i < vanished.n; i++)
-		r = docstore_gone(store, vanished.ids[i], err);
-	free(vanished.ids);
-	return r;
 }
 
 /* While it works, the worker takes what is due by itself. */
@@ -329,12 +144,7 @@ static void on_signal(void *user, int signal_number)
 
 	if (signal_number == SIGHUP) {
 		log_info("SIGHUP: scanning all folders; a changed configuration needs a restart");
-		for (size_t i = 0; i < daemon->config->n_watch; i++) {
-			struct err err = { "" };
-
-			if (watch_rescan(daemon->folders[i].watch, &err) < 0)
-				log_warning("%s", err.text);
-		}
+		intake_rescan(daemon->intake);
 		return;
 	}
 	log_info("%s: stopping", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -357,15 +167,6 @@ static void on_watchdog(void *user)
 		notify_send(daemon->notify, "WATCHDOG=1");
 }
 
-static size_t count_unsettled(const struct daemon *daemon)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < daemon->config->n_watch; i++)
-		n += watch_count(daemon->folders[i].watch).n_unsettled;
-	return n;
-}
-
 static int write_metrics(struct daemon *daemon, struct err *err)
 {
 	struct metrics metrics;
@@ -374,7 +175,7 @@ static int write_metrics(struct daemon *daemon, struct err *err)
 
 	if (r < 0)
 		return r;
-	metrics.n_unsettled = count_unsettled(daemon);
+	metrics.n_unsettled = intake_n_unsettled(daemon->intake);
 	metrics_print(&metrics, &text);
 	r = buf_status(&text);
 	r = r < 0 ? err_set(err, r, "no memory for them")
@@ -396,18 +197,6 @@ static void on_metrics(void *user)
 	daemon->metrics_failed = failed;
 }
 
-/* A file that could not be kept is seen by the next scan; what can never be seen is not waited for. */
-static bool wants_scan(const struct daemon *daemon)
-{
-	for (size_t i = 0; i < daemon->config->n_watch; i++) {
-		unsigned n = watch_count(daemon->folders[i].watch).n_incomplete;
-
-		if (n > 0 && n < ONCE_SCANS)
-			return true;
-	}
-	return false;
-}
-
 /* --once ends when nothing is unsettled, queued or in work. */
 static void on_once(void *user)
 {
@@ -422,7 +211,8 @@ static void on_once(void *user)
 		return;
 	}
 	worker_status(daemon->worker, &status);
-	if (count_unsettled(daemon) == 0 && n_queued == 0 && !status.busy && !wants_scan(daemon))
+	if (intake_n_unsettled(daemon->intake) == 0 && n_queued == 0 && !status.busy &&
+	    !intake_is_incomplete(daemon->intake))
 		loop_stop(daemon->loop);
 }
 
@@ -482,37 +272,37 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 	return 0;
 }
 
-static int open_watches(struct daemon *daemon, struct err *err)
+static void document_queued(void *user)
 {
-	const struct config *config = daemon->config;
-	int r = 0;
+	struct daemon *daemon = user;
 
-	daemon->folders = array_new(struct folder, config->n_watch);
-	if (daemon->folders == NULL)
-		return err_set(err, -ENOMEM, "no memory for the folders");
-	for (size_t i = 0; r == 0 && i < config->n_watch; i++) {
-		struct folder *folder = &daemon->folders[i];
-		const struct config_watch *watch = &config->watch[i];
-		struct watch_settings settings = {
-			.path = watch->path,
-			.recursive = watch->recursive,
-			.settle_ns = watch->settle_ns,
-			.rescan_ns = watch->rescan_ns,
-			.ignore = watch->ignore,
-			.n_ignore = watch->n_ignore,
-			.user = folder,
-			.ready = see_ready,
-			.unreadable = see_unreadable,
-			.ignored = see_ignored,
-			.gone = see_gone,
-		};
-		struct stat st = { 0 };
+	if (daemon->worker != NULL)
+		worker_wake(daemon->worker);
+	commands_changed(daemon->commands);
+}
 
-		stat(watch->path, &st); /* what it is not, watch_open() says */
-		*folder = (struct folder){ daemon, watch, NULL, st.st_dev, st.st_ino };
-		r = watch_open(&settings, daemon->loop, &folder->watch, err);
-	}
-	return r;
+static void folder_replaced(void *user, const char *path)
+{
+	struct daemon *daemon = user;
+
+	log_error("'%s': is not the folder that it was at the start: stopping, to be started again", path);
+	daemon->r = -ESTALE;
+	loop_stop(daemon->loop);
+}
+
+static int open_intake(struct daemon *daemon, struct err *err)
+{
+	struct intake_settings settings = {
+		.config = daemon->config,
+		.loop = daemon->loop,
+		.store = pipeline_docstore(daemon->pipeline),
+		.walled = daemon->walled,
+		.user = daemon,
+		.queued = document_queued,
+		.replaced = folder_replaced,
+	};
+
+	return intake_open(&settings, &daemon->intake, err);
 }
 
 static int open_worker(struct daemon *daemon, struct err *err)
@@ -521,13 +311,6 @@ static int open_worker(struct daemon *daemon, struct err *err)
 
 	loop_on_wake(daemon->loop, on_wake, daemon);
 	return worker_start(&settings, &daemon->worker, err);
-}
-
-static struct watch *watch_at(void *user, size_t i)
-{
-	const struct daemon *daemon = user;
-
-	return daemon->folders[i].watch;
 }
 
 static int open_commands(struct daemon *daemon, struct err *err)
@@ -539,8 +322,7 @@ static int open_commands(struct daemon *daemon, struct err *err)
 		.worker = daemon->worker,
 		.reader = daemon->reader,
 		.user = daemon,
-		.watch = watch_at,
-		.queue = queue_wanted,
+		.intake = daemon->intake,
 		.changed = on_wake,
 	};
 
@@ -575,9 +357,8 @@ static int run(struct daemon *daemon, struct err *err)
 		return r;
 	notify_send(daemon->notify, "STATUS=opening the stores and the model");
 	if ((r = put_up_walls(daemon, err)) < 0 || (r = open_pipeline(daemon, err)) < 0 ||
-	    (r = mark_vanished(daemon, err)) < 0 || (r = open_watches(daemon, err)) < 0 ||
-	    (r = open_worker(daemon, err)) < 0 || (r = open_commands(daemon, err)) < 0 ||
-	    (r = open_timers(daemon, err)) < 0)
+	    (r = open_intake(daemon, err)) < 0 || (r = open_worker(daemon, err)) < 0 ||
+	    (r = open_commands(daemon, err)) < 0 || (r = open_timers(daemon, err)) < 0)
 		return r;
 	log_fields(LOG_LEVEL_INFO, READY, "ready: %zu folder%s, model '%s'", daemon->config->n_watch,
 	           daemon->config->n_watch == 1 ? "" : "s", pipeline_model_name(daemon->pipeline));
@@ -591,9 +372,7 @@ static void daemon_close(struct daemon *daemon)
 {
 	commands_close(daemon->commands);
 	worker_stop(daemon->worker);
-	for (size_t i = 0; daemon->folders != NULL && i < daemon->config->n_watch; i++)
-		watch_close(daemon->folders[i].watch);
-	free(daemon->folders);
+	intake_close(daemon->intake);
 	docstore_close(daemon->reader);
 	pipeline_close(daemon->pipeline);
 	loop_free(daemon->loop);

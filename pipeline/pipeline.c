@@ -138,6 +138,7 @@ int pipeline_drop_cached(struct pipeline *pipeline, int64_t id, uint64_t *ret_n_
 	*ret_n_blocks = 0;
 	return pipeline->writer == NULL ? 0 : kvwriter_drop(pipeline->writer, id, ret_n_blocks, err);
 }
+
 static const struct log_field DAMAGED[] = { { "MESSAGE_ID", MESSAGE_CACHE_DAMAGED }, { NULL, NULL } };
 
 /* Damage costs time, and is no fault of the document in work; but somebody should look at the disk. */

@@ -31,7 +31,6 @@ void pipeline_close(struct pipeline *pipeline); /* NULL is allowed */
 struct docstore *pipeline_docstore(struct pipeline *pipeline); /* any thread may use it */
 
 /* Of kv.db since it was opened; without one *ret is all zero. Any thread may ask. */
-struct kv_stats;
 void pipeline_kv_stats(struct pipeline *pipeline, struct kv_stats *ret);
 
 const char *pipeline_model_name(const struct pipeline *pipeline);
