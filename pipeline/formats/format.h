@@ -1,0 +1,32 @@
+/* One format of files, as a parser and a way to know it by. */
+#ifndef SKIMD_PIPELINE_FORMATS_FORMAT_H
+#define SKIMD_PIPELINE_FORMATS_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "pipeline/formats/sink.h"
+
+/* A file as a parser gets it, unpacked. Borrowed. */
+struct format_input {
+	const char *bytes; /* n of them, and a NUL */
+	size_t n;
+	const char *name; /* the file's, without folders and without ".gz": a hint only; "" if there is none */
+	uint64_t max_bytes; /* of anything that the parser itself unpacks, in all */
+	unsigned max_members, max_pages, max_depth;
+};
+
+struct format {
+	const char *media_type;
+	const char *name; /* for people, with its article: "a Word document" */
+	/* Whether the file is of this format, by its content; the name may only decide between texts. */
+	bool (*is)(const struct format_input *input);
+	/* -EBADMSG: damaged; -EACCES: encrypted; -ENODATA: no text in it; -EFBIG: over a limit before any text came;
+	 * -ENOMEM; with words to be shown beside the file's name. What the sink has is kept where an error came late: the
+	 * parser then says sink_truncated() and returns 0. */
+	int (*parse)(const struct format_input *input, struct sink *sink, struct err *err);
+};
+
+#endif
