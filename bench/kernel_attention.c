@@ -290,15 +290,15 @@ struct query {
 	const struct ops *ops;
 	struct kv_view view;
 	struct attend attend;
-	float *q, *scores, *tile, *mixed;
-	uint32_t *rows;
+	float *q, *scores, *mixed;
+	uint32_t *rows, *words;
 };
 
 static void query_done(struct query *query)
 {
 	free(query->q);
 	free(query->scores);
-	free(query->tile);
+	free(query->words);
 	free(query->mixed);
 	free(query->rows);
 }
@@ -315,12 +315,12 @@ static int query_init(struct query *query, struct kernels *kernels, const struct
 		.view = cache_view(cache, LAYER),
 		.q = kernel_random_floats(kernels, shape->kv_lora_rank + shape->qk_rope_head_dim, n_heads),
 		.scores = array_new(float, n_rows, n_heads),
-		.tile = array_new(float,
-		                  attend_tile_floats(shape->kv_lora_rank, shape->qk_rope_head_dim, n_heads)),
+		.words = array_new(uint32_t,
+		                   attend_query_words(shape->kv_lora_rank, shape->qk_rope_head_dim, n_heads)),
 		.mixed = array_new(float, n_heads, stride),
 		.rows = array_new(uint32_t, n_rows),
 	};
-	if (query->q == NULL || query->scores == NULL || query->tile == NULL || query->mixed == NULL ||
+	if (query->q == NULL || query->scores == NULL || query->words == NULL || query->mixed == NULL ||
 	    query->rows == NULL) {
 		query_done(query);
 		return -ENOMEM;
@@ -344,7 +344,7 @@ static void call_score(void *user)
 {
 	const struct query *query = user;
 
-	query->ops->attend_score(&query->attend, 0, query->attend.n_rows, query->tile);
+	query->ops->attend_score(&query->attend, 0, query->attend.n_rows, query->words);
 }
 
 static void call_softmax(void *user)

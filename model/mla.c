@@ -248,7 +248,7 @@ static void attend_absorbed_item(void *user, size_t item, unsigned thread)
 		if (pass->rows[i].expanded)
 			continue;
 		lay_out_query(pass, i, scratch->query);
-		pass->ops->attend_score(&attend, 0, attend.n_rows, scratch->tile);
+		pass->ops->attend_score(&attend, 0, attend.n_rows, scratch->query_words);
 		pass->ops->attend_softmax(&attend);
 		pass->ops->attend_mix(&attend, scratch->mixed, 0, pass->rank_stride);
 		keep_mixed(pass, i, scratch);
@@ -274,7 +274,7 @@ static void score_part(void *user, size_t item, unsigned thread)
 	size_t end = n_tiles * (part + 1) / shared->n_parts * ATTEND_TILE;
 
 	shared->pass->ops->attend_score(attend, first, end < attend->n_rows ? end : attend->n_rows,
-	                                shared->pass->scratch[thread].tile);
+	                                shared->pass->scratch[thread].query_words);
 }
 
 static void mix_part(void *user, size_t item, unsigned thread)
@@ -367,7 +367,7 @@ static size_t expand_tile(const struct layer_attention *attention, size_t row, s
 	const struct matrix *kv_b = &attention->mla->kv_b;
 	struct kv_view view = view_of(pass, row, attention->layer);
 	const uint32_t *rows = selected_rows(pass, row);
-	size_t stride = attend_tile_width(&view);
+	size_t stride = view.rank + view.rope;
 	size_t n = pass->rows[row].n_selected - first;
 
 	if (n > ATTEND_TILE)

@@ -72,15 +72,10 @@ struct attend {
 	float *scores; /* [n_rows][n_heads]; after the softmax, each row's share of the attention */
 };
 
-static inline size_t attend_tile_width(const struct kv_view *view)
+/* Words of scratch that attend_score() needs: two values of the query each, where a family rounds them. */
+static inline size_t attend_query_words(uint32_t rank, uint32_t rope, uint32_t n_heads)
 {
-	return view->rank + view->rope;
-}
-
-/* Floats of scratch that attend_score() needs, for rows that it widens or a query that it rounds. */
-static inline size_t attend_tile_floats(uint32_t rank, uint32_t rope, uint32_t n_heads)
-{
-	return ((size_t)rank + rope) * (n_heads / 2 > ATTEND_TILE ? n_heads / 2 : ATTEND_TILE);
+	return ((size_t)rank + rope) / 2 * n_heads;
 }
 
 /* An indexer query rounded to integers, for keys that are codes of 8 bits; see index_codes.h. */
@@ -143,8 +138,9 @@ struct ops {
 	/* How many scores are `least` or more; NaN is not. */
 	size_t (*count_scores)(const float *scores, size_t n, float least);
 
-	/* scores = scale * q . row, for rows [first, end) of the list; tile: scratch of attend_tile_floats(). */
-	void (*attend_score)(const struct attend *attend, size_t first, size_t end, float *tile);
+	/* scores = scale * q . row, for rows [first, end) of the list; words: scratch of
+	 * attend_query_words(). */
+	void (*attend_score)(const struct attend *attend, size_t first, size_t end, uint32_t *words);
 
 	/* scores = exp(score - max) / sum, by head over the rows in order. */
 	void (*attend_softmax)(const struct attend *attend);

@@ -760,15 +760,15 @@ static void matmul(float *y, size_t ldy, const float *x, size_t ldx, size_t n_ro
 #endif
 }
 
-static void attend_score(const struct attend *attend, size_t first, size_t end, float *tile)
+static void attend_score(const struct attend *attend, size_t first, size_t end, uint32_t *words)
 {
 #ifdef DOT_PAIRS
 	if (has_pairs(attend->view)) {
-		score_pairs(attend, first, end, (uint32_t *)(void *)tile);
+		score_pairs(attend, first, end, words);
 		return;
 	}
 #endif
-	(void)tile;
+	(void)words;
 	if (attend->view->bf16)
 		score_rows(attend, first, end, true);
 	else

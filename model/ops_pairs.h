@@ -113,7 +113,7 @@ INLINE bool has_pairs(const struct kv_view *view)
 /* The query [rank + rope][n_heads] as words [(rank + rope) / 2][n_heads] of neighbours in a row. */
 INLINE void pair_query(uint32_t *to, const struct attend *attend)
 {
-	size_t n_heads = attend->n_heads, n = attend_tile_width(attend->view) / 2;
+	size_t n_heads = attend->n_heads, n = (attend->view->rank + attend->view->rope) / 2;
 
 	for (size_t k = 0; k < n; k++) {
 		for (size_t h = 0; h < n_heads; h += HEAD_PAD)

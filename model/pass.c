@@ -38,7 +38,6 @@ static int init_scratch(struct pass *pass, struct pass_scratch *scratch, const s
 {
 	const struct model_shape *shape = pass->shape;
 	size_t row = shape->kv_lora_rank + shape->qk_rope_head_dim;
-	size_t tile = attend_tile_floats(shape->kv_lora_rank, shape->qk_rope_head_dim, pass->heads_padded);
 
 	scratch->keys = (struct matrix){ .n_out = CACHE_PAGE_TOKENS,
 		                         .n_in = shape->index_head_dim,
@@ -48,16 +47,20 @@ static int init_scratch(struct pass *pass, struct pass_scratch *scratch, const s
 	scratch->dots = array_new(float, SELECT_ROWS * shape->index_n_heads, CACHE_PAGE_TOKENS);
 	scratch->index_scores = array_new(float, CACHE_PAGE_TOKENS);
 	scratch->query = array_new(float, row, pass->heads_padded);
-	scratch->tile = array_new(float, tile);
+	scratch->query_words =
+		array_new(uint32_t, attend_query_words(shape->kv_lora_rank, shape->qk_rope_head_dim,
+	                                               pass->heads_padded));
 	scratch->mixed = array_new(float, pass->heads_padded, pass->rank_stride);
-	if (pass->naive)
+	if (pass->naive) {
+		scratch->tile = array_new(float, ATTEND_TILE, row);
 		scratch->expanded = array_new(float, ATTEND_TILE,
 		                              round_up((size_t)shape->num_attention_heads *
 		                                               (shape->qk_nope_head_dim + shape->v_head_dim),
 		                                       PANEL));
+	}
 	if (scratch->keys.panels == NULL || scratch->fetched_keys == NULL || scratch->dots == NULL ||
-	    scratch->index_scores == NULL || scratch->query == NULL || scratch->tile == NULL ||
-	    scratch->mixed == NULL || (pass->naive && scratch->expanded == NULL))
+	    scratch->index_scores == NULL || scratch->query == NULL || scratch->query_words == NULL ||
+	    scratch->mixed == NULL || (pass->naive && (scratch->tile == NULL || scratch->expanded == NULL)))
 		return -ENOMEM;
 	for (size_t i = 0; i < SELECT_ROWS; i++) {
 		if (topk_init(&scratch->topk[i], shape->index_topk, pass->ops) < 0 ||
@@ -80,6 +83,7 @@ static void done_scratch(struct pass_scratch *scratch)
 	free(scratch->dots);
 	free(scratch->index_scores);
 	free(scratch->query);
+	free(scratch->query_words);
 	free(scratch->tile);
 	free(scratch->expanded);
 	free(scratch->scores);

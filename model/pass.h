@@ -40,7 +40,8 @@ struct pass_scratch {
 	float *dots; /* [SELECT_ROWS][index_n_heads][CACHE_PAGE_TOKENS], of indexer queries with a page's keys */
 	float *index_scores; /* [CACHE_PAGE_TOKENS] */
 	float *query; /* [rank + rope][heads_padded] */
-	float *tile; /* [ATTEND_TILE][rank + rope] */
+	uint32_t *query_words; /* for attend_score() */
+	float *tile; /* [ATTEND_TILE][rank + rope], of the naive form; otherwise NULL */
 	float *expanded; /* [ATTEND_TILE][heads * (nope + v)], naive form only */
 	float *scores; /* [n_scores][heads_padded] */
 	size_t n_scores;

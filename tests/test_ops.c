@@ -1061,8 +1061,8 @@ struct attention {
 static struct attention attend_in_parts(const struct ops *ops, const struct rows *rows, const uint32_t *list,
                                         size_t n, size_t part_rows, size_t part_channels)
 {
-	size_t n_tile = attend_tile_floats(rows->view.rank, rows->view.rope, rows->n_heads);
-	float *tile = poisoned_array(n_tile);
+	size_t n_words = attend_query_words(rows->view.rank, rows->view.rope, rows->n_heads);
+	uint32_t *words = malloc(n_words * sizeof(*words));
 	struct attention ret = { .scores = poisoned_array(n * rows->n_heads),
 		                 .shares = poisoned_array(n * rows->n_heads),
 		                 .out = poisoned_array((size_t)rows->n_heads * rows->rank_stride) };
@@ -1071,8 +1071,8 @@ static struct attention attend_in_parts(const struct ops *ops, const struct rows
 		                      rows->n_heads, rows->rank_stride, 0.7F, ret.shares };
 	for (size_t end = n, first; end > 0; end = first) {
 		first = (end - 1) / part_rows * part_rows;
-		ops->attend_score(&ret.attend, first, end, tile);
-		memset(tile, 0xff, n_tile * sizeof(*tile));
+		ops->attend_score(&ret.attend, first, end, words);
+		memset(words, 0xff, n_words * sizeof(*words));
 	}
 	memcpy(ret.scores, ret.shares, n * rows->n_heads * sizeof(float));
 	ops->attend_softmax(&ret.attend);
@@ -1080,7 +1080,7 @@ static struct attention attend_in_parts(const struct ops *ops, const struct rows
 		first = (end - 1) / part_channels * part_channels;
 		ops->attend_mix(&ret.attend, ret.out, first, end);
 	}
-	free(tile);
+	free(words);
 	return ret;
 }
 
