@@ -324,10 +324,21 @@ static void lock_store(struct kvwriter *writer, const struct kv_key *key)
 	pthread_mutex_lock(&writer->store_lock);
 }
 
+/* Let it go, its counts noted for who does not wait for it. */
+static void unlock_store(struct kvwriter *writer)
+{
+	struct kv_stats stats;
+
+	kvstore_stats(writer->store, &stats);
+	pthread_mutex_unlock(&writer->store_lock);
+	pthread_mutex_lock(&writer->lock);
+	writer->stats = stats;
+	pthread_mutex_unlock(&writer->lock);
+}
+
 int kvwriter_get(struct kvwriter *writer, const struct kv_key *key, const void *tokens, size_t n_token_bytes,
                  void *bytes, size_t n_bytes, struct err *err)
 {
-	struct kv_stats stats;
 	int r;
 
 	lock_store(writer, key);
@@ -335,11 +346,7 @@ int kvwriter_get(struct kvwriter *writer, const struct kv_key *key, const void *
 	r = kvstore_get(writer->store, key, tokens, n_token_bytes, bytes, n_bytes, err);
 	if (r == 0 && (r = kvstore_pin(writer->store, key)) < 0)
 		err_set(err, r, "no memory to pin a block");
-	kvstore_stats(writer->store, &stats);
-	pthread_mutex_unlock(&writer->store_lock);
-	pthread_mutex_lock(&writer->lock);
-	writer->stats = stats;
-	pthread_mutex_unlock(&writer->lock);
+	unlock_store(writer);
 	return r;
 }
 
@@ -367,18 +374,13 @@ static int clear(struct kvstore *store, uint64_t *ret_n_blocks, struct err *err)
 
 int kvwriter_drop(struct kvwriter *writer, int64_t owner, uint64_t *ret_n_blocks, struct err *err)
 {
-	struct kv_stats stats;
 	int r;
 
 	kvwriter_wait(writer);
 	pthread_mutex_lock(&writer->store_lock);
 	r = owner == 0 ? clear(writer->store, ret_n_blocks, err)
 	               : kvstore_drop(writer->store, owner, ret_n_blocks, err);
-	kvstore_stats(writer->store, &stats);
-	pthread_mutex_unlock(&writer->store_lock);
-	pthread_mutex_lock(&writer->lock);
-	writer->stats = stats;
-	pthread_mutex_unlock(&writer->lock);
+	unlock_store(writer);
 	return r;
 }
 

@@ -92,13 +92,4 @@ int open(const char *path, int flags, ...)
 	return fd;
 }
 
-int open64(const char *path, int flags, ...)
-{
-	va_list arguments;
-	int fd;
-
-	va_start(arguments, flags);
-	fd = open_with_mode(path, flags, arguments);
-	va_end(arguments);
-	return fd;
-}
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));

@@ -40,6 +40,24 @@ static inline void watch(struct context *context, struct recording *recording)
 	context_set_observer(context, &(struct context_observer){ recording, record, NULL });
 }
 
+static inline struct context *fresh_context(struct engine *engine)
+{
+	struct context *context;
+	struct err err;
+
+	assert_int_equal(context_new(engine, &context, &err), 0);
+	return context;
+}
+
+static inline struct context *forked_context(const struct context *parent)
+{
+	struct context *context;
+	struct err err;
+
+	assert_int_equal(context_fork(parent, &context, &err), 0);
+	return context;
+}
+
 static inline void forward(struct context *context, const uint32_t *tokens, size_t n)
 {
 	struct append append = { context, tokens, n, false };

@@ -123,25 +123,10 @@ static void a_burst_ends_while_a_reader_holds_its_view(void **state)
 	trial_check_end(trial);
 }
 
-static int setup(void **state)
-{
-	static struct trial trial;
-
-	trial_init(&trial);
-	*state = &trial;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	trial_done(*state);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_burst_ends_while_a_reader_holds_its_view, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_burst_ends_while_a_reader_holds_its_view, trial_setup, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "daemon/config.h"
 #include "daemon/ignore.h"
 #include "daemon/units.h"
+#include "tests/remove_tree.h"
 
 /* A temporary folder with in/, in/sub/, in2/ and out/, in which skimd.yaml is written anew by every test. */
 struct fixture {
@@ -54,19 +54,11 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	(void)state;
 	config_free(fixture.config);
-	return nftw(fixture.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(fixture.folder);
 }
 
 static int read_bytes(const char *text, size_t n)

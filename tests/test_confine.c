@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
@@ -37,6 +36,7 @@
 #include "daemon/landlock.h"
 #include "daemon/sanitized.h"
 #include "pipeline/extract.h"
+#include "tests/remove_tree.h"
 
 /* A temporary folder with in/ (a.txt, and link, which leads out), in-more/, out/, model/ (config.json, a link to
  * blobs/config), cache/kv.db (a link to large/kv.db), etc/skimd.yaml, and secret. */
@@ -94,20 +94,12 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	(void)state;
 	confine_free(fixture.confine);
 	config_free(fixture.config);
-	return nftw(fixture.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return remove_tree(fixture.folder);
 }
 
 /* What `try` returns, an errno or 0, in a process behind the walls. */

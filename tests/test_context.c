@@ -78,10 +78,8 @@ static void some_modes(void (*check)(const struct mode *mode))
 
 static struct context *new_context(struct engine *engine, struct recording *recording)
 {
-	struct context *context;
-	struct err err;
+	struct context *context = fresh_context(engine);
 
-	assert_int_equal(context_new(engine, &context, &err), 0);
 	if (recording != NULL)
 		watch(context, recording);
 	return context;
@@ -89,10 +87,8 @@ static struct context *new_context(struct engine *engine, struct recording *reco
 
 static struct context *fork_context(const struct context *parent, struct recording *recording)
 {
-	struct context *context;
-	struct err err;
+	struct context *context = forked_context(parent);
 
-	assert_int_equal(context_fork(parent, &context, &err), 0);
 	watch(context, recording);
 	return context;
 }

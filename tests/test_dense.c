@@ -14,6 +14,7 @@
 #include "model/context.h"
 #include "model/dense.h"
 #include "model/ops.h"
+#include "tests/block_memory.h"
 #include "tests/fixture.h"
 #include "tests/recording.h"
 
@@ -268,53 +269,16 @@ static void branches_of_all_forms_run_together_as_each_by_itself(void **state)
 	each_mode(check_branches);
 }
 
-/* A store that counts, and keeps the bytes of the last block. */
-struct memory {
-	size_t n_stored, n_bytes;
-	uint8_t *bytes;
-};
-
-static int load_block(void *user, const uint32_t *tokens, size_t first, size_t n, void *bytes, size_t n_bytes,
-                      struct err *err)
+static int save(const struct context *context, struct block_memory *memory, struct err *err)
 {
-	const struct memory *memory = user;
+	const struct block_io io = block_memory_io(memory);
 
-	(void)tokens;
-	(void)n;
-	(void)err;
-	if (first > 0 || memory->bytes == NULL)
-		return -ENOENT;
-	assert_int_equal(n_bytes, memory->n_bytes);
-	memcpy(bytes, memory->bytes, n_bytes);
-	return 0;
+	return context_save(context, 0, false, &io, err);
 }
 
-static int store_block(void *user, const uint32_t *tokens, size_t first, size_t n, const void *bytes,
-                       size_t n_bytes, struct err *err)
+static size_t restore(struct context *context, const uint32_t *tokens, struct block_memory *memory)
 {
-	struct memory *memory = user;
-
-	(void)tokens;
-	(void)first;
-	(void)n;
-	(void)err;
-	free(memory->bytes);
-	memory->bytes = malloc(n_bytes);
-	assert_non_null(memory->bytes);
-	memcpy(memory->bytes, bytes, n_bytes);
-	memory->n_bytes = n_bytes;
-	memory->n_stored++;
-	return 0;
-}
-
-static int save(const struct context *context, struct memory *memory, struct err *err)
-{
-	return context_save(context, 0, false, &(struct block_io){ memory, load_block, store_block, NULL }, err);
-}
-
-static size_t restore(struct context *context, const uint32_t *tokens, struct memory *memory)
-{
-	struct block_io io = { memory, load_block, store_block, NULL };
+	const struct block_io io = block_memory_io(memory);
 	struct err err;
 	size_t n;
 
@@ -324,7 +288,7 @@ static size_t restore(struct context *context, const uint32_t *tokens, struct me
 
 static void assert_not_saved(const struct context *context)
 {
-	struct memory memory = { .n_stored = 0 };
+	struct block_memory memory = { .n_stored = 0 };
 	struct err err;
 
 	assert_int_equal(save(context, &memory, &err), -EINVAL);
@@ -337,7 +301,7 @@ static void check_saving(enum attention dense)
 	struct mode mode = { "tiny", NUMERICS_PRODUCTION, MLA_AUTO, NULL };
 	struct engine *engine = open_mode(&mode, 1, 0);
 	struct context *sparse = new_context(engine, ATTENTION_SPARSE), *branch, *twig, *warm;
-	struct memory memory = { .n_stored = 0 }, again = { .n_stored = 0 };
+	struct block_memory memory = { .n_stored = 0 }, again = { .n_stored = 0 };
 	uint32_t tokens[2 * BLOCK_TOKENS];
 	struct err err;
 
@@ -349,7 +313,7 @@ static void check_saving(enum attention dense)
 	warm = new_context(engine, dense);
 	assert_int_equal(restore(warm, tokens, &memory), BLOCK_TOKENS);
 	assert_int_equal(save(warm, &again, &err), 0);
-	assert_memory_equal(again.bytes, memory.bytes, memory.n_bytes);
+	assert_memory_equal(again.ending_at[BLOCK_TOKENS], memory.ending_at[BLOCK_TOKENS], memory.n_bytes);
 	forward(branch, tokens + BLOCK_TOKENS, 1);
 	forward(warm, tokens + BLOCK_TOKENS, BLOCK_TOKENS);
 	assert_not_saved(branch);
@@ -360,13 +324,13 @@ static void check_saving(enum attention dense)
 	assert_not_saved(branch);
 	assert_not_saved(twig);
 	assert_int_equal(save(sparse, &again, &err), 0);
-	assert_memory_equal(again.bytes, memory.bytes, memory.n_bytes);
+	assert_memory_equal(again.ending_at[BLOCK_TOKENS], memory.ending_at[BLOCK_TOKENS], memory.n_bytes);
 	context_free(twig);
 	context_free(warm);
 	context_free(branch);
 	context_free(sparse);
-	free(memory.bytes);
-	free(again.bytes);
+	block_memory_done(&memory);
+	block_memory_done(&again);
 	engine_close(engine);
 }
 

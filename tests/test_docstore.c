@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include "tests/store_fixture.h"
+
 #define TEXT "The river rose. The bridge held. Nobody was hurt."
 #define OTHER_TEXT "In May the river rose. The bridge held. Nobody was hurt."
 #define KEY_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -26,67 +28,11 @@
 
 static const struct document_progress HALF = { "read", 0.5, 50, 100, 7 };
 
-struct fixture {
-	char folder[40];
-	char path[64];
-	struct docstore *store;
-};
-
 static int open_as(const char *path, enum docstore_mode mode, struct docstore **ret, struct err *err)
 {
 	struct docstore_settings settings = { .path = path, .mode = mode };
 
 	return docstore_open(&settings, ret, err);
-}
-
-static struct docstore *open_or_fail(const char *path, enum docstore_mode mode)
-{
-	struct docstore *store = NULL;
-	struct err err = { "" };
-
-	if (open_as(path, mode, &store, &err) < 0)
-		fail_msg("%s", err.text);
-	return store;
-}
-
-static int set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	snprintf(f->folder, sizeof(f->folder), "/tmp/test_docstore.XXXXXX");
-	if (mkdtemp(f->folder) == NULL)
-		return -1;
-	snprintf(f->path, sizeof(f->path), "%s/skimd.db", f->folder);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	static const char *const SUFFIXES[] = { "", "-wal", "-shm", "-journal", "-lock" };
-	struct fixture *f = *state;
-	char name[80];
-	int r;
-
-	docstore_close(f->store);
-	for (size_t i = 0; i < sizeof(SUFFIXES) / sizeof(SUFFIXES[0]); i++) {
-		snprintf(name, sizeof(name), "%s%s", f->path, SUFFIXES[i]);
-		unlink(name);
-	}
-	r = rmdir(f->folder);
-	free(f);
-	return r;
-}
-
-static int set_up_store(void **state)
-{
-	struct fixture *f;
-
-	if (set_up(state) < 0)
-		return -1;
-	f = *state;
-	f->store = open_or_fail(f->path, DOCSTORE_WRITE);
-	return 0;
 }
 
 static struct document_file file_at(const char *path)
@@ -993,7 +939,7 @@ static void memory_keeps_nothing(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_store, tear_down)
-#define TEST_OF_FILE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST_OF_FILE(name) cmocka_unit_test_setup_teardown(name, set_up_folder, tear_down)
 
 int main(void)
 {

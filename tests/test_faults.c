@@ -320,27 +320,13 @@ static void no_failing_allocation_loses_or_breaks_a_document(void **state)
 	print_message("# %u allocations failed in turn\n", n_faults);
 }
 
-static int setup(void **state)
-{
-	static struct trial trial;
-
-	trial_init(&trial);
-	*state = &trial;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	trial_done(*state);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(no_failing_call_loses_or_breaks_a_document, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_failing_allocation_loses_or_breaks_a_document, setup,
-		                                teardown),
+		cmocka_unit_test_setup_teardown(no_failing_call_loses_or_breaks_a_document, trial_setup,
+		                                trial_teardown),
+		cmocka_unit_test_setup_teardown(no_failing_allocation_loses_or_breaks_a_document, trial_setup,
+		                                trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 
 #include "model/indexer.h"
 #include "model/pass.h"
+#include "tests/block_memory.h"
 #include "tests/families.h"
 #include "tests/recording.h"
 
@@ -106,20 +107,16 @@ static void follow(struct context *context, struct trace *trace)
 
 static struct context *new_context(struct engine *engine, struct trace *trace)
 {
-	struct context *context;
-	struct err err;
+	struct context *context = fresh_context(engine);
 
-	assert_int_equal(context_new(engine, &context, &err), 0);
 	follow(context, trace);
 	return context;
 }
 
 static struct context *fork_context(const struct context *parent, struct trace *trace)
 {
-	struct context *context;
-	struct err err;
+	struct context *context = forked_context(parent);
 
-	assert_int_equal(context_fork(parent, &context, &err), 0);
 	follow(context, trace);
 	return context;
 }
@@ -313,42 +310,6 @@ static void of_branches_both_scans_choose_the_same(void **state)
 	}
 }
 
-/* Blocks of one sequence by their ends. */
-struct blocks {
-	uint8_t *bytes[N_TOKENS + 1];
-	size_t n_bytes;
-};
-
-static int load_block(void *user, const uint32_t *tokens, size_t first, size_t n, void *bytes, size_t n_bytes,
-                      struct err *err)
-{
-	const struct blocks *blocks = user;
-
-	(void)tokens;
-	(void)first;
-	(void)err;
-	if (blocks->bytes[n] == NULL)
-		return -ENOENT;
-	assert_int_equal(n_bytes, blocks->n_bytes);
-	memcpy(bytes, blocks->bytes[n], n_bytes);
-	return 0;
-}
-
-static int store_block(void *user, const uint32_t *tokens, size_t first, size_t n, const void *bytes,
-                       size_t n_bytes, struct err *err)
-{
-	struct blocks *blocks = user;
-
-	(void)tokens;
-	(void)first;
-	(void)err;
-	blocks->bytes[n] = malloc(n_bytes);
-	assert_non_null(blocks->bytes[n]);
-	memcpy(blocks->bytes[n], bytes, n_bytes);
-	blocks->n_bytes = n_bytes;
-	return 0;
-}
-
 /* From blocks that the plain scan left, too: they are the same. */
 static void of_a_restored_past_both_scans_choose_the_same(void **state)
 {
@@ -361,8 +322,8 @@ static void of_a_restored_past_both_scans_choose_the_same(void **state)
 		struct mode mode = { fixture_path(FIXTURES[i]), family(i), 2, 64 };
 		struct trace expected = expect(&mode, tokens, N_TOKENS), seen;
 		struct engine *from = open_engine(&mode, i == 0), *to = open_engine(&mode, false);
-		struct blocks blocks = { { NULL }, 0 };
-		struct block_io io = { &blocks, load_block, store_block, NULL };
+		struct block_memory blocks = { .n_bytes = 0 };
+		struct block_io io = block_memory_io(&blocks);
 		struct context *past, *context;
 		struct err err;
 		size_t n;
@@ -377,8 +338,7 @@ static void of_a_restored_past_both_scans_choose_the_same(void **state)
 		assert_int_equal(n, N_SAVED);
 		forward(context, tokens + n, N_TOKENS - n);
 		assert_same(&mode, &seen, &expected, n, N_TOKENS);
-		for (size_t end = 0; end <= N_TOKENS; end++)
-			free(blocks.bytes[end]);
+		block_memory_done(&blocks);
 		trace_done(&seen);
 		trace_done(&expected);
 		context_free(past);

@@ -10,72 +10,13 @@
 
 #include "base/array.h"
 #include "model/context.h"
+#include "tests/block_memory.h"
 #include "tests/fixture.h"
 #include "tests/recording.h"
 
 #define N_TOKENS 1200 /* beyond a slab of codes */
 #define N_BEHIND 40
 #define STEP 128
-
-/* Blocks of one sequence, as a store would have them. */
-struct blocks {
-	uint8_t *at[N_TOKENS / BLOCK_TOKENS + 1];
-	size_t n_bytes, n_reads;
-	bool lost; /* nothing can be read any more */
-};
-
-static int load_block(void *user, const uint32_t *tokens, size_t first, size_t n, void *bytes, size_t n_bytes,
-                      struct err *err)
-{
-	const struct blocks *blocks = user;
-
-	(void)tokens;
-	if (n - first < BLOCK_TOKENS || blocks->at[first / BLOCK_TOKENS] == NULL)
-		return err_set(err, -ENOENT, "not there");
-	memcpy(bytes, blocks->at[first / BLOCK_TOKENS], n_bytes);
-	return 0;
-}
-
-static int store_block(void *user, const uint32_t *tokens, size_t first, size_t n, const void *bytes,
-                       size_t n_bytes, struct err *err)
-{
-	struct blocks *blocks = user;
-	uint8_t **at = &blocks->at[first / BLOCK_TOKENS];
-
-	(void)tokens;
-	(void)n;
-	(void)err;
-	if (*at == NULL)
-		*at = array_alloc(1, n_bytes, 1);
-	assert_non_null(*at);
-	memcpy(*at, bytes, n_bytes);
-	blocks->n_bytes = n_bytes;
-	return 0;
-}
-
-static int read_block(void *user, size_t block, size_t offset, void *bytes, size_t n_bytes, struct err *err)
-{
-	struct blocks *blocks = user;
-
-	if (blocks->lost)
-		return err_set(err, -ENOENT, "lost");
-	assert_non_null(blocks->at[block]);
-	assert_true(offset + n_bytes <= blocks->n_bytes);
-	memcpy(bytes, blocks->at[block] + offset, n_bytes);
-	blocks->n_reads++;
-	return 0;
-}
-
-static struct block_io io_of(struct blocks *blocks)
-{
-	return (struct block_io){ blocks, load_block, store_block, read_block };
-}
-
-static void blocks_done(struct blocks *blocks)
-{
-	for (size_t i = 0; i < COUNT(blocks->at); i++)
-		free(blocks->at[i]);
-}
 
 /* What differs from one run to the next; the logits must not. */
 struct run {
@@ -117,29 +58,39 @@ static void save(struct context *context, size_t from, const struct block_io *io
 	context_drop_rows(context, context_n_tokens(context), io);
 }
 
+/* A context whose rows have left memory. */
+static struct context *read_and_save(struct engine *engine, const uint32_t *tokens, const struct block_io *io)
+{
+	struct context *context = fresh_context(engine);
+
+	forward(context, tokens, N_TOKENS);
+	save(context, 0, io);
+	return context;
+}
+
 /* Reads tokens[N_TOKENS] in steps, each stored, then a branch goes on, and so does the sequence itself. */
-static struct recording read_all(const struct run *run, const uint32_t *tokens, struct blocks *blocks)
+static struct recording read_all(const struct run *run, const uint32_t *tokens, struct block_memory *blocks)
 {
 	struct engine *engine = open_run(run);
 	struct recording ret = new_recording(engine, N_TOKENS + 2 * N_BEHIND);
-	const struct block_io io = io_of(blocks);
+	const struct block_io io = block_memory_io(blocks);
 	struct context *context, *branch;
 	struct err err;
 
-	assert_int_equal(context_new(engine, &context, &err), 0);
+	context = fresh_context(engine);
 	watch(context, &ret);
 	for (size_t at = 0; at < N_TOKENS; at += STEP) {
 		forward(context, tokens + at, N_TOKENS - at < STEP ? N_TOKENS - at : STEP);
 		save(context, at, &io);
 	}
-	assert_int_equal(context_fork(context, &branch, &err), 0);
+	branch = forked_context(context);
 	context_free(context);
 	watch(branch, &ret);
 	for (size_t i = 0; i < N_BEHIND; i++)
 		forward(branch, tokens + i, 1);
 	context_free(branch);
 
-	assert_int_equal(context_new(engine, &context, &err), 0);
+	context = fresh_context(engine);
 	assert_int_equal(context_restore(context, tokens, N_TOKENS, &io, &(size_t){ 0 }, &err), 0);
 	assert_true(context_n_tokens(context) == N_TOKENS / BLOCK_TOKENS * BLOCK_TOKENS);
 	forward(context, tokens + context_n_tokens(context), N_TOKENS - context_n_tokens(context));
@@ -177,7 +128,7 @@ static void draw_sequence(uint32_t *tokens)
 static void compare(struct run run, const uint32_t *tokens)
 {
 	static const size_t MEMORY[] = { 1, 20000, 150000 };
-	struct blocks blocks = { .lost = false }, paged_blocks = { .lost = false };
+	struct block_memory blocks = { .lost = false }, paged_blocks = { .lost = false };
 	struct recording whole = read_all(&run, tokens, &blocks), paged;
 
 	assert_int_equal(blocks.n_reads, 0);
@@ -190,11 +141,11 @@ static void compare(struct run run, const uint32_t *tokens)
 		free(paged.logits);
 	}
 	assert_true(paged_blocks.n_reads > N_TOKENS);
-	for (size_t i = 0; i < N_TOKENS / BLOCK_TOKENS; i++)
-		assert_memory_equal(blocks.at[i], paged_blocks.at[i], blocks.n_bytes);
+	for (size_t end = BLOCK_TOKENS; end <= N_TOKENS; end += BLOCK_TOKENS)
+		assert_memory_equal(blocks.ending_at[end], paged_blocks.ending_at[end], blocks.n_bytes);
 	free(whole.logits);
-	blocks_done(&blocks);
-	blocks_done(&paged_blocks);
+	block_memory_done(&blocks);
+	block_memory_done(&paged_blocks);
 }
 
 static void rows_that_left_memory_give_the_same_logits(void **state)
@@ -216,8 +167,8 @@ static void a_block_that_is_lost_is_an_error_that_leaves_the_context_whole(void 
 	struct run run = { .fixture = "v32-bf16", .n_threads = 2, .row_memory = 1 };
 	struct engine *engine = open_run(&run);
 	struct recording before = new_recording(engine, N_TOKENS + 1);
-	struct blocks blocks = { .lost = false };
-	const struct block_io io = io_of(&blocks);
+	struct block_memory blocks = { .lost = false };
+	const struct block_io io = block_memory_io(&blocks);
 	uint32_t tokens[N_TOKENS];
 	struct context *context;
 	struct append append;
@@ -225,9 +176,7 @@ static void a_block_that_is_lost_is_an_error_that_leaves_the_context_whole(void 
 
 	(void)state;
 	draw_sequence(tokens);
-	assert_int_equal(context_new(engine, &context, &err), 0);
-	forward(context, tokens, N_TOKENS);
-	save(context, 0, &io);
+	context = read_and_save(engine, tokens, &io);
 	blocks.lost = true;
 	append = (struct append){ context, tokens, 9, true };
 	assert_int_equal(context_forward(&append, 1, NULL, &err), -ESTALE);
@@ -238,7 +187,7 @@ static void a_block_that_is_lost_is_an_error_that_leaves_the_context_whole(void 
 	forward(context, tokens, 1);
 	context_free(context);
 
-	assert_int_equal(context_new(engine, &context, &err), 0);
+	context = fresh_context(engine);
 	forward(context, tokens, N_TOKENS);
 	append = (struct append){ context, tokens, 1, true };
 	assert_int_equal(context_forward(&append, 1, NULL, &err), 0);
@@ -246,7 +195,7 @@ static void a_block_that_is_lost_is_an_error_that_leaves_the_context_whole(void 
 	                    before.n_vocab * sizeof(float));
 	context_free(context);
 	free(before.logits);
-	blocks_done(&blocks);
+	block_memory_done(&blocks);
 	engine_close(engine);
 }
 
@@ -254,8 +203,8 @@ static void dense_attention_wants_all_rows_in_memory(void **state)
 {
 	struct run run = { .fixture = "v32-bf16", .n_threads = 1, .row_memory = 1 };
 	struct engine *engine = open_run(&run);
-	struct blocks blocks = { .lost = false };
-	const struct block_io io = io_of(&blocks);
+	struct block_memory blocks = { .lost = false };
+	const struct block_io io = block_memory_io(&blocks);
 	uint32_t tokens[N_TOKENS];
 	struct context *context;
 	struct append append;
@@ -263,16 +212,14 @@ static void dense_attention_wants_all_rows_in_memory(void **state)
 
 	(void)state;
 	draw_sequence(tokens);
-	assert_int_equal(context_new(engine, &context, &err), 0);
-	forward(context, tokens, N_TOKENS);
-	save(context, 0, &io);
+	context = read_and_save(engine, tokens, &io);
 	context_set_attention(context, ATTENTION_DENSE);
 	append = (struct append){ context, tokens, 1, true };
 	assert_int_equal(context_forward(&append, 1, NULL, &err), -ENOTSUP);
 	context_set_attention(context, ATTENTION_SPARSE);
 	forward(context, tokens, 1);
 	context_free(context);
-	blocks_done(&blocks);
+	block_memory_done(&blocks);
 	engine_close(engine);
 }
 

@@ -179,28 +179,13 @@ static void a_changed_document_is_published_wholly_wherever_it_is_killed(void **
 	kill_each(*state, false);
 }
 
-static int setup(void **state)
-{
-	static struct trial trial;
-
-	trial_init(&trial);
-	*state = &trial;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	trial_done(*state);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_new_document_is_published_wholly_wherever_it_is_killed,
-		                                setup, teardown),
+		                                trial_setup, trial_teardown),
 		cmocka_unit_test_setup_teardown(a_changed_document_is_published_wholly_wherever_it_is_killed,
-		                                setup, teardown),
+		                                trial_setup, trial_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

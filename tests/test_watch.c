@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <grp.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -23,6 +22,7 @@
 #include "base/buf.h"
 #include "daemon/units.h"
 #include "daemon/watch.h"
+#include "tests/remove_tree.h"
 
 #define S NS_PER_S
 #define MS NS_PER_MS
@@ -229,19 +229,6 @@ static int setup(void **state)
 	/* at() gives a buffer that is used again */
 	fixture.settings.path = strdup(at("in"));
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static int remove_tree(const char *path)
-{
-	return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static int teardown(void **state)

@@ -1,4 +1,5 @@
 #include "tests/trial.h"
+#include "tests/remove_tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -76,19 +77,26 @@ void trial_init(struct trial *trial)
 	write_config(trial);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *place)
-{
-	(void)st;
-	(void)type;
-	(void)place;
-	return remove(path);
-}
-
 void trial_done(struct trial *trial)
 {
 	if (trial->daemon != 0)
 		trial_kill(trial);
-	nftw(trial->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(trial->folder);
+}
+
+int trial_setup(void **state)
+{
+	static struct trial trial;
+
+	trial_init(&trial);
+	*state = &trial;
+	return 0;
+}
+
+int trial_teardown(void **state)
+{
+	trial_done(*state);
+	return 0;
 }
 
 static void append_sentence(struct buf *text, unsigned number, unsigned i)

@@ -34,6 +34,10 @@ struct trial {
 void trial_init(struct trial *trial);
 void trial_done(struct trial *trial); /* kills the daemon, if there is one, and removes all */
 
+/* The same for cmocka: *state is a trial. */
+int trial_setup(void **state);
+int trial_teardown(void **state);
+
 /* The path of a name below the folder. */
 struct trial_path {
 	char text[PATH_MAX];
