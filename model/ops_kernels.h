@@ -132,20 +132,18 @@ INLINE uvec load_words(const void *from)
 	return *(const uvec_unaligned *)from;
 }
 
-/* acc += x[.][k] * w, for n_rows by n_panels. */
+/* acc[.][p] += x[.][0] * w for n_rows. Panel by panel: with the weights of all of them at hand at once, accumulators would
+ * have to leave their registers. */
 INLINE void matmul_step(vec acc[MATMUL_ROWS][WIDE_PANELS][PANEL_VECS], const float *x, size_t ldx,
-                        vec w[WIDE_PANELS][PANEL_VECS], const int n_rows, const int n_panels)
+                        vec w[PANEL_VECS], const int n_rows, const int p)
 {
 #pragma GCC unroll 16
 	for (int m = 0; m < n_rows; m++) {
 		vec xk = splat(x[(size_t)m * ldx]);
 
-#pragma GCC unroll 8
-		for (int p = 0; p < n_panels; p++) {
 #pragma GCC unroll 4
-			for (int v = 0; v < PANEL_VECS; v++)
-				acc[m][p][v] = MULADD(xk, w[p][v], acc[m][p][v]);
-		}
+		for (int v = 0; v < PANEL_VECS; v++)
+			acc[m][p][v] = MULADD(xk, w[v], acc[m][p][v]);
 	}
 }
 
@@ -169,24 +167,22 @@ INLINE void matmul_pair(vec acc[MATMUL_ROWS][WIDE_PANELS][PANEL_VECS], const flo
                         const uint8_t *words, size_t panel_bytes, bool both, const int n_rows,
                         const int n_panels)
 {
-	vec w[WIDE_PANELS][PANEL_VECS];
+#pragma GCC unroll 8
+	for (int p = 0; p < n_panels; p++) {
+		const uint8_t *panel = words + (size_t)p * panel_bytes;
+		vec w[PANEL_VECS];
 
-#pragma GCC unroll 8
-	for (int p = 0; p < n_panels; p++) {
 #pragma GCC unroll 4
 		for (int v = 0; v < PANEL_VECS; v++)
-			w[p][v] = low_halves(load_words(words + (size_t)p * panel_bytes + v * VEC_BYTES));
-	}
-	matmul_step(acc, x, ldx, w, n_rows, n_panels);
-	if (!both)
-		return;
-#pragma GCC unroll 8
-	for (int p = 0; p < n_panels; p++) {
+			w[v] = low_halves(load_words(panel + v * VEC_BYTES));
+		matmul_step(acc, x, ldx, w, n_rows, p);
+		if (!both)
+			continue;
 #pragma GCC unroll 4
 		for (int v = 0; v < PANEL_VECS; v++)
-			w[p][v] = high_halves(load_words(words + (size_t)p * panel_bytes + v * VEC_BYTES));
+			w[v] = high_halves(load_words(panel + v * VEC_BYTES));
+		matmul_step(acc, x + 1, ldx, w, n_rows, p);
 	}
-	matmul_step(acc, x + 1, ldx, w, n_rows, n_panels);
 }
 
 /* n_rows by n_panels, both known when compiled: every accumulator is a register. */
@@ -205,16 +201,16 @@ INLINE void matmul_tile(float *y, size_t ldy, const float *x, size_t ldx, const 
 			            n_rows, n_panels);
 	} else {
 		for (size_t k = 0; k < n_in; k++) {
-			vec w[WIDE_PANELS][PANEL_VECS];
-
 #pragma GCC unroll 8
 			for (int p = 0; p < n_panels; p++) {
+				vec w[PANEL_VECS];
+
 #pragma GCC unroll 4
 				for (int v = 0; v < PANEL_VECS; v++)
-					w[p][v] = (vec)load_words(panels + (size_t)p * panel_bytes +
-					                          (k * PANEL + (size_t)v * LANES) * 4);
+					w[v] = (vec)load_words(panels + (size_t)p * panel_bytes +
+					                       (k * PANEL + (size_t)v * LANES) * 4);
+				matmul_step(acc, x + k, ldx, w, n_rows, p);
 			}
-			matmul_step(acc, x + k, ldx, w, n_rows, n_panels);
 		}
 	}
 	matmul_store(y, ldy, acc, n_rows, n_panels);
@@ -239,15 +235,17 @@ INLINE void e4m3_tile(float *y, size_t ldy, const float *x, size_t ldx, const st
 
 		for (; k < end; k++) {
 			float scaled[MATMUL_ROWS];
-			vec w[WIDE_PANELS][PANEL_VECS];
 
 #pragma GCC unroll 16
 			for (int m = 0; m < n_rows; m++)
 				scaled[m] = x[(size_t)m * ldx + k] * factor;
 #pragma GCC unroll 8
-			for (int p = 0; p < n_panels; p++)
-				SPREAD_E4M3(w[p], panels + (size_t)p * bytes + k * PANEL);
-			matmul_step(acc, scaled, 1, w, n_rows, n_panels);
+			for (int p = 0; p < n_panels; p++) {
+				vec w[PANEL_VECS];
+
+				SPREAD_E4M3(w, panels + (size_t)p * bytes + k * PANEL);
+				matmul_step(acc, scaled, 1, w, n_rows, p);
+			}
 		}
 	}
 	matmul_store(y + first * PANEL, ldy, acc, n_rows, n_panels);
@@ -285,17 +283,17 @@ INLINE bool is_small(const float *x, size_t n, const struct matrix *matrix, size
 INLINE bool matmul_e4m3(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
                         const struct matrix *matrix, size_t first, size_t end)
 {
-	size_t p = first;
+	size_t p = first, n_wide = WIDE_PANELS / n_rows; /* as many sums as there are registers for */
 
 	for (size_t m = 0; m < n_rows; m++) {
 		if (!is_small(x + m * ldx, matrix->n_in, matrix, first, end))
 			return false;
 	}
-	for (; p + WIDE_PANELS <= end && share_scales(matrix, p, p + WIDE_PANELS - 1); p += WIDE_PANELS) {
+	for (; p + n_wide <= end && share_scales(matrix, p, p + n_wide - 1); p += n_wide) {
 		if (n_rows == 1)
 			e4m3_tile(y, ldy, x, ldx, matrix, p, 1, WIDE_PANELS);
 		else
-			e4m3_tile(y, ldy, x, ldx, matrix, p, 2, WIDE_PANELS);
+			e4m3_tile(y, ldy, x, ldx, matrix, p, 2, WIDE_PANELS / 2);
 	}
 	for (; p < end; p++) {
 		if (n_rows == 1)
@@ -325,6 +323,10 @@ INLINE void matmul_rows(float *y, size_t ldy, const float *x, size_t ldx, size_t
 	for (; m + 4 <= n_rows; m += 4)
 		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panels, panel_bytes, n_in, 4, n_panels, bf16);
 #endif
+#if MATMUL_ROWS > 3
+	for (; m + 3 <= n_rows; m += 3)
+		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panels, panel_bytes, n_in, 3, n_panels, bf16);
+#endif
 #if MATMUL_ROWS > 2
 	for (; m + 2 <= n_rows; m += 2)
 		matmul_tile(y + m * ldy, ldy, x + m * ldx, ldx, panels, panel_bytes, n_in, 2, n_panels, bf16);
@@ -343,6 +345,10 @@ INLINE void matmul_form(float *y, size_t ldy, const float *x, size_t ldx, size_t
 		for (; p + WIDE_PANELS <= end; p += WIDE_PANELS)
 			matmul_tile(y + p * PANEL, ldy, x, ldx, panels + p * bytes, bytes, matrix->n_in, 1,
 			            WIDE_PANELS, bf16);
+	} else if (n_rows == 2) { /* four sums alone would wait for each other */
+		for (; p + WIDE_PANELS / 2 <= end; p += WIDE_PANELS / 2)
+			matmul_tile(y + p * PANEL, ldy, x, ldx, panels + p * bytes, bytes, matrix->n_in, 2,
+			            WIDE_PANELS / 2, bf16);
 	}
 #if MATMUL_PANELS > 1
 	for (; p + MATMUL_PANELS <= end; p += MATMUL_PANELS)
