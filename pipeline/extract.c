@@ -1,22 +1,17 @@
 #include "pipeline/extract.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
-#include "pipeline/charset.h"
 #include "pipeline/digest.h"
-#include "pipeline/gunzip.h"
-#include "pipeline/magic.h"
-#include "pipeline/markdown.h"
+#include "pipeline/formats/formats.h"
 
 static uint64_t limit_or(uint64_t limit, uint64_t otherwise)
 {
@@ -71,86 +66,33 @@ static int read_file(int fd, uint64_t max_bytes, struct buf *ret, struct err *er
 	return ret->n > 0 ? 0 : err_set(err, -ENODATA, "the file is empty");
 }
 
-static int unpack(struct buf *bytes, uint64_t max_bytes, struct err *err)
-{
-	struct buf unpacked = { 0 };
-	int r = 0;
-
-	if (gunzip_is(bytes->data, bytes->n)) {
-		r = gunzip(bytes->data, bytes->n, max_bytes, &unpacked, err);
-		if (r == 0 && gunzip_is(unpacked.data, unpacked.n))
-			r = err_set(err, -ENOTSUP,
-			            "a gzip file within a gzip file: only one layer is unpacked");
-		if (r == 0 && unpacked.n == 0)
-			r = err_set(err, -ENODATA, "the file holds no text");
-		if (r == 0) {
-			buf_done(bytes);
-			*bytes = unpacked;
-			return 0;
-		}
-		buf_done(&unpacked);
-	}
-	return r;
-}
-
-static int check_format(const struct buf *bytes, struct err *err)
-{
-	const char *name = magic_name(bytes->data, bytes->n);
-
-	return name == NULL ? 0
-	                    : err_set(err, -ENOTSUP, "%s: this version reads plain text and Markdown", name);
-}
-
-static int check_words(const struct buf *text, struct err *err)
-{
-	size_t i = text->n >= 3 && memcmp(text->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-
-	for (; i < text->n; i++)
-		if (!isspace((unsigned char)text->data[i]))
-			return 0;
-	return err_set(err, -ENODATA, "the file holds no text");
-}
-
-static bool ends_with(const char *string, size_t n, const char *ending)
-{
-	return n > strlen(ending) && strncasecmp(string + n - strlen(ending), ending, strlen(ending)) == 0;
-}
-
-static bool is_named_markdown(const char *path)
-{
-	size_t n = strlen(path);
-
-	if (ends_with(path, n, ".gz"))
-		n -= 3;
-	return ends_with(path, n, ".md") || ends_with(path, n, ".markdown");
-}
-
 int extract_file(int fd, const char *path, const struct extract_limits *limits, struct extracted *ret,
                  struct err *err)
 {
 	const struct extract_limits most = complete(limits);
+	const struct format_input about = { .name = path,
+		                            .max_bytes = most.max_text_bytes,
+		                            .max_members = FORMATS_MAX_MEMBERS,
+		                            .max_pages = FORMATS_MAX_PAGES,
+		                            .max_depth = FORMATS_MAX_DEPTH };
 	struct extracted extracted = { 0 };
+	struct parsed parsed = { 0 };
 	struct buf bytes = { 0 };
-	const char *charset;
 	int r;
 
 	if ((r = read_file(fd, most.max_file_bytes, &bytes, err)) < 0)
 		goto done;
 	extracted.bytes = bytes.n;
 	digest_hex(bytes.data, bytes.n, extracted.sha256);
-	if ((r = unpack(&bytes, most.max_text_bytes, err)) < 0 || (r = check_format(&bytes, err)) < 0 ||
-	    (r = charset_decode(&bytes, most.max_text_bytes, &charset, err)) < 0 ||
-	    (r = check_words(&bytes, err)) < 0)
+	if ((r = formats_parse(&bytes, &about, most.max_text_bytes, &parsed, err)) < 0)
 		goto done;
-	snprintf(extracted.charset, sizeof(extracted.charset), "%s", charset);
-	extracted.media_type =
-		markdown_is(bytes.data, bytes.n, is_named_markdown(path)) ? "text/markdown" : "text/plain";
-	extracted.n = bytes.n;
-	extracted.text = buf_take(&bytes);
-	if (extracted.text == NULL)
-		r = err_set(err, -ENOMEM, "no memory for its text");
-	else
-		*ret = extracted;
+	memcpy(extracted.charset, parsed.charset, sizeof(extracted.charset));
+	extracted.media_type = parsed.media_type;
+	extracted.n = parsed.result.n;
+	extracted.text = parsed.result.text;
+	parsed.result.text = NULL;
+	parsed_done(&parsed);
+	*ret = extracted;
 done:
 	buf_done(&bytes);
 	return r;
