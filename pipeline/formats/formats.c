@@ -9,7 +9,13 @@
 #include <strings.h>
 
 #include "pipeline/charset.h"
+#include "pipeline/formats/docx.h"
+#include "pipeline/formats/odf.h"
+#include "pipeline/formats/ods.h"
 #include "pipeline/formats/packing.h"
+#include "pipeline/formats/pptx.h"
+#include "pipeline/formats/refused.h"
+#include "pipeline/formats/xlsx.h"
 #include "pipeline/gunzip.h"
 #include "pipeline/magic.h"
 #include "pipeline/markdown.h"
@@ -20,7 +26,8 @@ static const struct packing PACKINGS[] = {
 
 /* In this order; the more special stand before what they are a case of. */
 static const struct format *const FORMATS[] = {
-	NULL,
+	&FORMAT_DOCX, &FORMAT_XLSX, &FORMAT_PPTX,       &FORMAT_ODT, &FORMAT_ODS,
+	&FORMAT_ODP,  &FORMAT_ZIP,  &FORMAT_OLD_OFFICE, NULL,
 };
 
 static const char PLAIN[] = "text/plain", MARKDOWN[] = "text/markdown";
