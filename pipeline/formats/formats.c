@@ -13,9 +13,27 @@
 #include "pipeline/gunzip.h"
 #include "pipeline/magic.h"
 #include "pipeline/markdown.h"
+#ifdef HAVE_LZMA
+#include "pipeline/unxz.h"
+#endif
+#ifdef HAVE_ZSTD
+#include "pipeline/unzstd.h"
+#endif
+#ifdef HAVE_BZIP2
+#include "pipeline/bunzip2.h"
+#endif
 
 static const struct packing PACKINGS[] = {
 	{ "gzip", ".gz", gunzip_is, gunzip },
+#ifdef HAVE_LZMA
+	{ "xz", ".xz", unxz_is, unxz },
+#endif
+#ifdef HAVE_ZSTD
+	{ "Zstandard", ".zst", unzstd_is, unzstd },
+#endif
+#ifdef HAVE_BZIP2
+	{ "bzip2", ".bz2", bunzip2_is, bunzip2 },
+#endif
 };
 
 /* In this order; the more special stand before what they are a case of. */
