@@ -9,7 +9,13 @@
 #include <strings.h>
 
 #include "pipeline/charset.h"
+#include "pipeline/formats/csv.h"
+#include "pipeline/formats/latex.h"
+#include "pipeline/formats/manual_page.h"
 #include "pipeline/formats/packing.h"
+#include "pipeline/formats/rtf.h"
+#include "pipeline/formats/source_code.h"
+#include "pipeline/formats/subtitles.h"
 #include "pipeline/gunzip.h"
 #include "pipeline/magic.h"
 #include "pipeline/markdown.h"
@@ -38,6 +44,13 @@ static const struct packing PACKINGS[] = {
 
 /* In this order; the more special stand before what they are a case of. */
 static const struct format *const FORMATS[] = {
+	&FORMAT_RTF,
+	/* texts */
+	&FORMAT_WEBVTT,
+	&FORMAT_SUBRIP,
+	&FORMAT_MANUAL_PAGE,
+	&FORMAT_LATEX,
+	&FORMAT_CSV,
 	NULL,
 };
 
@@ -138,12 +151,20 @@ static int parse(const struct format *format, const struct format_input *input, 
 	return r;
 }
 
+static const struct format *find_among(const struct format *const *formats, const struct format_input *input,
+                                       bool is_text)
+{
+	for (; *formats != NULL; formats++)
+		if ((*formats)->is_text == is_text && (*formats)->is(input))
+			return *formats;
+	return NULL;
+}
+
 static const struct format *find_format(const struct format_input *input, bool is_text)
 {
-	for (size_t i = 0; FORMATS[i] != NULL; i++)
-		if (FORMATS[i]->is_text == is_text && FORMATS[i]->is(input))
-			return FORMATS[i];
-	return NULL;
+	const struct format *format = find_among(FORMATS, input, is_text);
+
+	return format != NULL ? format : find_among(FORMATS_SOURCE_CODE, input, is_text);
 }
 
 static void set_bytes(struct format_input *input, const struct buf *bytes)
@@ -229,5 +250,8 @@ const char *formats_media_type(const char *word)
 	for (size_t i = 0; FORMATS[i] != NULL; i++)
 		if (strcmp(word, FORMATS[i]->media_type) == 0)
 			return FORMATS[i]->media_type;
+	for (size_t i = 0; FORMATS_SOURCE_CODE[i] != NULL; i++)
+		if (strcmp(word, FORMATS_SOURCE_CODE[i]->media_type) == 0)
+			return FORMATS_SOURCE_CODE[i]->media_type;
 	return NULL;
 }
