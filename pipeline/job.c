@@ -152,15 +152,25 @@ static int open_document(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* While it waits for the extractor, it gets on. */
+static void see_waiting(void *user)
+{
+	struct job *job = user;
+
+	if (job->hooks->progress != NULL)
+		job->hooks->progress(job->hooks->user, job->state->name, 0, 0);
+}
+
 static int open_and_extract(struct job *job, struct err *why)
 {
+	const struct extract_hooks hooks = { job, see_waiting, job->hooks->cancel };
 	int fd = open_document(job->document.path);
 	int r;
 
 	if (fd < 0)
 		return err_set(why, fd, "cannot open: %s",
 		               fd == -ELOOP ? "it is behind a symbolic link now" : strerror(-fd));
-	r = extract_file(fd, job->document.path, &job->limits, &job->extracted, why);
+	r = extract_file(fd, job->document.path, &job->limits, &hooks, &job->extracted, why);
 	close(fd);
 	return r;
 }
@@ -199,6 +209,8 @@ static const struct job_state *extract(struct job *job)
 
 	if (r == -ENOENT)
 		return stop(job, docstore_gone(job->store, job->id, job->err));
+	if (r == -ECANCELED)
+		return stop(job, err_set(job->err, r, "%s", why.text));
 	if (r < 0)
 		return fail(job, failure_of_extraction(r), &why);
 	if ((r = keep_text(job)) < 0 ||

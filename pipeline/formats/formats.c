@@ -9,25 +9,64 @@
 #include <strings.h>
 
 #include "pipeline/charset.h"
+#include "pipeline/formats/csv.h"
 #include "pipeline/formats/docx.h"
+#include "pipeline/formats/latex.h"
+#include "pipeline/formats/manual_page.h"
 #include "pipeline/formats/odf.h"
 #include "pipeline/formats/ods.h"
 #include "pipeline/formats/packing.h"
 #include "pipeline/formats/pptx.h"
 #include "pipeline/formats/refused.h"
+#include "pipeline/formats/rtf.h"
+#include "pipeline/formats/source_code.h"
+#include "pipeline/formats/subtitles.h"
 #include "pipeline/formats/xlsx.h"
 #include "pipeline/gunzip.h"
 #include "pipeline/magic.h"
 #include "pipeline/markdown.h"
+#ifdef HAVE_LZMA
+#include "pipeline/unxz.h"
+#endif
+#ifdef HAVE_ZSTD
+#include "pipeline/unzstd.h"
+#endif
+#ifdef HAVE_BZIP2
+#include "pipeline/bunzip2.h"
+#endif
 
 static const struct packing PACKINGS[] = {
 	{ "gzip", ".gz", gunzip_is, gunzip },
+#ifdef HAVE_LZMA
+	{ "xz", ".xz", unxz_is, unxz },
+#endif
+#ifdef HAVE_ZSTD
+	{ "Zstandard", ".zst", unzstd_is, unzstd },
+#endif
+#ifdef HAVE_BZIP2
+	{ "bzip2", ".bz2", bunzip2_is, bunzip2 },
+#endif
 };
 
 /* In this order; the more special stand before what they are a case of. */
 static const struct format *const FORMATS[] = {
-	&FORMAT_DOCX, &FORMAT_XLSX, &FORMAT_PPTX,       &FORMAT_ODT, &FORMAT_ODS,
-	&FORMAT_ODP,  &FORMAT_ZIP,  &FORMAT_OLD_OFFICE, NULL,
+	/* packages */
+	&FORMAT_DOCX,
+	&FORMAT_XLSX,
+	&FORMAT_PPTX,
+	&FORMAT_ODT,
+	&FORMAT_ODS,
+	&FORMAT_ODP,
+	&FORMAT_ZIP,
+	&FORMAT_OLD_OFFICE,
+	&FORMAT_RTF,
+	/* texts */
+	&FORMAT_WEBVTT,
+	&FORMAT_SUBRIP,
+	&FORMAT_MANUAL_PAGE,
+	&FORMAT_LATEX,
+	&FORMAT_CSV,
+	NULL,
 };
 
 static const char PLAIN[] = "text/plain", MARKDOWN[] = "text/markdown";
@@ -127,12 +166,20 @@ static int parse(const struct format *format, const struct format_input *input, 
 	return r;
 }
 
+static const struct format *find_among(const struct format *const *formats, const struct format_input *input,
+                                       bool is_text)
+{
+	for (; *formats != NULL; formats++)
+		if ((*formats)->is_text == is_text && (*formats)->is(input))
+			return *formats;
+	return NULL;
+}
+
 static const struct format *find_format(const struct format_input *input, bool is_text)
 {
-	for (size_t i = 0; FORMATS[i] != NULL; i++)
-		if (FORMATS[i]->is_text == is_text && FORMATS[i]->is(input))
-			return FORMATS[i];
-	return NULL;
+	const struct format *format = find_among(FORMATS, input, is_text);
+
+	return format != NULL ? format : find_among(FORMATS_SOURCE_CODE, input, is_text);
 }
 
 static void set_bytes(struct format_input *input, const struct buf *bytes)
@@ -218,5 +265,8 @@ const char *formats_media_type(const char *word)
 	for (size_t i = 0; FORMATS[i] != NULL; i++)
 		if (strcmp(word, FORMATS[i]->media_type) == 0)
 			return FORMATS[i]->media_type;
+	for (size_t i = 0; FORMATS_SOURCE_CODE[i] != NULL; i++)
+		if (strcmp(word, FORMATS_SOURCE_CODE[i]->media_type) == 0)
+			return FORMATS_SOURCE_CODE[i]->media_type;
 	return NULL;
 }

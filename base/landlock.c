@@ -1,4 +1,4 @@
-#include "daemon/landlock.h"
+#include "base/landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,9 @@ struct ruleset {
 	(READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                       \
 	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
 	 LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER | ACCESS_TRUNCATE)
-#define OF_A_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE)
+#define OF_A_FILE                                                                                    \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | \
+	 ACCESS_TRUNCATE)
 
 /* All that a version knows is denied where no rule allows it. */
 static struct ruleset ruleset_of(int version)
@@ -57,8 +59,8 @@ int landlock_version(void)
 
 static int add_rule(int ruleset_fd, const struct landlock_rule *rule, uint64_t files, struct err *err)
 {
-	struct landlock_path_beneath_attr beneath = { .allowed_access =
-		                                              (rule->write ? WRITE : READ) & files };
+	uint64_t access = (rule->write ? WRITE : READ) | (rule->execute ? LANDLOCK_ACCESS_FS_EXECUTE : 0);
+	struct landlock_path_beneath_attr beneath = { .allowed_access = access & files };
 	struct stat st;
 	int r = 0;
 

@@ -1,6 +1,6 @@
 /* SKIMD_SANITIZED: this build has a sanitizer in it, whose own work needs a little more of the machine. */
-#ifndef SKIMD_DAEMON_SANITIZED_H
-#define SKIMD_DAEMON_SANITIZED_H
+#ifndef SKIMD_BASE_SANITIZED_H
+#define SKIMD_BASE_SANITIZED_H
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SKIMD_SANITIZED 1
