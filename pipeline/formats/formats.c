@@ -11,6 +11,8 @@
 #include "pipeline/charset.h"
 #include "pipeline/formats/csv.h"
 #include "pipeline/formats/docx.h"
+#include "pipeline/formats/epub.h"
+#include "pipeline/formats/html.h"
 #include "pipeline/formats/latex.h"
 #include "pipeline/formats/manual_page.h"
 #include "pipeline/formats/odf.h"
@@ -57,8 +59,10 @@ static const struct format *const FORMATS[] = {
 	&FORMAT_ODT,
 	&FORMAT_ODS,
 	&FORMAT_ODP,
+	&FORMAT_EPUB,
 	&FORMAT_ZIP,
 	&FORMAT_OLD_OFFICE,
+	&FORMAT_HTML,
 	&FORMAT_RTF,
 	/* texts */
 	&FORMAT_WEBVTT,
