@@ -207,11 +207,18 @@ static size_t put_part(struct sink *sink, unsigned char byte)
 	return 1;
 }
 
+static bool is_plain(char c)
+{
+	return c > ' ' && c < 0x7f;
+}
+
+/* Words with one blank between two of them, which any block keeps as they are. */
 static size_t count_plain(const char *text, size_t n)
 {
 	size_t i = 0;
 
-	while (i < n && text[i] > ' ' && text[i] < 0x7f)
+	while (i < n &&
+	       (is_plain(text[i]) || (text[i] == ' ' && i > 0 && i + 1 < n && is_plain(text[i + 1]))))
 		i++;
 	return i;
 }

@@ -14,8 +14,9 @@
 #define N_PARTS 5 /* of an attribute, as libxml2 hands them over: name, prefix, URI, start, end */
 
 struct slot {
-	const xmlChar *name; /* libxml2 keeps each name once, so that its address tells it */
+	const xmlChar *name; /* libxml2 keeps each name and URI once, so that the address tells it */
 	const struct xml_tag *tag;
+	const xmlChar *uri; /* the one in which it was found last */
 };
 
 struct frame { /* an open element */
@@ -38,6 +39,7 @@ struct xml {
 	struct source source;
 	xmlParserCtxt *parser;
 	struct slot slots[N_SLOTS];
+	const xmlChar *choice, *fallback; /* names, as above */
 	struct frame frames[DEEPEST];
 	size_t n_frames, max_depth;
 	size_t n_skipped; /* elements open from the one on that is passed over */
@@ -66,6 +68,8 @@ static void check(struct xml *xml, int r)
 
 static int fill_slots(struct xml *xml)
 {
+	xml->choice = xmlDictLookup(xml->parser->dict, (const xmlChar *)"Choice", -1);
+	xml->fallback = xmlDictLookup(xml->parser->dict, (const xmlChar *)"Fallback", -1);
 	for (size_t i = 0; i < xml->dialect->n_tags; i++) {
 		const struct xml_tag *tag = &xml->dialect->tags[i];
 		const xmlChar *name = xmlDictLookup(xml->parser->dict, (const xmlChar *)tag->name, -1);
@@ -75,7 +79,7 @@ static int fill_slots(struct xml *xml)
 			return -ENOMEM;
 		for (at = slot_of(name); xml->slots[at].name != NULL;)
 			at = (at + 1) % N_SLOTS;
-		xml->slots[at] = (struct slot){ name, tag };
+		xml->slots[at] = (struct slot){ name, tag, NULL };
 	}
 	return 0;
 }
@@ -88,11 +92,16 @@ static bool is_space(const char *const *space, const xmlChar *uri)
 	return false;
 }
 
-static const struct xml_tag *find_tag(const struct xml *xml, const xmlChar *name, const xmlChar *uri)
+static const struct xml_tag *find_tag(struct xml *xml, const xmlChar *name, const xmlChar *uri)
 {
-	for (size_t at = slot_of(name); xml->slots[at].name != NULL; at = (at + 1) % N_SLOTS)
-		if (xml->slots[at].name == name && is_space(xml->slots[at].tag->space, uri))
-			return xml->slots[at].tag;
+	for (size_t at = slot_of(name); xml->slots[at].name != NULL; at = (at + 1) % N_SLOTS) {
+		struct slot *slot = &xml->slots[at];
+
+		if (slot->name == name && slot->uri != uri && is_space(slot->tag->space, uri))
+			slot->uri = uri;
+		if (slot->name == name && slot->uri == uri && uri != NULL)
+			return slot->tag;
+	}
 	return NULL;
 }
 
