@@ -68,47 +68,11 @@ static const struct xml_tag ENCRYPTION_TAGS[] = {
 static const struct xml_dialect ENCRYPTION = { ENCRYPTION_TAGS,
 	                                       sizeof(ENCRYPTION_TAGS) / sizeof(ENCRYPTION_TAGS[0]), NULL };
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef", *at = c == '\0' ? NULL : strchr(digits, c | 0x20);
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
-/* A reference, as seen from the book's member, as the name of a member: "../a%20b.xhtml#part". */
-static char *member_of(const char *book, struct xml_value href)
-{
-	const char *slash = strrchr(book, '/');
-	size_t n_folder = slash == NULL ? 0 : (size_t)(slash - book) + 1, n = n_folder;
-	char *name = malloc(n_folder + href.n + 1);
-
-	if (name == NULL)
-		return NULL;
-	memcpy(name, book, n_folder);
-	for (size_t i = 0; i < href.n && href.text[i] != '#'; i++) {
-		const char *at = href.text + i;
-		size_t n_left = href.n - i;
-
-		if (n_left > 2 && *at == '%' && hex_digit(at[1]) >= 0 && hex_digit(at[2]) >= 0) {
-			name[n++] = (char)(hex_digit(at[1]) << 4 | hex_digit(at[2]));
-			i += 2;
-		} else if (n_left > 2 && memcmp(at, "../", 3) == 0 && (n == 0 || name[n - 1] == '/')) {
-			while (n > 0 && --n > 0 && name[n - 1] != '/')
-				;
-			i += 2;
-		} else {
-			name[n++] = *at;
-		}
-	}
-	name[n] = '\0';
-	return name;
-}
-
 static int start_item(struct xml *xml, void *user)
 {
 	struct reader *reader = user;
 	struct xml_value id = xml_attribute(xml, NULL, "id"), href = xml_attribute(xml, NULL, "href");
-	char *name = href.text == NULL ? NULL : member_of(reader->book, href);
+	char *name = href.text == NULL ? NULL : package_resolve(reader->book, href.text, href.n);
 	int r;
 
 	if (name == NULL)

@@ -16,6 +16,7 @@
 #define DEEPEST 512
 #define SOUP 4 /* elements that nobody closed, for one that is meant */
 #define MAX_TABLES 16 /* within each other */
+#define MAX_MARKS 4000 /* blanks and the like between the names of one tag */
 
 struct table { /* an open one */
 	bool in_row;
@@ -397,6 +398,48 @@ static void on_error(void *user, xmlErrorPtr error)
 		check(html, err_set(html->err, -ENOMEM, "no memory to read its HTML"));
 }
 
+static bool is_part_of_name(char c)
+{
+	return isalnum((unsigned char)c) || (c & 0x80) != 0 || (c != '\0' && strchr("-_.:", c) != NULL);
+}
+
+/* Past a value in quotes, whose first one is at; else past one character. */
+static size_t skip_value(const struct buf *text, size_t at)
+{
+	const char *end = NULL;
+
+	if ((text->data[at] == '"' || text->data[at] == '\'') && text->data[at - 1] == '=')
+		end = memchr(text->data + at + 1, text->data[at], text->n - at - 1);
+	return end == NULL ? at + 1 : (size_t)(end - text->data) + 1;
+}
+
+/* libxml2 compares each attribute of a tag with all before it, and a hostile tag has a million. Where one has very many, this
+ * makes it text. */
+static void disarm_tags(struct buf *text)
+{
+	size_t start = 0, n_marks = 0;
+	bool in_tag = false;
+
+	for (size_t i = 0; i < text->n;) {
+		char c = text->data[i];
+
+		if (!in_tag && c == '<' && isalpha((unsigned char)text->data[i + 1])) {
+			in_tag = true;
+			start = i;
+			n_marks = 0;
+		}
+		in_tag = in_tag && c != '>';
+		n_marks += !is_part_of_name(c);
+		if (in_tag && n_marks > MAX_MARKS) {
+			for (; start < i; start++)
+				if (text->data[start] == '<')
+					text->data[start] = ' ';
+			in_tag = false;
+		}
+		i = in_tag ? skip_value(text, i) : i + 1;
+	}
+}
+
 static int parse_text(struct html *html, const struct buf *text)
 {
 	if (text->n > INT_MAX)
@@ -435,6 +478,7 @@ int html_read(const struct html_page *page, struct sink *sink, bool *ret_has_tex
 	html->err = err;
 	html->max_depth = (size_t)page->max_depth * SOUP < DEEPEST ? (size_t)page->max_depth * SOUP : DEEPEST;
 	r = html_charset_decode(page->bytes, page->n, page->charset, &text, err);
+	disarm_tags(&text);
 	if (r == 0 && text.n > 0)
 		r = parse_text(html, &text);
 	if (html->has_text)
@@ -526,7 +570,7 @@ static int parse_html(const struct format_input *input, struct sink *sink, struc
 	int r = html_read(&page, sink, &has_text, &words);
 
 	if (r == 0)
-		return has_text ? 0 : err_set(err, -ENODATA, "it holds no text");
+		return has_text ? 0 : err_set(err, -ENODATA, "the file holds no text");
 	if (r != -EFBIG || !has_text)
 		return err_set(err, r, "%s", words.text[0] != '\0' ? words.text : strerror(-r));
 	sink_truncated(sink, words.text);

@@ -31,30 +31,6 @@ bool opc_has_content(const struct format_input *input, const char *const *words)
 	return found;
 }
 
-/* Append target as seen from a part, without "." and "..", so that it is a member's name. */
-static void resolve(const char *part, struct xml_value target, struct buf *ret)
-{
-	const char *folder_end = strrchr(part, '/');
-	size_t i = 0;
-
-	if (target.n > 0 && target.text[0] == '/')
-		i = 1;
-	else if (folder_end != NULL)
-		buf_append(ret, part, (size_t)(folder_end - part) + 1);
-	while (i < target.n) {
-		const char *slash = memchr(target.text + i, '/', target.n - i);
-		size_t n = slash == NULL ? target.n - i : (size_t)(slash - target.text) - i + 1;
-
-		if (n == 3 && memcmp(target.text + i, "../", 3) == 0) {
-			while (ret->n > 0 && --ret->n > 0 && ret->data[ret->n - 1] != '/')
-				;
-		} else if (n != 2 || memcmp(target.text + i, "./", 2) != 0) {
-			buf_append(ret, target.text + i, n);
-		}
-		i += n;
-	}
-}
-
 struct reading {
 	const char *part;
 	struct opc_relations *relations;
@@ -82,16 +58,14 @@ static int add_relation(struct xml *xml, void *user)
 	const struct reading *reading = user;
 	struct opc_relations *relations = reading->relations;
 	struct xml_value id = xml_attribute(xml, NULL, "Id");
+	struct xml_value target = xml_attribute(xml, NULL, "Target");
 	struct opc_relation relation = { 0 };
-	struct buf target = { 0 };
 
 	if (id.text == NULL || xml_value_is(xml_attribute(xml, NULL, "TargetMode"), "External"))
 		return 0;
-	resolve(reading->part, xml_attribute(xml, NULL, "Target"), &target);
 	relation.id = strndup(id.text, id.n);
 	relation.type = short_type(xml_attribute(xml, NULL, "Type"));
-	relation.target = target.failed ? NULL : strndup(target.n > 0 ? target.data : "", target.n);
-	buf_done(&target);
+	relation.target = package_resolve(reading->part, target.text, target.n);
 	if (relation.id == NULL || relation.type == NULL || relation.target == NULL ||
 	    array_grow(&relations->relations, sizeof(relation), relations->n, &relations->cap) < 0 ||
 	    idmap_add(&relations->by_id, id.text, id.n, relation.target, strlen(relation.target)) < 0) {

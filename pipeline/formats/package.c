@@ -1,6 +1,7 @@
 #include "pipeline/formats/package.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zip.h>
@@ -17,7 +18,7 @@ struct package {
 struct member {
 	struct package *package;
 	zip_file_t *file;
-	char name[128]; /* for messages */
+	char what[160]; /* it is, for messages */
 };
 
 bool package_is(const struct format_input *input)
@@ -107,14 +108,77 @@ bool package_has(const struct package *package, const char *name)
 	return zip_name_locate(package->zip, name, 0) >= 0;
 }
 
-/* A name as it may stand in a message. */
-static void name_member(struct member *member, const char *name)
+static int hex_digit(char c)
 {
-	size_t n = strnlen(name, sizeof(member->name) - 1);
+	const char *digits = "0123456789abcdef", *at = c == '\0' ? NULL : strchr(digits, c | 0x20);
 
-	memcpy(member->name, name, n);
-	member->name[n] = '\0';
-	text_printable(member->name);
+	return at == NULL ? -1 : (int)(at - digits);
+}
+
+/* Percent signs with their two digits become bytes, in place; returns the new length. What "#" begins is within the member. */
+static size_t decode_reference(char *text, size_t n)
+{
+	size_t n_decoded = 0;
+
+	for (size_t i = 0; i < n && text[i] != '#'; i++) {
+		bool is_coded = text[i] == '%' && n - i > 2 && hex_digit(text[i + 1]) >= 0 &&
+		                hex_digit(text[i + 2]) >= 0;
+
+		if (is_coded) {
+			text[n_decoded++] = (char)(hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]));
+			i += 2;
+		} else {
+			text[n_decoded++] = text[i];
+		}
+	}
+	text[n_decoded] = '\0';
+	return n_decoded;
+}
+
+/* Append a reference folder by folder, going up where it does. */
+static void walk(struct buf *name, const char *at, const char *end)
+{
+	while (at < end) {
+		const char *slash = memchr(at, '/', (size_t)(end - at)),
+			   *next = slash == NULL ? end : slash + 1;
+		size_t n = (size_t)(next - at);
+
+		if (n == 3 && memcmp(at, "../", 3) == 0)
+			while (name->n > 0 && --name->n > 0 && name->data[name->n - 1] != '/')
+				;
+		else if (n != 2 || memcmp(at, "./", 2) != 0)
+			buf_append(name, at, n);
+		at = next;
+	}
+}
+
+char *package_resolve(const char *part, const char *reference, size_t n_reference)
+{
+	const char *folder_end = strrchr(part, '/');
+	char *decoded = malloc(n_reference + 1);
+	struct buf name = { 0 };
+	bool is_rooted;
+	size_t n;
+
+	if (decoded == NULL)
+		return NULL;
+	if (n_reference > 0)
+		memcpy(decoded, reference, n_reference);
+	n = decode_reference(decoded, n_reference);
+	is_rooted = decoded[0] == '/';
+	if (folder_end != NULL && !is_rooted)
+		buf_append(&name, part, (size_t)(folder_end - part) + 1);
+	walk(&name, decoded + is_rooted, decoded + n);
+	free(decoded);
+	if (name.data != NULL)
+		name.data[name.n] = '\0';
+	return buf_take(&name);
+}
+
+static void describe(struct member *member, const char *name)
+{
+	snprintf(member->what, sizeof(member->what), "its part '%s'", name);
+	text_printable(member->what);
 }
 
 int member_open(struct package *package, const char *name, struct member **ret, struct err *err)
@@ -126,16 +190,15 @@ int member_open(struct package *package, const char *name, struct member **ret, 
 	if (member == NULL)
 		return err_set(err, -ENOMEM, "no memory to unpack it");
 	member->package = package;
-	name_member(member, name);
+	describe(member, name);
 	if (at < 0) {
-		r = err_set(err, -ENOENT, "its part '%s' is missing", member->name);
+		r = err_set(err, -ENOENT, "%s is missing", member->what);
 		free(member);
 		return r;
 	}
 	member->file = zip_fopen_index(package->zip, (zip_uint64_t)at, 0);
 	if (member->file == NULL) {
-		r = err_prefix(err, fail(zip_get_error(package->zip), "its part", err),
-		               "'%s': ", member->name);
+		r = fail(zip_get_error(package->zip), member->what, err);
 		free(member);
 		return r;
 	}
@@ -149,8 +212,7 @@ ssize_t member_read(struct member *member, void *bytes, size_t n, struct err *er
 	zip_int64_t n_read = zip_fread(member->file, bytes, n);
 
 	if (n_read < 0)
-		return err_prefix(err, fail(zip_file_get_error(member->file), "its part", err),
-		                  "'%s': ", member->name);
+		return fail(zip_file_get_error(member->file), member->what, err);
 	package->n_unpacked += (uint64_t)n_read;
 	if (package->n_unpacked > package->max_unpacked)
 		return err_set(err, -EFBIG, "it unpacks to more than the limit of %llu bytes",

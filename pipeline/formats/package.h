@@ -29,6 +29,10 @@ void package_close(struct package *package); /* NULL is allowed; after its membe
 /* Of several members with one name the first counts. */
 bool package_has(const struct package *package, const char *name);
 
+/* The name of the member that a part refers to, as in "../a%20b.xhtml#part"; "/" begins at the package's root. The caller's,
+ * for free(); NULL: no memory. */
+char *package_resolve(const char *part, const char *reference, size_t n_reference);
+
 /* Append a whole member. -ENOENT: there is none of this name; -EACCES: encrypted; -ENOTSUP: packed in a way that is not
  * known; -EBADMSG: damaged; -EFBIG: the package unpacks to more than its limit; -ENOMEM. */
 int package_read(struct package *package, const char *name, struct buf *ret, struct err *err);

@@ -180,7 +180,9 @@ int story_finish(struct story *story, int r, const struct err *words, struct err
 	if (r == 0)
 		r = ended;
 	if (r == 0)
-		return story->has_text ? 0 : err_set(err, -ENODATA, "it holds no text");
+		return story->has_text ? 0 : err_set(err, -ENODATA, "the file holds no text");
+	if (r == -ENOENT) /* of a part, not of the file */
+		r = -EBADMSG;
 	if (!story->has_text || (r != -EFBIG && r != -EBADMSG))
 		return err_set(err, r, "%s", words_of(r, words));
 	sink_truncated(story->sink, words_of(r, words));

@@ -245,7 +245,8 @@ static int parse(struct xml *xml)
 		xmlCreateIOParserCtxt(&handler, xml, read_source, close_source, xml, XML_CHAR_ENCODING_NONE);
 	if (xml->parser == NULL)
 		return xml->r < 0 ? xml->r : err_set(xml->err, -ENOMEM, "no memory to read its XML");
-	xmlCtxtUseOptions(xml->parser, XML_PARSE_NONET);
+	/* Without NOENT an attribute's "&amp;" would be handed over as "&#38;"; there are no other entities to replace. */
+	xmlCtxtUseOptions(xml->parser, XML_PARSE_NONET | XML_PARSE_NOENT);
 	if (fill_slots(xml) < 0)
 		xml->r = err_set(xml->err, -ENOMEM, "no memory to read its XML");
 	else
