@@ -14,6 +14,7 @@
 #include "pipeline/formats/epub.h"
 #include "pipeline/formats/html.h"
 #include "pipeline/formats/latex.h"
+#include "pipeline/formats/mail.h"
 #include "pipeline/formats/manual_page.h"
 #include "pipeline/formats/odf.h"
 #include "pipeline/formats/ods.h"
@@ -64,6 +65,8 @@ static const struct format *const FORMATS[] = {
 	&FORMAT_OLD_OFFICE,
 	&FORMAT_HTML,
 	&FORMAT_RTF,
+	&FORMAT_MBOX,
+	&FORMAT_MAIL,
 	/* texts */
 	&FORMAT_WEBVTT,
 	&FORMAT_SUBRIP,
