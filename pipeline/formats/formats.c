@@ -10,6 +10,7 @@
 
 #include "pipeline/charset.h"
 #include "pipeline/formats/packing.h"
+#include "pipeline/formats/pdf.h"
 #include "pipeline/gunzip.h"
 #include "pipeline/magic.h"
 #include "pipeline/markdown.h"
@@ -20,6 +21,7 @@ static const struct packing PACKINGS[] = {
 
 /* In this order; the more special stand before what they are a case of. */
 static const struct format *const FORMATS[] = {
+	&FORMAT_PDF,
 	NULL,
 };
 
