@@ -19,6 +19,7 @@
 #include "pipeline/formats/odf.h"
 #include "pipeline/formats/ods.h"
 #include "pipeline/formats/packing.h"
+#include "pipeline/formats/pdf.h"
 #include "pipeline/formats/pptx.h"
 #include "pipeline/formats/refused.h"
 #include "pipeline/formats/rtf.h"
@@ -53,6 +54,7 @@ static const struct packing PACKINGS[] = {
 
 /* In this order; the more special stand before what they are a case of. */
 static const struct format *const FORMATS[] = {
+	&FORMAT_PDF,
 	/* packages */
 	&FORMAT_DOCX,
 	&FORMAT_XLSX,
