@@ -25,7 +25,7 @@ enum frame_kind {
 #define HELLO "skimd-extract 1"
 #define HEADER_BYTES 5
 #define NUMBER_BYTES 4
-#define MAX_NAME 63
+#define MAX_NAME 127 /* Microsoft's media types have 73 bytes */
 
 static const int CODES[] = { ENOTSUP, ENODATA, EFBIG, EBADMSG, EACCES, ENOPKG, ENOMEM, EIO, ETIME };
 

@@ -13,6 +13,7 @@
 #include "pipeline/extract_frames.h"
 #include "pipeline/extract_selftest.h"
 #include "pipeline/extract_walls.h"
+#include "pipeline/formats/codepage.h"
 #include "pipeline/formats/formats.h"
 #include "pipeline/formats/programs.h"
 
@@ -63,6 +64,7 @@ static int put_up_walls(const struct extract_task *task, struct programs **ret, 
 	const struct walls_limits limits = limits_of(task);
 	int r = walls_limit(&limits, err);
 
+	codepage_preload();
 	if (r == 0)
 		r = programs_start(ret, err);
 	if (r == 0)

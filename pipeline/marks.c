@@ -23,6 +23,21 @@ void marks_done(struct marks *marks)
 	*marks = (struct marks){ 0 };
 }
 
+static bool is_same_section(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+void marks_join_sections(struct marks *marks)
+{
+	for (size_t i = 0; i < marks->n_places; i++) {
+		struct mark_place *place = &marks->places[i];
+		bool goes_on = i > 0 && is_same_section(place->section, place[-1].section);
+
+		place->section_start = goes_on ? place[-1].section_start : place->start;
+	}
+}
+
 const struct mark_place *marks_place_at(const struct marks *marks, size_t offset)
 {
 	size_t low = 0, high = marks->n_places;
@@ -176,6 +191,19 @@ static void take_places(struct source *source, struct marks *ret)
 	}
 }
 
+/* A line feed follows each block, a blank ends none, and what is one line is. */
+static bool is_block(const struct source *source, const struct mark *mark)
+{
+	const char *text = source->text;
+	bool is_line = mark->block == SINK_HEADING || mark->block == SINK_ROW;
+
+	if (mark->end == mark->start || mark->block > SINK_PREFORMATTED || mark->level > MARKS_MAX_LEVEL ||
+	    strchr(" \t\n", text[mark->end - 1]) != NULL ||
+	    (mark->end < source->n_text && text[mark->end] != '\n'))
+		return false;
+	return !is_line || memchr(text + mark->start, '\n', mark->end - mark->start) == NULL;
+}
+
 static struct mark take_mark(struct source *source, size_t at)
 {
 	struct mark mark = { .start = take_offset(source, at) };
@@ -186,7 +214,7 @@ static struct mark take_mark(struct source *source, size_t at)
 	mark.block = (enum sink_block)(kind & 7);
 	mark.aside = (kind & ASIDE_BIT) != 0;
 	mark.level = (unsigned)(kind >> LEVEL_SHIFT);
-	if (mark.end == mark.start || mark.block > SINK_PREFORMATTED || mark.level > MARKS_MAX_LEVEL)
+	if (source->wrong == NULL && !is_block(source, &mark))
 		find_wrong(source, "a block that cannot be");
 	return mark;
 }
@@ -238,6 +266,7 @@ int marks_decode(const char *bytes, size_t n, const char *text, size_t n_text, s
 		marks_done(&marks);
 		return err_set(err, -EBADMSG, "marks: %s", source.wrong);
 	}
+	marks_join_sections(&marks);
 	*ret = marks;
 	return 0;
 }

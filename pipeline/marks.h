@@ -16,7 +16,7 @@
 #define MARKS_MAX_LEVEL 9
 #define MARKS_MAX_SECTION 200 /* bytes */
 
-/* One block of the text. Between two of them there is nothing but line feeds and blanks. */
+/* One block of the text, with a line feed behind it; between two there is nothing but line feeds and blanks. */
 struct mark {
 	size_t start, end; /* start < end, between two characters each */
 	enum sink_block block;
@@ -29,6 +29,7 @@ struct mark_place {
 	size_t start;
 	unsigned page; /* 0: none */
 	char *section; /* NULL: none */
+	size_t section_start; /* of the first of the places behind each other that have this section */
 };
 
 struct marks {
@@ -39,6 +40,9 @@ struct marks {
 };
 
 void marks_done(struct marks *marks); /* all zero is allowed */
+
+/* Set section_start of all, once they stand. */
+void marks_join_sections(struct marks *marks);
 
 /* NULL: in front of the first place, or there are none. */
 const struct mark_place *marks_place_at(const struct marks *marks, size_t offset);

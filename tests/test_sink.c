@@ -254,7 +254,7 @@ static void foreign_marks_are_refused(void **state)
 		{ "\2\0\1\0\2\0", 6, "marks: a number that cannot be" },
 		{ "\0\0\1\0\2\0", 6, "marks: made by another version" },
 		{ "\1\0\1\0\3\0", 6, "marks: an offset into a character" },
-		{ "\1\0\1\0\2\0", 6, "marks: words between two blocks" },
+		{ "\1\0\1\0\2\0", 6, "marks: a block that cannot be" },
 		{ "\1\0\1\1\3\0", 6, "marks: words between two blocks" },
 		{ "\1\0\1\0\5\0", 6, "marks: a number that cannot be" },
 		{ "\1\0\1\0\0\0", 6, "marks: a block that cannot be" },

@@ -2,111 +2,90 @@
 
 #include <errno.h>
 #include <iconv.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "base/text.h"
 #include "pipeline/charset.h"
+#include "pipeline/formats/codepage_tables.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"
 #define NO_TABLE ((iconv_t)-1)
 
-enum kind { ASCII, UTF_8, WINDOWS_1252, BY_ICONV };
+#define N_ICONV (sizeof(ICONV_SETS) / sizeof(ICONV_SETS[0]))
+
+enum kind { ASCII, UTF_8, ONE_BYTE, BY_ICONV };
 
 struct codepage {
 	enum kind kind;
+	const uint16_t *high; /* ONE_BYTE: the characters from 0x80 on; NULL: windows-1252 */
 	iconv_t table;
+	bool is_shared; /* a preloaded one, not ours to close */
+};
+
+static const struct {
+	const char *name, *table;
+} ICONV_SETS[] = {
+	{ "cp932", "CP932" },          { "shift_jis", "CP932" },
+	{ "euc-jp", "EUC-JP" },        { "iso-2022-jp", "ISO-2022-JP" },
+	{ "cp936", "GB18030" },        { "gb2312", "GB18030" },
+	{ "gbk", "GB18030" },          { "gb18030", "GB18030" },
+	{ "cp950", "CP950" },          { "big5", "CP950" },
+	{ "cp949", "CP949" },          { "euc-kr", "CP949" },
+	{ "ks_c_5601-1987", "CP949" }, { "utf-7", "UTF-7" },
+	{ "utf-16", "UTF-16" },        { "utf-16le", "UTF-16LE" },
+	{ "utf-16be", "UTF-16BE" },
 };
 
 /* What is called Latin-1 or ASCII is windows-1252 more often than not, which has both within. */
-static const struct {
-	const char *name, *table;
-} SETS[] = {
-	{ "utf-8", NULL },
-	{ "utf8", NULL },
-	{ "us-ascii", "" },
-	{ "ascii", "" },
-	{ "iso-8859-1", "" },
-	{ "latin1", "" },
-	{ "windows-1252", "" },
-	{ "cp1252", "" },
-	{ "iso-8859-2", "ISO-8859-2" },
-	{ "iso-8859-3", "ISO-8859-3" },
-	{ "iso-8859-4", "ISO-8859-4" },
-	{ "iso-8859-5", "ISO-8859-5" },
-	{ "iso-8859-6", "ISO-8859-6" },
-	{ "iso-8859-7", "ISO-8859-7" },
-	{ "iso-8859-8", "ISO-8859-8" },
-	{ "iso-8859-8-i", "ISO-8859-8" },
-	{ "iso-8859-9", "ISO-8859-9" },
-	{ "iso-8859-10", "ISO-8859-10" },
-	{ "iso-8859-13", "ISO-8859-13" },
-	{ "iso-8859-14", "ISO-8859-14" },
-	{ "iso-8859-15", "ISO-8859-15" },
-	{ "iso-8859-16", "ISO-8859-16" },
-	{ "windows-1250", "CP1250" },
-	{ "windows-1251", "CP1251" },
-	{ "windows-1253", "CP1253" },
-	{ "windows-1254", "CP1254" },
-	{ "windows-1255", "CP1255" },
-	{ "windows-1256", "CP1256" },
-	{ "windows-1257", "CP1257" },
-	{ "windows-1258", "CP1258" },
-	{ "windows-874", "CP874" },
-	{ "tis-620", "CP874" },
-	{ "cp437", "CP437" },
-	{ "cp850", "CP850" },
-	{ "cp852", "CP852" },
-	{ "cp862", "CP862" },
-	{ "cp866", "CP866" },
-	{ "cp874", "CP874" },
-	{ "cp932", "CP932" },
-	{ "cp936", "CP936" },
-	{ "cp949", "CP949" },
-	{ "cp950", "CP950" },
-	{ "cp1250", "CP1250" },
-	{ "cp1251", "CP1251" },
-	{ "cp1253", "CP1253" },
-	{ "cp1254", "CP1254" },
-	{ "cp1255", "CP1255" },
-	{ "cp1256", "CP1256" },
-	{ "cp1257", "CP1257" },
-	{ "cp1258", "CP1258" },
-	{ "cp1361", "JOHAB" },
-	{ "cp10000", "MACINTOSH" },
-	{ "macintosh", "MACINTOSH" },
-	{ "koi8-r", "KOI8-R" },
-	{ "koi8-u", "KOI8-U" },
-	{ "gb2312", "CP936" },
-	{ "gbk", "CP936" },
-	{ "gb18030", "GB18030" },
-	{ "big5", "CP950" },
-	{ "shift_jis", "CP932" },
-	{ "euc-jp", "EUC-JP" },
-	{ "iso-2022-jp", "ISO-2022-JP" },
-	{ "euc-kr", "CP949" },
-	{ "ks_c_5601-1987", "CP949" },
-	{ "utf-16", "UTF-16" },
-	{ "utf-16le", "UTF-16LE" },
-	{ "utf-16be", "UTF-16BE" },
-	{ "utf-7", "UTF-7" },
-};
+static const char *const WINDOWS_1252[] = { "us-ascii", "ascii",        "iso-8859-1", "latin1",
+	                                    "latin-1",  "windows-1252", "cp1252",     "iso_8859-1" };
+
+/* Of each set's name, as far as it is loaded. */
+static iconv_t preloaded[N_ICONV];
+static bool is_preloaded;
+
+static bool is_windows_1252(const char *name)
+{
+	for (size_t i = 0; i < sizeof(WINDOWS_1252) / sizeof(WINDOWS_1252[0]); i++)
+		if (strcasecmp(WINDOWS_1252[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void choose_iconv(struct codepage *codepage, const char *name)
+{
+	for (size_t i = 0; i < N_ICONV; i++) {
+		if (strcasecmp(ICONV_SETS[i].name, name) != 0)
+			continue;
+		codepage->is_shared = is_preloaded;
+		codepage->table = is_preloaded ? preloaded[i] : iconv_open("UTF-8", ICONV_SETS[i].table);
+		codepage->kind = codepage->table == NO_TABLE ? ASCII : BY_ICONV;
+		return;
+	}
+}
 
 static void choose(struct codepage *codepage, const char *name)
 {
-	for (size_t i = 0; i < sizeof(SETS) / sizeof(SETS[0]); i++) {
-		if (strcasecmp(SETS[i].name, name) != 0)
-			continue;
-		if (SETS[i].table == NULL) {
-			codepage->kind = UTF_8;
-		} else if (*SETS[i].table == '\0') {
-			codepage->kind = WINDOWS_1252;
-		} else {
-			codepage->table = iconv_open("UTF-8", SETS[i].table);
-			codepage->kind = codepage->table == NO_TABLE ? ASCII : BY_ICONV;
-		}
-		return;
+	if (strcasecmp(name, "utf-8") == 0 || strcasecmp(name, "utf8") == 0) {
+		codepage->kind = UTF_8;
+	} else if (is_windows_1252(name)) {
+		codepage->kind = ONE_BYTE;
+	} else {
+		codepage->high = codepage_table(name);
+		if (codepage->high != NULL)
+			codepage->kind = ONE_BYTE;
+		else
+			choose_iconv(codepage, name);
 	}
+}
+
+void codepage_preload(void)
+{
+	for (size_t i = 0; i < N_ICONV && !is_preloaded; i++)
+		preloaded[i] = iconv_open("UTF-8", ICONV_SETS[i].table);
+	is_preloaded = true;
 }
 
 struct codepage *codepage_open(const char *name)
@@ -122,15 +101,23 @@ struct codepage *codepage_open(const char *name)
 
 void codepage_close(struct codepage *codepage)
 {
-	if (codepage != NULL && codepage->table != NO_TABLE)
+	if (codepage != NULL && codepage->table != NO_TABLE && !codepage->is_shared)
 		iconv_close(codepage->table);
 	free(codepage);
 }
 
-/* One byte of a set that has no tables, or of windows-1252. */
+static uint32_t decode_byte(const struct codepage *codepage, unsigned char byte)
+{
+	if (byte < 0x80)
+		return byte;
+	if (codepage->kind != ONE_BYTE)
+		return 0;
+	return codepage->high != NULL ? codepage->high[byte - 0x80] : charset_windows_1252(byte);
+}
+
 static void append_byte(const struct codepage *codepage, unsigned char byte, struct buf *ret)
 {
-	uint32_t character = byte < 0x80 || codepage->kind == WINDOWS_1252 ? charset_windows_1252(byte) : 0;
+	uint32_t character = decode_byte(codepage, byte);
 	char utf8[4];
 
 	if (character == 0)

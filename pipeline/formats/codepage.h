@@ -1,8 +1,9 @@
 /* Text in a character set that a document names, to UTF-8.
  *
- * UTF-8, ASCII, Latin-1 and windows-1252 are read by our own tables, as most documents are in one of them; the others by
- * iconv(3), and only those of a list: glibc has sets with states and extensions that no document needs, and that have had
- * holes. Where iconv finds no table (it loads them from files), the characters that are not ASCII become U+FFFD. */
+ * Sets of one byte a character are read by our own tables, since extraction runs where there are no files to open; those
+ * of East Asia by iconv(3), whose tables are files: codepage_preload() opens them while it can. Of iconv's sets there are no
+ * more than a few that documents are really in: it has others, with states and extensions, that have had holes. Where a set
+ * is not known, or its table cannot be opened, the characters that are not ASCII become U+FFFD. */
 #ifndef SKIMD_PIPELINE_FORMATS_CODEPAGE_H
 #define SKIMD_PIPELINE_FORMATS_CODEPAGE_H
 
@@ -19,5 +20,8 @@ void codepage_close(struct codepage *codepage); /* NULL is allowed */
 
 /* Append n bytes to ret as UTF-8; each byte that is none of a character becomes U+FFFD. UTF-8 goes through unchecked. */
 void codepage_append(struct codepage *codepage, const char *bytes, size_t n, struct buf *ret);
+
+/* Have iconv load what it may be asked for, in front of walls that let no file be opened. For good. */
+void codepage_preload(void);
 
 #endif

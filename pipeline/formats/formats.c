@@ -14,10 +14,12 @@
 #include "pipeline/formats/epub.h"
 #include "pipeline/formats/html.h"
 #include "pipeline/formats/latex.h"
+#include "pipeline/formats/mail.h"
 #include "pipeline/formats/manual_page.h"
 #include "pipeline/formats/odf.h"
 #include "pipeline/formats/ods.h"
 #include "pipeline/formats/packing.h"
+#include "pipeline/formats/pdf.h"
 #include "pipeline/formats/pptx.h"
 #include "pipeline/formats/refused.h"
 #include "pipeline/formats/rtf.h"
@@ -52,6 +54,7 @@ static const struct packing PACKINGS[] = {
 
 /* In this order; the more special stand before what they are a case of. */
 static const struct format *const FORMATS[] = {
+	&FORMAT_PDF,
 	/* packages */
 	&FORMAT_DOCX,
 	&FORMAT_XLSX,
@@ -64,6 +67,8 @@ static const struct format *const FORMATS[] = {
 	&FORMAT_OLD_OFFICE,
 	&FORMAT_HTML,
 	&FORMAT_RTF,
+	&FORMAT_MBOX,
+	&FORMAT_MAIL,
 	/* texts */
 	&FORMAT_WEBVTT,
 	&FORMAT_SUBRIP,

@@ -94,7 +94,8 @@ static void add_place(struct sink *sink)
 		fail(sink, -ENOMEM);
 		return;
 	}
-	marks->places[marks->n_places++] = (struct mark_place){ sink->text.n, sink->page, section };
+	marks->places[marks->n_places++] =
+		(struct mark_place){ .start = sink->text.n, .page = sink->page, .section = section };
 }
 
 /* Lines of one list or table. */
@@ -440,6 +441,7 @@ int sink_take(struct sink *sink, struct sink_result *ret, struct err *err)
 	result.n_pages = sink->n_pages;
 	memcpy(result.truncated, sink->truncated, sizeof(result.truncated));
 	sink->marks = (struct marks){ 0 };
+	marks_join_sections(&result.marks);
 	*ret = result;
 	return 0;
 }
