@@ -461,6 +461,7 @@ static int parse_text(struct html *html, const struct buf *text)
 	if (html->heading > 0)
 		end_heading(html);
 	check(html, sink_end(html->sink));
+	xmlFreeDoc(html->parser->myDoc);
 	htmlFreeParserCtxt(html->parser);
 	return html->r;
 }

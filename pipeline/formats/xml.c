@@ -253,6 +253,7 @@ static int parse(struct xml *xml)
 		xmlParseDocument(xml->parser);
 	if (xml->r == 0 && !xml->parser->wellFormed)
 		xml->r = err_set(xml->err, -EBADMSG, "'%s' is no correct XML", xml->name);
+	xmlFreeDoc(xml->parser->myDoc); /* which is only there where entities were declared */
 	xmlFreeParserCtxt(xml->parser);
 	return xml->r;
 }

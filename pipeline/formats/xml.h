@@ -24,8 +24,8 @@ struct xml_tag {
 		*space; /* the URIs of its name space, up to NULL: editions of a standard differ in them */
 	const char *name;
 	bool has_text; /* its text goes to the dialect's text(), and that of unknown elements in it */
-	/* NULL, or what is done at its start; 0, XML_SKIP to pass over all that is in it (and its end), or a negative errno, which
-	 * ends the reading. A handler that fails need not find words. */
+	/* NULL, or what is done at its start; 0, XML_SKIP to pass over all that is in it (and its end), or a negative errno,
+	 * which ends the reading. A handler that fails need not find words. */
 	int (*start)(struct xml *xml, void *user);
 	int (*end)(void *user); /* NULL, or what is done at its end; 0 or a negative errno */
 };
