@@ -106,21 +106,23 @@ void codepage_close(struct codepage *codepage)
 	free(codepage);
 }
 
-static uint32_t decode_byte(const struct codepage *codepage, unsigned char byte)
+/* 0: no character. */
+static uint32_t decode_high(const struct codepage *codepage, unsigned char byte)
 {
-	if (byte < 0x80)
-		return byte;
 	if (codepage->kind != ONE_BYTE)
 		return 0;
 	return codepage->high != NULL ? codepage->high[byte - 0x80] : charset_windows_1252(byte);
 }
 
-static void append_byte(const struct codepage *codepage, unsigned char byte, struct buf *ret)
+static void append_byte(const struct codepage *codepage, char byte, struct buf *ret)
 {
-	uint32_t character = decode_byte(codepage, byte);
+	bool is_ascii = (unsigned char)byte < 0x80;
+	uint32_t character = is_ascii ? 0 : decode_high(codepage, (unsigned char)byte);
 	char utf8[4];
 
-	if (character == 0)
+	if (is_ascii)
+		buf_append(ret, &byte, 1);
+	else if (character == 0)
 		buf_puts(ret, REPLACEMENT);
 	else
 		buf_append(ret, utf8, text_encode_utf8(character, utf8));
@@ -157,5 +159,5 @@ void codepage_append(struct codepage *codepage, const char *bytes, size_t n, str
 		append_by_table(codepage->table, bytes, n, ret);
 	else
 		for (size_t i = 0; i < n; i++)
-			append_byte(codepage, (unsigned char)bytes[i], ret);
+			append_byte(codepage, bytes[i], ret);
 }

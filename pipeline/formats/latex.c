@@ -12,6 +12,7 @@
 
 #define N_LOOKED_AT ((size_t)64 << 10)
 #define MAX_ITEM_LEVEL 9
+#define MAX_VERB 1000 /* bytes of \verb, which ends on its line */
 #define MAX_MATH ((size_t)16 << 10) /* bytes of one formula in a paragraph */
 
 struct span {
@@ -26,6 +27,7 @@ struct latex {
 	size_t n_notes, cap_notes;
 	unsigned n_lists, n_tables, max_depth;
 	unsigned depth; /* of spans within spans that are read */
+	const char *math_searched[2]; /* no end of a formula up to here: \\], \\) */
 	bool open, in_row;
 	bool has_input, too_deep;
 	int r;
@@ -47,8 +49,10 @@ static void put_notes(struct latex *latex)
 
 	latex->notes = NULL;
 	latex->n_notes = latex->cap_notes = 0;
+	latex->depth++; /* a note may have notes */
 	for (size_t i = 0; i < n && latex->r == 0; i++)
 		read_block(latex, notes[i], SINK_PARAGRAPH, 0);
+	latex->depth--;
 	free(notes);
 }
 
@@ -254,6 +258,8 @@ static void read_verb(struct latex *latex)
 		return;
 	mark = *latex->rest.at == '{' ? '}' : *latex->rest.at;
 	text = (struct span){ latex->rest.at + 1, latex->rest.end };
+	if (text.end - text.at > MAX_VERB)
+		text.end = text.at + MAX_VERB;
 	text.end = memchr(text.at, mark, (size_t)(line_end(text) - text.at));
 	if (text.end == NULL)
 		return;
@@ -429,17 +435,29 @@ static void read_known(struct latex *latex, const struct latex_known *known)
 	}
 }
 
+/* Where "\\)" or "\\]" is, near enough. What has been searched in vain is not searched again. */
+static const char *find_math_end(struct latex *latex, char closing)
+{
+	const char mark[] = { '\\', closing };
+	const char **searched = &latex->math_searched[closing == ')'], *end = latex->rest.end, *start, *found;
+
+	if ((size_t)(end - latex->rest.at) > MAX_MATH)
+		end = latex->rest.at + MAX_MATH;
+	start = *searched != NULL && *searched > latex->rest.at ? *searched : latex->rest.at;
+	found = start < end ? memmem(start, (size_t)(end - start), mark, sizeof(mark)) : NULL;
+	*searched = found != NULL || end == latex->rest.at ? found : end - 1;
+	return found;
+}
+
 /* \( \) \[ \]: with what is between them. */
 static bool read_math(struct latex *latex)
 {
-	const char *closing = is_next(latex, '(') ? "\\)" : is_next(latex, '[') ? "\\]" : NULL;
+	char closing = is_next(latex, '(') ? ')' : is_next(latex, '[') ? ']' : '\0';
 	const char *start = latex->rest.at - 1, *end;
-	size_t n;
 
-	if (closing == NULL)
+	if (closing == '\0')
 		return false;
-	n = (size_t)(latex->rest.end - latex->rest.at);
-	end = memmem(latex->rest.at, n < MAX_MATH ? n : MAX_MATH, closing, 2);
+	end = find_math_end(latex, closing);
 	latex->rest.at = end == NULL ? latex->rest.at + 1 : end + 2;
 	put(latex, start, (size_t)(latex->rest.at - start));
 	return true;
