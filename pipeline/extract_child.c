@@ -226,6 +226,8 @@ static int judge(int status, const struct extract_task *task, struct err *err)
 	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	const char *name = sigabbrev_np(number);
 
+	if (number == 0 && WEXITSTATUS(status) != EXIT_SUCCESS)
+		return err_set(err, -EIO, "the extractor could not say what it found");
 	if (number == 0)
 		return 0;
 	if (number == SIGXCPU)

@@ -29,7 +29,7 @@ struct extract_beside {
 
 /* Start it on fd and collect all that it says, up to max_bytes, to *ret. -ECANCELED: *hooks->cancel; -ETIME: it took longer
  * than limits.timeout_s, or its processor time; -EPROTO: it crashed, or said too much; -ENOMEM: it was killed, as
- * happens where memory is short; -EIO: it cannot be started. 0: it has ended by itself, whatever it said. */
+ * happens where memory is short; -EIO: it cannot be started, or could not write. 0: it has ended by itself, whatever it said. */
 int extract_child_run(int fd, const struct extract_task *task, const struct extract_hooks *hooks,
                       const struct extract_beside *beside, size_t max_bytes, struct buf *ret,
                       struct err *err);

@@ -174,7 +174,7 @@ static void what_is_not_text_is_refused_by_its_name(void **state)
 	struct fixture *fixture = *state;
 	char tar[512] = "file";
 
-	assert_refused(fixture, "%PDF-1.7\n", 9, -ENOTSUP, "a PDF file, which this version does not read");
+	assert_refused(fixture, "AT&TFORM", 8, -ENOTSUP, "a DjVu document, which this version does not read");
 	assert_refused(fixture, "PK\x03\x04xxxx", 8, -ENOTSUP,
 	               "a ZIP file, which this version does not read");
 	assert_refused(fixture,

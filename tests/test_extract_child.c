@@ -121,7 +121,8 @@ static void a_crash_fails_the_document_with_its_signal(void **state)
 	             "taking its text out took more than 1 s of processor time (extract.timeout)");
 	assert_fails(f, "kill -KILL $$", -ENOMEM,
 	             "the extractor was killed, as happens where memory is short");
-	assert_fails(f, "exit 3", -EPROTO, "the extractor ended without a result");
+	assert_fails(f, "exit 3", -EIO, "the extractor could not say what it found");
+	assert_fails(f, "exit 0", -EPROTO, "the extractor ended without a result");
 	assert_fails(f, "echo Hello", -EPROTO, "the extractor ended without a result");
 }
 

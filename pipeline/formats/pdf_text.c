@@ -22,6 +22,7 @@ struct parts {
 	struct pdf_part *items;
 	size_t n, cap;
 	unsigned n_pages;
+	size_t end; /* of the last page, in the text */
 };
 
 /* What is being made of a page. */
@@ -86,10 +87,11 @@ static int find_parts(const char *text, size_t n, unsigned max_pages, struct par
 		parts->n_pages += page_ends;
 		at = line_end + 1;
 	}
-	if (r == 0 && parts->n_pages < max_pages) {
+	if (r == 0 && parts->n_pages < max_pages)
 		r = add_part(parts, start, end, n_lines);
-		parts->n_pages += n_lines > 0; /* without its form feed */
-	}
+	if (parts->n > 0 && parts->items[parts->n - 1].page == parts->n_pages)
+		parts->n_pages++; /* without its form feed */
+	parts->end = at < n ? at : n;
 	return r;
 }
 
@@ -265,7 +267,7 @@ int pdf_text_parse(const char *text, size_t n, unsigned max_pages, struct sink *
 
 	if (r == 0)
 		r = pdf_heads_find(text, parts.items, parts.n, parts.n_pages);
-	if (r == 0 && pdf_text_pages(text, n) > max_pages) {
+	if (r == 0 && parts.end < n) {
 		snprintf(reason, sizeof(reason), "only the first %u page%s (extract.max_pages)", max_pages,
 		         max_pages == 1 ? "" : "s");
 		sink_truncated(sink, reason);

@@ -57,8 +57,9 @@ def page(number, lines, first_y=740):
     return text([line for line in all_lines if line[3]] + [(290, 40, 9, "- %d -" % number)])
 
 
-def annals():
-    pages = [page(1, ["1.1 The Lamp", ""] + BODY + ["", "\x95 a lamp of brass", "\x95 oil for a winter"]),
+def annals(blank=0):
+    pages = [b""] * blank
+    pages += [page(1, ["1.1 The Lamp", ""] + BODY + ["", "\x95 a lamp of brass", "\x95 oil for a winter"]),
              page(2, ["1.2 The Keepers", ""] + SECOND + ["", "The last report of the keeper, which nobody had asked"
                                                         " for, ends in the middle of the"], 740),
              page(3, ["sentence that he had begun."] + [""] + BODY[:2]),
@@ -75,6 +76,7 @@ def main():
     whole = annals()
     one = pdf([text([(72, 700, 12, "The harbour opens at noon.")])])
     write("annals.pdf", whole)
+    write("later.pdf", annals(blank=2))  # the same, two pages further back
     write("one.pdf", one)
     write("scan.pdf", pdf([b"0.5 g 72 72 400 600 re f", b"0.2 g 72 72 400 600 re f"]))
     write("cut.pdf", whole[:len(whole) // 3])
@@ -88,8 +90,8 @@ def main():
     write("bomb.pdf", pdf([b"BT /F1 1 Tf 0 0 Td (" + b"x" * 10000000 + b") Tj ET"], packed=True))
     write("junk.pdf", b"%PDF-1.7\n" + bytes(range(256)) * 4)
     for name, user in (("encrypted.pdf", "secret"), ("owner.pdf", "")):
-        subprocess.run(["qpdf", "--static-id", "--static-aes-iv", "--encrypt", user, "owner", "256", "--extract=n",
-                        "--", "one.pdf", name], cwd=HERE, check=True)
+        subprocess.run(["qpdf", "--static-id", "--allow-weak-crypto", "--encrypt", user, "owner", "128", "--use-aes=n",
+                        "--extract=n", "--", "one.pdf", name], cwd=HERE, check=True)
 
 
 if __name__ == "__main__":
