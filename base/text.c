@@ -43,6 +43,16 @@ size_t text_decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret)
 	return n_bytes;
 }
 
+size_t text_encode_utf8(uint32_t character, char *ret)
+{
+	size_t n = character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; i-- > 1; character >>= 6)
+		ret[i] = (char)(0x80 | (character & 0x3f));
+	ret[0] = (char)(n == 1 ? character : (0xf00u >> n & 0xff) | character);
+	return n;
+}
+
 bool text_is_utf8(const char *bytes, size_t n)
 {
 	uint32_t character;

@@ -16,6 +16,9 @@ size_t text_control_length(const char *text);
 /* Strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. Takes one character from bytes[0, n), n > 0.
  * Returns the bytes taken; 0: there is no character here. */
 size_t text_decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret);
+/* The same back: ret has room for 4 bytes. Returns how many it took. character is at most U+10FFFF. */
+size_t text_encode_utf8(uint32_t character, char *ret);
+
 bool text_is_utf8(const char *bytes, size_t n);
 
 #endif

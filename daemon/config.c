@@ -248,8 +248,9 @@ static int read_metrics_file(const struct source *source, const struct key *key,
 	if (is_word(node) && strcmp(node->text, "none") == 0)
 		return 0;
 	if (n <= strlen(ENDING) || strcmp(node->text + n - strlen(ENDING), ENDING) != 0)
-		return bad_value(source, node,
-		                 "must be none or a path that ends in .prom: node_exporter reads no other files");
+		return bad_value(
+			source, node,
+			"must be none or a path that ends in .prom: node_exporter reads no other files");
 	return read_path(source, key, node, ret);
 }
 
@@ -283,8 +284,8 @@ static const struct key KV_KEYS[] = {
 
 static const struct key EXTRACT_KEYS[] = {
 	{ .name = "max_bytes", .read = read_size, .offset = AT(extract.max_bytes), .min = 1, .max = MAX_FILE_BYTES },
-	{ .name = "max_pages", .read = not_built },
-	{ .name = "timeout", .read = not_built },
+	{ .name = "max_pages", .read = read_count, .offset = AT(extract.max_pages), .min = 1, .max = 1000000 },
+	{ .name = "timeout", .read = read_duration, .offset = AT(extract.timeout_ns), .min = NS_PER_S, .max = NS_PER_DAY },
 	{ .name = "ocr", .read = not_built },
 	{ .name = NULL },
 };
@@ -350,6 +351,13 @@ void config_free(struct config *config)
 	free(config);
 }
 
+struct extract_limits config_extract_limits(const struct config *config)
+{
+	return (struct extract_limits){ .max_file_bytes = config->extract.max_bytes,
+		                        .max_pages = config->extract.max_pages,
+		                        .timeout_s = (unsigned)(config->extract.timeout_ns / NS_PER_S) };
+}
+
 int config_default(struct config **ret, struct err *err)
 {
 	struct config *config = calloc(1, sizeof(*config));
@@ -364,6 +372,8 @@ int config_default(struct config **ret, struct err *err)
 	config->control.socket = strdup(CONFIG_CONTROL_SOCKET);
 	config->control.group = strdup(CONFIG_CONTROL_GROUP);
 	config->extract.max_bytes = 512 * BYTES_PER_M;
+	config->extract.max_pages = 5000;
+	config->extract.timeout_ns = 120 * NS_PER_S;
 	config->log.level = LOG_LEVEL_INFO;
 	config->metrics.interval_ns = NS_PER_MIN;
 	if (config->model.path == NULL || config->store.path == NULL || config->kv.path == NULL ||

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "pipeline/extract.h"
 
 /* Where the service's socket is, and who may use it. As defaults they may be done without: there is no such folder, or no
  * such group, where the daemon runs by hand. */
@@ -49,6 +50,8 @@ struct config {
 	} kv;
 	struct {
 		uint64_t max_bytes; /* of an input file */
+		unsigned max_pages;
+		uint64_t timeout_ns;
 	} extract;
 	struct {
 		char *socket;
@@ -74,6 +77,9 @@ int config_default(struct config **ret, struct err *err);
 
 /* The watch entry that a path lies below; the deepest, since one may lie in another that is not recursive. NULL: none. */
 const struct config_watch *config_watch_of(const struct config *config, const char *path);
+
+/* The section extract, as the pipeline takes it. */
+struct extract_limits config_extract_limits(const struct config *config);
 
 void config_free(struct config *config); /* NULL is allowed */
 

@@ -4,17 +4,20 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "base/array.h"
+#include "base/landlock.h"
 #include "base/log.h"
+#include "base/sanitized.h"
 #include "daemon/folders.h"
-#include "daemon/landlock.h"
 #include "daemon/paths.h"
-#include "daemon/sanitized.h"
 #include "daemon/syscall_filter.h"
+#include "pipeline/extract.h"
+#include "pipeline/extract_walls.h"
 
 struct confine {
 	struct landlock_rule *rules;
@@ -27,7 +30,7 @@ static const char *const LIBC[] = {
 	"/etc/group", "/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.conf",  "/etc/passwd",  "/lib",
 	"/lib64",     "/usr/lib",         "/usr/lib64",     "/usr/share/zoneinfo", "/dev/urandom",
 #ifdef SKIMD_SANITIZED
-	"/proc/self", /* the leak sanitizer looks at its own memory and threads */
+	"/proc", /* the sanitizers look at the memory and the threads of their process, and of the extractor's */
 #endif
 };
 
@@ -44,13 +47,13 @@ bool confine_covers(const struct confine *confine, const char *path, bool write)
 }
 
 /* As it is called in the end; what cannot be said of a path that is not there is left as it stands. */
-static int add(struct confine *confine, const char *path, bool write, struct err *err)
+static int add_rule(struct confine *confine, const struct landlock_rule *wanted, struct err *err)
 {
-	struct landlock_rule rule = { NULL, write };
+	struct landlock_rule rule = *wanted;
 
-	if (folders_resolve(path, &rule.path) < 0 && (rule.path = strdup(path)) == NULL)
+	if (folders_resolve(wanted->path, &rule.path) < 0 && (rule.path = strdup(wanted->path)) == NULL)
 		return err_set(err, -ENOMEM, "no memory for the walls");
-	if (confine_covers(confine, rule.path, write)) {
+	if (!rule.execute && confine_covers(confine, rule.path, rule.write)) {
 		free(rule.path);
 		return 0;
 	}
@@ -60,6 +63,13 @@ static int add(struct confine *confine, const char *path, bool write, struct err
 	}
 	confine->rules[confine->n++] = rule;
 	return 0;
+}
+
+static int add(struct confine *confine, const char *path, bool write, struct err *err)
+{
+	const struct landlock_rule rule = { .path = (char *)(uintptr_t)path, .write = write };
+
+	return add_rule(confine, &rule, err);
 }
 
 /* The folder of a file, which is written beside: databases have journals, and what replaces a file is its neighbour. */
@@ -143,6 +153,23 @@ static int add_read(struct confine *confine, const struct config *config, const 
 	return r;
 }
 
+static int add_extraction_rule(void *user, const struct landlock_rule *rule)
+{
+	return add_rule(user, rule, NULL);
+}
+
+/* The extractor, and what it and the programs that it runs are made of: its own walls are within these. */
+static int add_extraction(struct confine *confine, struct err *err)
+{
+	const struct landlock_rule extractor = { .path = (char *)(uintptr_t)extract_program(),
+		                                 .execute = true };
+	int r = add_rule(confine, &extractor, err);
+
+	if (r == 0 && walls_each_rule(add_extraction_rule, confine) < 0)
+		r = err_set(err, -ENOMEM, "no memory for the walls");
+	return r;
+}
+
 int confine_plan(const struct config *config, const char *config_path, struct confine **ret, struct err *err)
 {
 	struct confine *confine = array_new(struct confine, 1);
@@ -151,7 +178,7 @@ int confine_plan(const struct config *config, const char *config_path, struct co
 	if (confine == NULL)
 		return err_set(err, -ENOMEM, "no memory for the walls");
 	if ((r = add_written(confine, config, err)) < 0 ||
-	    (r = add_read(confine, config, config_path, err)) < 0)
+	    (r = add_read(confine, config, config_path, err)) < 0 || (r = add_extraction(confine, err)) < 0)
 		confine_free(confine);
 	else
 		*ret = confine;
@@ -168,10 +195,10 @@ void confine_free(struct confine *confine)
 	free(confine);
 }
 
-static void print_paths(const struct confine *confine, bool write, FILE *stream)
+static void print_paths(const struct confine *confine, bool write, bool execute, FILE *stream)
 {
 	for (size_t i = 0; i < confine->n; i++) {
-		if (confine->rules[i].write == write)
+		if (confine->rules[i].write == write && confine->rules[i].execute == execute)
 			fprintf(stream, "  %s\n", confine->rules[i].path);
 	}
 }
@@ -179,11 +206,15 @@ static void print_paths(const struct confine *confine, bool write, FILE *stream)
 void confine_print(const struct confine *confine, FILE *stream)
 {
 	fprintf(stream, "files and folders that the daemon may read:\n");
-	print_paths(confine, false, stream);
+	print_paths(confine, false, false, stream);
 	fprintf(stream, "that it may also write:\n");
-	print_paths(confine, true, stream);
-	fprintf(stream, "it starts no program and has no network%s\n",
-	        landlock_version() > 0 ? "" : "; but this kernel, without Landlock, walls no files");
+	print_paths(confine, true, false, stream);
+	fprintf(stream, "programs that it may start, and what loads them:\n");
+	print_paths(confine, false, true, stream);
+	fprintf(stream, "it has no network%s\n",
+	        landlock_version() > 0
+	                ? ""
+	                : "; but this kernel, without Landlock, walls neither files nor programs");
 }
 
 bool confine_enter(const struct confine *confine)

@@ -1,6 +1,7 @@
 /* The walls that the daemon puts around itself once it knows its configuration: the files that this names, and what libc
- * needs, are left to it; other files, programs, the network and the calls of syscall_filter.h are not. What gets hold of
- * the daemon through a document finds itself within. */
+ * needs, are left to it, and the extractor, which it starts for each file, with what that runs; other files and programs,
+ * the network and the calls of syscall_filter.h are not. What gets hold of the daemon through a document finds itself
+ * within. */
 #ifndef SKIMD_DAEMON_CONFINE_H
 #define SKIMD_DAEMON_CONFINE_H
 

@@ -255,7 +255,7 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 		.kv_path = config->kv.path,
 		.kv_budget_bytes = config->kv.budget_bytes,
 		.kv_memory_bytes = config->kv.memory_bytes,
-		.max_bytes = config->extract.max_bytes,
+		.extract = config_extract_limits(config),
 	};
 	char model[PATH_MAX];
 	int r;

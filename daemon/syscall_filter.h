@@ -1,5 +1,5 @@
 /* A seccomp filter over the system calls that the daemon never makes, whatever a document does to it: those that trace,
- * mount, load code or programs, make namespaces, set clocks, and sockets of every family but AF_UNIX. */
+ * mount, load code into the kernel, make namespaces, set clocks, and sockets of every family but AF_UNIX. */
 #ifndef SKIMD_DAEMON_SYSCALL_FILTER_H
 #define SKIMD_DAEMON_SYSCALL_FILTER_H
 

@@ -177,6 +177,19 @@ int read_nice(const struct source *source, const struct key *key, const struct n
 	return 0;
 }
 
+int read_count(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	char words[64];
+	uint64_t value;
+
+	snprintf(words, sizeof(words), "must be a number from %llu to %llu", (unsigned long long)key->min,
+	         (unsigned long long)key->max);
+	if (read_integer(key, node, &value) < 0)
+		return bad_value(source, node, words);
+	*(unsigned *)ret = (unsigned)value;
+	return 0;
+}
+
 int read_threads(const struct source *source, const struct key *key, const struct node *node, void *ret)
 {
 	uint64_t value = 0;

@@ -37,6 +37,8 @@ int read_duration(const struct source *source, const struct key *key, const stru
                   void *ret); /* uint64_t, ns */
 int read_size(const struct source *source, const struct key *key, const struct node *node,
               void *ret); /* uint64_t, bytes */
+int read_count(const struct source *source, const struct key *key, const struct node *node,
+               void *ret); /* unsigned */
 int read_nice(const struct source *source, const struct key *key, const struct node *node,
               void *ret); /* int */
 int read_memory(const struct source *source, const struct key *key, const struct node *node, void *ret);

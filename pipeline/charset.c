@@ -19,6 +19,11 @@ static const uint16_t WINDOWS_1252[32] = {
 	0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0,      0x017e, 0x0178,
 };
 
+uint32_t charset_windows_1252(unsigned char byte)
+{
+	return byte >= 0x80 && byte < 0xa0 ? WINDOWS_1252[byte - 0x80] : byte;
+}
+
 /* Takes one character from bytes[0, n), n > 0. Returns the bytes taken; 0: there is no character here. */
 typedef size_t decoder(const unsigned char *bytes, size_t n, uint32_t *ret);
 
@@ -77,7 +82,7 @@ static size_t decode_utf32be(const unsigned char *b, size_t n, uint32_t *ret)
 static size_t decode_windows_1252(const unsigned char *bytes, size_t n, uint32_t *ret)
 {
 	(void)n;
-	*ret = bytes[0] >= 0x80 && bytes[0] < 0xa0 ? WINDOWS_1252[bytes[0] - 0x80] : bytes[0];
+	*ret = charset_windows_1252(bytes[0]);
 	return 1;
 }
 
@@ -95,12 +100,8 @@ static size_t repair_utf8(const unsigned char *bytes, size_t n, uint32_t *ret)
 static void append_utf8(struct buf *buf, uint32_t character)
 {
 	char bytes[4];
-	size_t n = character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
 
-	for (size_t i = n; i-- > 1; character >>= 6)
-		bytes[i] = (char)(0x80 | (character & 0x3f));
-	bytes[0] = (char)(n == 1 ? character : (0xf00u >> n & 0xff) | character);
-	buf_append(buf, bytes, n);
+	buf_append(buf, bytes, text_encode_utf8(character, bytes));
 }
 
 /* A character that no text has. */

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -18,5 +19,8 @@
  * constant. max_bytes bounds what the text may grow to. -ENOTSUP: not text, with the reason; -EFBIG;
  * -ENOMEM. */
 int charset_decode(struct buf *bytes, size_t max_bytes, const char **ret_name, struct err *err);
+
+/* The character that a byte of windows-1252 stands for; 0: none. */
+uint32_t charset_windows_1252(unsigned char byte);
 
 #endif

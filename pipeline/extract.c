@@ -1,22 +1,25 @@
 #include "pipeline/extract.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/file.h"
-#include "pipeline/charset.h"
-#include "pipeline/digest.h"
-#include "pipeline/gunzip.h"
-#include "pipeline/magic.h"
-#include "pipeline/markdown.h"
+#include "base/hex.h"
+#include "pipeline/extract_child.h"
+#include "pipeline/extract_frames.h"
+
+#define STEP ((size_t)1 << 18)
+
+const char *extract_program(void)
+{
+	const char *path = secure_getenv("SKIMD_EXTRACT");
+
+	return path != NULL ? path : PKGLIBEXECDIR "/skimd-extract";
+}
 
 static uint64_t limit_or(uint64_t limit, uint64_t otherwise)
 {
@@ -25,15 +28,17 @@ static uint64_t limit_or(uint64_t limit, uint64_t otherwise)
 
 static struct extract_limits complete(const struct extract_limits *limits)
 {
-	const struct extract_limits none = { 0, 0 };
+	const struct extract_limits none = { 0, 0, 0, 0 };
 
 	if (limits == NULL)
 		limits = &none;
 	return (struct extract_limits){ limit_or(limits->max_file_bytes, EXTRACT_MAX_FILE_BYTES),
-		                        limit_or(limits->max_text_bytes, EXTRACT_MAX_TEXT_BYTES) };
+		                        limit_or(limits->max_text_bytes, EXTRACT_MAX_TEXT_BYTES),
+		                        (unsigned)limit_or(limits->max_pages, FORMATS_MAX_PAGES),
+		                        (unsigned)limit_or(limits->timeout_s, EXTRACT_TIMEOUT_S) };
 }
 
-static int look(int fd, struct stat *ret, struct err *err)
+static int look(int fd, uint64_t max_bytes, struct stat *ret, struct err *err)
 {
 	if (fstat(fd, ret) < 0)
 		return err_set(err, -errno, "cannot be looked at: %s", strerror(errno));
@@ -41,7 +46,10 @@ static int look(int fd, struct stat *ret, struct err *err)
 		return err_set(err, -EISDIR, "a folder");
 	if (!S_ISREG(ret->st_mode))
 		return err_set(err, -EINVAL, "not a regular file");
-	return 0;
+	if ((uint64_t)ret->st_size > max_bytes)
+		return err_set(err, -EFBIG, "%llu bytes, more than the limit of %llu",
+		               (unsigned long long)ret->st_size, (unsigned long long)max_bytes);
+	return ret->st_size > 0 ? 0 : err_set(err, -ENODATA, "the file is empty");
 }
 
 static bool is_same(const struct stat *a, const struct stat *b)
@@ -50,114 +58,107 @@ static bool is_same(const struct stat *a, const struct stat *b)
 	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* The whole file as it was at one time. */
-static int read_file(int fd, uint64_t max_bytes, struct buf *ret, struct err *err)
-{
-	struct stat before, after;
+/* The file's checksum, which is ours to say and not the extractor's, a piece at a time. */
+struct checksum {
+	int fd;
+	struct sha256_ctx hash;
+	uint64_t n;
 	int r;
+	unsigned char piece[STEP];
+};
 
-	if ((r = look(fd, &before, err)) < 0)
-		return r;
-	if ((uint64_t)before.st_size > max_bytes)
-		return err_set(err, -EFBIG, "%llu bytes, more than the limit of %llu",
-		               (unsigned long long)before.st_size, (unsigned long long)max_bytes);
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return err_set(err, -errno, "cannot be read: %s", strerror(errno));
-	r = file_read_fd(fd, "the file", max_bytes, ret, err);
-	if (r < 0 && r != -EFBIG)
-		return r;
-	if (fstat(fd, &after) < 0 || !is_same(&before, &after) || r < 0 || ret->n != (size_t)after.st_size)
-		return err_set(err, -EAGAIN, "changed while being read");
-	return ret->n > 0 ? 0 : err_set(err, -ENODATA, "the file is empty");
-}
-
-static int unpack(struct buf *bytes, uint64_t max_bytes, struct err *err)
+static bool add_piece(void *user)
 {
-	struct buf unpacked = { 0 };
-	int r = 0;
+	struct checksum *sum = user;
+	ssize_t n = pread(sum->fd, sum->piece, sizeof(sum->piece), (off_t)sum->n);
 
-	if (gunzip_is(bytes->data, bytes->n)) {
-		r = gunzip(bytes->data, bytes->n, max_bytes, &unpacked, err);
-		if (r == 0 && gunzip_is(unpacked.data, unpacked.n))
-			r = err_set(err, -ENOTSUP,
-			            "a gzip file within a gzip file: only one layer is unpacked");
-		if (r == 0 && unpacked.n == 0)
-			r = err_set(err, -ENODATA, "the file holds no text");
-		if (r == 0) {
-			buf_done(bytes);
-			*bytes = unpacked;
-			return 0;
-		}
-		buf_done(&unpacked);
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n <= 0) {
+		sum->r = n < 0 ? -errno : 0;
+		return false;
 	}
-	return r;
+	sha256_update(&sum->hash, (size_t)n, sum->piece);
+	sum->n += (uint64_t)n;
+	return true;
 }
 
-static int check_format(const struct buf *bytes, struct err *err)
+/* What the extractor saw is what was hashed, and what it found wrong is a finding, if the file was the same before and
+ * after. */
+static int check_unchanged(const struct checksum *sum, const struct stat *before, bool read_all,
+                           struct err *err)
 {
-	const char *name = magic_name(bytes->data, bytes->n);
+	struct stat after;
 
-	return name == NULL ? 0
-	                    : err_set(err, -ENOTSUP, "%s: this version reads plain text and Markdown", name);
+	if (sum->r < 0)
+		return err_set(err, sum->r, "cannot be read: %s", strerror(-sum->r));
+	if (fstat(sum->fd, &after) < 0 || !is_same(before, &after) ||
+	    (read_all && sum->n != (uint64_t)after.st_size))
+		return err_set(err, -EAGAIN, "changed while being read");
+	return 0;
 }
 
-static int check_words(const struct buf *text, struct err *err)
+static void take(struct extracted *ret, struct parsed *parsed, struct checksum *sum)
 {
-	size_t i = text->n >= 3 && memcmp(text->data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	uint8_t digest[SHA256_DIGEST_SIZE];
 
-	for (; i < text->n; i++)
-		if (!isspace((unsigned char)text->data[i]))
-			return 0;
-	return err_set(err, -ENODATA, "the file holds no text");
+	*ret = (struct extracted){ .text = parsed->result.text,
+		                   .n = parsed->result.n,
+		                   .marks = parsed->result.marks,
+		                   .n_pages = parsed->result.n_pages,
+		                   .media_type = parsed->media_type,
+		                   .bytes = sum->n };
+	memcpy(ret->truncated, parsed->result.truncated, sizeof(ret->truncated));
+	memcpy(ret->charset, parsed->charset, sizeof(ret->charset));
+	sha256_digest(&sum->hash, sizeof(digest), digest);
+	hex_encode(digest, sizeof(digest), ret->sha256);
 }
 
-static bool ends_with(const char *string, size_t n, const char *ending)
+static int extract(int fd, const struct extract_task *task, const struct extract_hooks *hooks,
+                   struct checksum *sum, struct parsed *ret, struct err *err)
 {
-	return n > strlen(ending) && strncasecmp(string + n - strlen(ending), ending, strlen(ending)) == 0;
+	const struct extract_beside beside = { add_piece, sum };
+	const size_t max_text_bytes = task->limits.max_text_bytes;
+	struct stat before;
+	struct buf said = { 0 };
+	struct err why = { "" };
+	int r = look(fd, task->limits.max_file_bytes, &before, err), changed;
+
+	if (r < 0)
+		return r;
+	sum->fd = fd;
+	sha256_init(&sum->hash);
+	r = extract_child_run(fd, task, hooks, &beside, frames_max_bytes(max_text_bytes), &said, &why);
+	if (r == 0)
+		r = frames_read(said.data, said.n, max_text_bytes, ret, &why);
+	buf_done(&said);
+	changed = r == -ECANCELED ? 0 : check_unchanged(sum, &before, r == 0, err);
+	if (changed < 0 && r == 0)
+		parsed_done(ret);
+	return changed < 0 || r == 0 ? changed : err_set(err, r, "%s", why.text);
 }
 
-static bool is_named_markdown(const char *path)
+int extract_file(int fd, const char *path, const struct extract_limits *limits,
+                 const struct extract_hooks *hooks, struct extracted *ret, struct err *err)
 {
-	size_t n = strlen(path);
-
-	if (ends_with(path, n, ".gz"))
-		n -= 3;
-	return ends_with(path, n, ".md") || ends_with(path, n, ".markdown");
-}
-
-int extract_file(int fd, const char *path, const struct extract_limits *limits, struct extracted *ret,
-                 struct err *err)
-{
-	const struct extract_limits most = complete(limits);
-	struct extracted extracted = { 0 };
-	struct buf bytes = { 0 };
-	const char *charset;
+	const struct extract_hooks nobody = { NULL, NULL, NULL };
+	const struct extract_task task = { path, complete(limits) };
+	struct checksum *sum = calloc(1, sizeof(*sum));
+	struct parsed parsed = { .charset = "" };
 	int r;
 
-	if ((r = read_file(fd, most.max_file_bytes, &bytes, err)) < 0)
-		goto done;
-	extracted.bytes = bytes.n;
-	digest_hex(bytes.data, bytes.n, extracted.sha256);
-	if ((r = unpack(&bytes, most.max_text_bytes, err)) < 0 || (r = check_format(&bytes, err)) < 0 ||
-	    (r = charset_decode(&bytes, most.max_text_bytes, &charset, err)) < 0 ||
-	    (r = check_words(&bytes, err)) < 0)
-		goto done;
-	snprintf(extracted.charset, sizeof(extracted.charset), "%s", charset);
-	extracted.media_type =
-		markdown_is(bytes.data, bytes.n, is_named_markdown(path)) ? "text/markdown" : "text/plain";
-	extracted.n = bytes.n;
-	extracted.text = buf_take(&bytes);
-	if (extracted.text == NULL)
-		r = err_set(err, -ENOMEM, "no memory for its text");
-	else
-		*ret = extracted;
-done:
-	buf_done(&bytes);
+	if (sum == NULL)
+		return err_set(err, -ENOMEM, "no memory to read it");
+	r = extract(fd, &task, hooks == NULL ? &nobody : hooks, sum, &parsed, err);
+	if (r == 0)
+		take(ret, &parsed, sum);
+	free(sum);
 	return r;
 }
 
 void extracted_done(struct extracted *extracted)
 {
 	free(extracted->text);
+	marks_done(&extracted->marks);
 	*extracted = (struct extracted){ 0 };
 }

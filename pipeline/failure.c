@@ -30,7 +30,9 @@ struct failure failure_of_extraction(int r)
 	case -ENODATA: /* empty: many files are, before they are written */
 		return (struct failure){ DOCUMENT_IGNORED, RETRY_CHANGED };
 	case -ENOTSUP: /* a format that is not read: no permission or link changes that */
-		return (struct failure){ DOCUMENT_IGNORED, RETRY_NEVER };
+	case -EPROTO: /* the extractor crashed, or took too long: it would again */
+	case -ETIME:
+		return (struct failure){ r == -ENOTSUP ? DOCUMENT_IGNORED : DOCUMENT_FAILED, RETRY_NEVER };
 	default:
 		return (struct failure){ DOCUMENT_FAILED, is_passing(r) ? RETRY_LATER : RETRY_CHANGED };
 	}

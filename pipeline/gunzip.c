@@ -4,7 +4,8 @@
 #include <limits.h>
 #include <zlib.h>
 
-#define STEP ((size_t)1 << 16)
+#include "pipeline/unpacking.h"
+
 #define GZIP_WINDOW (15 + 16) /* zlib's way to ask for a gzip header */
 
 bool gunzip_is(const char *bytes, size_t n)
@@ -12,75 +13,52 @@ bool gunzip_is(const char *bytes, size_t n)
 	return n >= 2 && bytes[0] == '\x1f' && bytes[1] == '\x8b';
 }
 
-static int check_size(size_t n_packed, size_t n_unpacked, size_t max_bytes, struct err *err)
-{
-	if (n_unpacked > max_bytes)
-		return err_set(err, -EFBIG, "unpacks to more than the limit of %zu bytes", max_bytes);
-	if (n_unpacked > GUNZIP_FREE_BYTES && n_unpacked / GUNZIP_MAX_RATIO > n_packed)
-		return err_set(err, -EFBIG, "unpacks to more than %d times its size", GUNZIP_MAX_RATIO);
-	return 0;
-}
-
-/* One step: as much as fits behind *ret, from bytes[*n_taken] on. Returns zlib's word for how it went. */
-static int inflate_step(z_stream *stream, const char *bytes, size_t n, size_t *n_taken, struct buf *ret)
-{
-	char *room = buf_reserve(ret, STEP);
-	uInt n_in = n - *n_taken < UINT_MAX ? (uInt)(n - *n_taken) : UINT_MAX;
-	int status;
-
-	if (room == NULL)
-		return Z_MEM_ERROR;
-	stream->next_in = (z_const Bytef *)(bytes + *n_taken);
-	stream->avail_in = n_in;
-	stream->next_out = (Bytef *)room;
-	stream->avail_out = (uInt)STEP;
-	status = inflate(stream, Z_NO_FLUSH);
-	*n_taken += n_in - stream->avail_in;
-	ret->n += STEP - stream->avail_out;
-	return status;
-}
-
-static int check_status(int status, struct err *err)
+static enum unpacking_status check(int status)
 {
 	switch (status) {
 	case Z_OK:
+	case Z_BUF_ERROR: /* no more to take or no room, as who counts the bytes sees */
+		return UNPACKING_GOES_ON;
 	case Z_STREAM_END:
-		return 0;
+		return UNPACKING_MEMBER_ENDS;
 	case Z_MEM_ERROR:
-		return err_set(err, -ENOMEM, "no memory to unpack it");
-	case Z_BUF_ERROR:
-		return err_set(err, -EBADMSG, "the gzip data is cut short");
+		return UNPACKING_NO_MEMORY;
 	default:
-		return err_set(err, -EBADMSG, "the gzip data is damaged");
+		return UNPACKING_DAMAGED;
 	}
 }
 
-/* What follows a member is another one, or does not belong here. */
-static int next_member(z_stream *stream, const char *bytes, size_t n, struct err *err)
+static enum unpacking_status inflate_step(void *user, struct unpacking_step *step)
 {
-	if (!gunzip_is(bytes, n))
-		return err_set(err, -EBADMSG, "%zu bytes that are not gzip follow the gzip data", n);
+	z_stream *stream = user;
+	const uInt n_in = step->n_in < UINT_MAX ? (uInt)step->n_in : UINT_MAX;
+	int status;
+
+	stream->next_in = (z_const Bytef *)step->in;
+	stream->avail_in = n_in;
+	stream->next_out = (Bytef *)step->out;
+	stream->avail_out = (uInt)step->n_out;
+	status = inflate(stream, Z_NO_FLUSH);
+	step->in += n_in - stream->avail_in;
+	step->n_in -= n_in - stream->avail_in;
+	step->n_out = stream->avail_out;
+	return check(status);
+}
+
+static void reset(void *stream)
+{
 	inflateReset(stream);
-	return 0;
 }
 
 int gunzip(const char *bytes, size_t n, size_t max_bytes, struct buf *ret, struct err *err)
 {
-	const size_t n_before = ret->n;
+	static const struct unpacking GZIP = { "gzip", gunzip_is, inflate_step, reset };
 	z_stream stream = { 0 };
-	size_t n_taken = 0;
-	int status = Z_OK, r = 0;
+	int r;
 
 	if (inflateInit2(&stream, GZIP_WINDOW) != Z_OK)
 		return err_set(err, -ENOMEM, "no memory to unpack it");
-	while (r == 0 && (status != Z_STREAM_END || n_taken < n)) {
-		if (status == Z_STREAM_END &&
-		    (r = next_member(&stream, bytes + n_taken, n - n_taken, err)) < 0)
-			break;
-		status = inflate_step(&stream, bytes, n, &n_taken, ret);
-		if ((r = check_status(status, err)) == 0)
-			r = check_size(n_taken, ret->n - n_before, max_bytes, err);
-	}
+	r = unpacking_run(&GZIP, &stream, bytes, n, max_bytes, ret, err);
 	inflateEnd(&stream);
 	return r;
 }

@@ -152,30 +152,72 @@ static int open_document(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* While it waits for the extractor, it gets on. */
+static void see_waiting(void *user)
+{
+	struct job *job = user;
+
+	if (job->hooks->progress != NULL)
+		job->hooks->progress(job->hooks->user, job->state->name, 0, 0);
+}
+
 static int open_and_extract(struct job *job, struct err *why)
 {
+	const struct extract_hooks hooks = { job, see_waiting, job->hooks->cancel };
 	int fd = open_document(job->document.path);
 	int r;
 
 	if (fd < 0)
 		return err_set(why, fd, "cannot open: %s",
 		               fd == -ELOOP ? "it is behind a symbolic link now" : strerror(-fd));
-	r = extract_file(fd, job->document.path, &job->limits, &job->extracted, why);
+	r = extract_file(fd, job->document.path, &job->limits, &hooks, &job->extracted, why);
 	close(fd);
 	return r;
 }
 
+static int keep_marks(struct job *job)
+{
+	struct buf bytes = { 0 };
+	int r;
+
+	marks_encode(&job->extracted.marks, &bytes);
+	r = buf_status(&bytes) < 0 ? err_set(job->err, -ENOMEM, "no memory for its marks")
+	                           : docstore_put_marks(job->store, job->id, bytes.data, bytes.n, job->err);
+	buf_done(&bytes);
+	return r;
+}
+
+static int note_truncated(struct job *job)
+{
+	struct err why;
+
+	err_set(&why, 0, "a part of it is read: %s", job->extracted.truncated);
+	warn(job, MESSAGE_TRUNCATED, &why);
+	return docstore_event(job->store, "warning", job->id, why.text, job->err);
+}
+
+static char *string_or_null(char *string)
+{
+	return string[0] == '\0' ? NULL : string;
+}
+
 static int keep_text(struct job *job)
 {
+	struct extracted *extracted = &job->extracted;
 	struct document found = { .sha256 = job->extracted.sha256,
 		                  .media_type = (char *)(uintptr_t)job->extracted.media_type,
-		                  .charset = job->extracted.charset,
+		                  .charset = string_or_null(extracted->charset),
+		                  .truncated = string_or_null(extracted->truncated),
+		                  .pages = extracted->n_pages,
 		                  .language = (char *)(uintptr_t)language_of(job->extracted.text,
 		                                                             job->extracted.n),
 		                  .bytes = (int64_t)job->extracted.bytes };
 
-	return docstore_put_text(job->store, job->id, &found, job->extracted.text, job->extracted.n,
-	                         job->err);
+	int r = docstore_put_text(job->store, job->id, &found, extracted->text, extracted->n, job->err);
+
+	if (r == 0)
+		r = keep_marks(job);
+	return r < 0 || extracted->truncated[0] == '\0' ? r : note_truncated(job);
 }
 
 static const struct job_state *fail_quarantined(struct job *job)
@@ -199,6 +241,8 @@ static const struct job_state *extract(struct job *job)
 
 	if (r == -ENOENT)
 		return stop(job, docstore_gone(job->store, job->id, job->err));
+	if (r == -ECANCELED)
+		return stop(job, err_set(job->err, r, "%s", why.text));
 	if (r < 0)
 		return fail(job, failure_of_extraction(r), &why);
 	if ((r = keep_text(job)) < 0 ||
@@ -237,6 +281,22 @@ static void hash_headings(struct sha256_ctx *hash, const struct view *view, cons
 	}
 }
 
+/* And so are the parts of the file; pages are not: they are set anew. */
+static void hash_sections(struct sha256_ctx *hash, const struct marks *marks,
+                          const struct document_chunk *chunk)
+{
+	for (size_t i = 0; i < marks->n_places; i++) {
+		const struct mark_place *place = &marks->places[i];
+		uint64_t at = place->start - (uint64_t)chunk->byte_start;
+
+		if ((int64_t)place->start <= chunk->byte_start || (int64_t)place->start >= chunk->byte_end ||
+		    place->section == NULL || place->section_start != place->start)
+			continue;
+		hash_part(hash, &at, sizeof(at));
+		hash_part(hash, place->section, strlen(place->section));
+	}
+}
+
 /* All that a chunk's results depend on: model, tasks, its stored text, how the model sees it, the section it starts in,
  * and whether it begins the document, which it then gives its name. Where else it stands is not part of it. */
 static int set_key(struct job *job, const struct chunk *chunk, struct document_chunk *result)
@@ -257,6 +317,7 @@ static int set_key(struct job *job, const struct chunk *chunk, struct document_c
 	          (size_t)(result->byte_end - result->byte_start));
 	hash_part(&hash, job->view.text + chunk->start, chunk->end - chunk->start);
 	hash_headings(&hash, &job->view, chunk);
+	hash_sections(&hash, &job->extracted.marks, result);
 	hash_part(&hash, chunk->start == 0 ? "first" : "later", strlen("first"));
 	hash_part(&hash, result->section == NULL ? "" : result->section,
 	          result->section == NULL ? 0 : strlen(result->section));
@@ -292,8 +353,12 @@ static int make_chunks(struct job *job, struct err *why)
 	struct chunk_limits limits = { .max_bytes = most };
 	int r;
 
-	if ((r = view_make(job->extracted.text, job->extracted.n, markdown, &job->view, why)) < 0 ||
-	    (r = chunk_make(&job->view, &limits, &job->chunks, &job->n_chunks, why)) < 0)
+	if (job->extracted.marks.n_blocks > 0)
+		r = view_make_marked(job->extracted.text, job->extracted.n, &job->extracted.marks, &job->view,
+		                     why);
+	else
+		r = view_make(job->extracted.text, job->extracted.n, markdown, &job->view, why);
+	if (r < 0 || (r = chunk_make(&job->view, &limits, &job->chunks, &job->n_chunks, why)) < 0)
 		return r;
 	job->results = array_new(struct document_chunk, job->n_chunks);
 	return job->results == NULL ? err_set(why, -ENOMEM, "no memory for %zu parts", job->n_chunks) : 0;
@@ -313,6 +378,17 @@ static const struct job_state *cut(struct job *job)
 	return r < 0 ? fail_reading(job, r, &why) : &READ;
 }
 
+/* To where it stands in this document. */
+static void move_evidence(const struct job *job, int64_t offset, struct evidence *evidence)
+{
+	const struct mark_place *place;
+
+	evidence->byte_start += offset;
+	evidence->byte_end += offset;
+	place = marks_place_at(&job->extracted.marks, (size_t)evidence->byte_start);
+	evidence->page = place == NULL ? 0 : place->page;
+}
+
 /* The results of an equal chunk, read before in this document or another, moved to where this one stands. */
 static int reuse_chunk(struct job *job, struct document_chunk *result)
 {
@@ -322,12 +398,9 @@ static int reuse_chunk(struct job *job, struct document_chunk *result)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < found.passages.n; i++) {
-		for (size_t j = 0; j < found.passages.items[i].n_evidence; j++) {
-			struct evidence *evidence = &found.passages.items[i].evidence[j];
-
-			evidence->byte_start += result->byte_start - found.byte_start;
-			evidence->byte_end += result->byte_start - found.byte_start;
-		}
+		for (size_t j = 0; j < found.passages.items[i].n_evidence; j++)
+			move_evidence(job, result->byte_start - found.byte_start,
+			              &found.passages.items[i].evidence[j]);
 	}
 	result->passages = found.passages;
 	found.passages = (struct passages){ 0 };

@@ -66,6 +66,7 @@ static int add_sentence(struct material *material, const struct summary_text *te
 	place.quote = strndup(text->source + start, end - start);
 	place.byte_start = (int64_t)start;
 	place.byte_end = (int64_t)end;
+	place.page = view_page_at(text->view, sentence.start);
 	return add_span(material, text->view->text + sentence.start, sentence.end - sentence.start, &place);
 }
 

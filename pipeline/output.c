@@ -100,9 +100,17 @@ static void put_source(struct buf *buf, const struct reading *reading)
 
 	buf_puts(buf, "*");
 	put_escaped(buf, document->name);
-	buf_printf(buf, ": %" PRId64 " bytes, %" PRId64 " tokens, read whole in %zu part%s by %s.",
-	           document->bytes, document->tokens, reading->n_chunks, reading->n_chunks == 1 ? "" : "s",
-	           document->model == NULL ? "?" : document->model);
+	buf_printf(buf, ": %" PRId64 " bytes, ", document->bytes);
+	if (document->pages > 0)
+		buf_printf(buf, "%" PRId64 " page%s, ", document->pages, document->pages == 1 ? "" : "s");
+	buf_printf(buf, "%" PRId64 " tokens, %s in %zu part%s by %s.", document->tokens,
+	           document->truncated == NULL ? "read whole" : "read", reading->n_chunks,
+	           reading->n_chunks == 1 ? "" : "s", document->model == NULL ? "?" : document->model);
+	if (document->truncated != NULL) {
+		buf_puts(buf, " **Not all of it: ");
+		put_escaped(buf, document->truncated);
+		buf_puts(buf, ".**");
+	}
 	buf_puts(buf, " What ends in" GENERATED_MARK " was written by the model; all else is quoted.*\n\n");
 }
 
@@ -204,10 +212,11 @@ static json_t *chunk_json(const struct document_chunk *chunk)
 
 static json_t *document_json(const struct document *document)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:o}", "name", json_of_bytes(document->name),
-	                 "path", json_of_bytes(document->path), "sha256", string_or_null(document->sha256),
-	                 "media_type", string_or_null(document->media_type), "bytes",
-	                 (json_int_t)document->bytes, "pages", count_or_null(document->pages), "tokens",
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o}", "name",
+	                 json_of_bytes(document->name), "path", json_of_bytes(document->path), "sha256",
+	                 string_or_null(document->sha256), "media_type", string_or_null(document->media_type),
+	                 "bytes", (json_int_t)document->bytes, "pages", count_or_null(document->pages),
+	                 "truncated", string_or_null(document->truncated), "tokens",
 	                 (json_int_t)document->tokens, "language", string_or_null(document->language));
 }
 

@@ -80,7 +80,7 @@ static int open_parts(struct pipeline *pipeline, const struct pipeline_settings 
 	snprintf(dir, sizeof(dir), "%s", settings->model_dir);
 	snprintf(pipeline->model, sizeof(pipeline->model), "%s", basename(dir));
 	hex_encode(engine_fingerprint(pipeline->engine), FINGERPRINT_BYTES, pipeline->fingerprint);
-	pipeline->limits.max_file_bytes = settings->max_bytes;
+	pipeline->limits = settings->extract;
 	return 0;
 }
 

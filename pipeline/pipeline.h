@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "model/engine.h"
+#include "pipeline/extract.h"
 #include "store/docstore.h"
 #include "store/kvstore.h"
 
@@ -20,7 +21,7 @@ struct pipeline_settings {
 	uint64_t kv_budget_bytes;
 	uint64_t
 		kv_memory_bytes; /* of rows that a long text holds in memory; 0: a quarter of the machine's */
-	uint64_t max_bytes; /* of an input file; 0: the default */
+	struct extract_limits extract; /* 0: the defaults */
 };
 
 /* Open stores, then the model. A cache that cannot be opened is logged and done without. Errors as docstore_open()'s

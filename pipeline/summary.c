@@ -21,9 +21,11 @@
 
 char *summary_section(const struct view *view, size_t offset)
 {
-	const struct heading *heading = view_heading_at(view, offset);
+	const char *name;
+	size_t n;
 
-	return heading == NULL ? NULL : strndup(view->text + heading->title, heading->end - heading->title);
+	view_section_at(view, offset, &name, &n);
+	return name == NULL ? NULL : strndup(name, n);
 }
 
 /* Bytes that are no whole characters become question marks, control characters become blanks. */

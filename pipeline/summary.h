@@ -33,7 +33,7 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
 /* Named in a chunk's key: changes when the tasks or what is made of their answers change. */
 #define SUMMARY_VERSION "summary 4"
 
-/* The words of the nearest heading at or before an offset of the view; the caller's, for free(). NULL: none, or no
+/* The words of the section that an offset of the view stands in; the caller's, for free(). NULL: none, or no
  * memory. */
 char *summary_section(const struct view *view, size_t offset);
 

@@ -21,6 +21,7 @@ struct maker {
 	const char *source;
 	size_t n;
 	bool markdown;
+	const struct marks *marks; /* NULL: none, the text itself says what it is */
 	struct wrap_markdown state;
 	struct line *block; /* MAX_BLOCK_LINES */
 	struct buf text;
@@ -291,19 +292,136 @@ static void make_blocks(struct maker *maker, size_t at)
 	}
 }
 
+/* What stands between two blocks, as what follows the line written last: its end and a blank line. */
+static void note_gap(struct maker *maker, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		if (maker->source[i] != '\n' || i <= maker->last.newline)
+			continue;
+		maker->blank_since = true;
+		maker->blank_newline = i;
+		return;
+	}
+}
+
+/* A page ended in the middle of it: no sign ends a sentence, or a hyphen a word, and it goes on in small letters. */
+static bool goes_on(const struct maker *maker, const struct mark *mark, const struct mark *next)
+{
+	const char *text = maker->source;
+
+	return mark->block == SINK_WRAPPED && next != NULL && next->block == SINK_WRAPPED &&
+	       marks_place_at(maker->marks, mark->start) != marks_place_at(maker->marks, next->start) &&
+	       strchr(".!?:;", text[mark->end - 1]) == NULL && islower((unsigned char)text[next->start]);
+}
+
+/* The lines of a block into maker->block, as many as fit; where those behind them begin. */
+static size_t read_lines(struct maker *maker, const struct mark *mark, size_t at, size_t *ret_n)
+{
+	size_t n = 0;
+
+	while (at < mark->end && n < MAX_BLOCK_LINES) {
+		struct line *line = &maker->block[n];
+
+		line_read(maker->source, mark->end, at, line);
+		line->joins = mark->block == SINK_WRAPPED && line->next < mark->end;
+		n += line->kind != LINE_BLANK;
+		at = line->next;
+	}
+	*ret_n = n;
+	return at;
+}
+
+static struct layout find_marked_layout(const struct mark *mark, const struct line *lines, size_t n)
+{
+	struct layout layout = { mark->block == SINK_PREFORMATTED ? SIZE_MAX : 0, true };
+
+	for (size_t i = 0; i < n; i++)
+		if (lines[i].indent < layout.common)
+			layout.common = lines[i].indent;
+	return layout;
+}
+
+static void emit_marked_heading(struct maker *maker, const struct mark *mark)
+{
+	struct line *line = &maker->block[0];
+	struct heading heading = { .level = mark->level };
+
+	line_read(maker->source, mark->end, mark->start, line);
+	heading.start = heading.title = line->start;
+	heading.end = line->end;
+	emit_heading(maker, line, &heading);
+}
+
+static void emit_marked(struct maker *maker, const struct mark *mark, const struct mark *next)
+{
+	struct line *lines = maker->block;
+	size_t at = mark->start, n;
+
+	while (at < mark->end && !maker->failed) {
+		struct layout layout;
+		struct line after;
+
+		at = read_lines(maker, mark, at, &n);
+		layout = find_marked_layout(mark, lines, n);
+		if (n > 0 && at >= mark->end && goes_on(maker, mark, next)) {
+			line_read(maker->source, maker->n, next->start, &after);
+			lines[n - 1].joins = true;
+		}
+		for (size_t i = 0; i < n; i++) {
+			const struct line *following = i + 1 < n        ? &lines[i + 1]
+			                               : lines[i].joins ? &after
+			                                                : NULL;
+
+			if (maker->any && !maker->last.joins)
+				note_gap(maker, maker->last.newline, lines[i].begin);
+			emit_line(maker, &lines[i], following, &layout);
+		}
+	}
+}
+
+static const struct mark *skip_asides(const struct marks *marks, size_t i)
+{
+	while (i < marks->n_blocks && marks->blocks[i].aside)
+		i++;
+	return i < marks->n_blocks ? &marks->blocks[i] : NULL;
+}
+
+static void make_marked(struct maker *maker)
+{
+	const struct marks *marks = maker->marks;
+	const struct mark *mark = skip_asides(marks, 0), *next;
+
+	for (; mark != NULL && !maker->failed; mark = next) {
+		next = skip_asides(marks, (size_t)(mark - marks->blocks) + 1);
+		if (mark->block != SINK_HEADING) {
+			emit_marked(maker, mark, next);
+			continue;
+		}
+		if (maker->any)
+			note_gap(maker, maker->last.newline, mark->start);
+		emit_marked_heading(maker, mark);
+	}
+}
+
 static size_t skip_mark(const char *source, size_t n)
 {
 	return n >= 3 && memcmp(source, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
-int view_make(const char *source, size_t n, bool markdown, struct view *ret, struct err *err)
+static int make(const char *source, size_t n, bool markdown, const struct marks *marks, struct view *ret,
+                struct err *err)
 {
-	struct view view = { 0 };
-	struct maker maker = { .source = source, .n = n, .markdown = markdown, .view = &view };
+	struct view view = { .marks = marks };
+	struct maker maker = {
+		.source = source, .n = n, .markdown = markdown, .marks = marks, .view = &view
+	};
 
 	maker.block = array_new(struct line, MAX_BLOCK_LINES);
 	maker.failed = maker.block == NULL;
-	make_blocks(&maker, skip_mark(source, n));
+	if (marks != NULL)
+		make_marked(&maker);
+	else
+		make_blocks(&maker, skip_mark(source, n));
 	free(maker.block);
 	view.n = maker.text.n;
 	view.text = buf_take(&maker.text);
@@ -313,6 +431,17 @@ int view_make(const char *source, size_t n, bool markdown, struct view *ret, str
 	}
 	*ret = view;
 	return 0;
+}
+
+int view_make(const char *source, size_t n, bool markdown, struct view *ret, struct err *err)
+{
+	return make(source, n, markdown, NULL, ret, err);
+}
+
+int view_make_marked(const char *source, size_t n, const struct marks *marks, struct view *ret,
+                     struct err *err)
+{
+	return make(source, n, false, marks, ret, err);
 }
 
 void view_done(struct view *view)
@@ -357,4 +486,35 @@ const struct heading *view_heading_at(const struct view *view, size_t offset)
 			high = middle;
 	}
 	return low > 0 ? &view->headings[low - 1] : NULL;
+}
+
+static const struct mark_place *place_at(const struct view *view, size_t offset)
+{
+	if (view->marks == NULL || view->n == 0)
+		return NULL;
+	return marks_place_at(view->marks, view_source(view, offset < view->n ? offset : view->n - 1));
+}
+
+unsigned view_page_at(const struct view *view, size_t offset)
+{
+	const struct mark_place *place = place_at(view, offset);
+
+	return place == NULL ? 0 : place->page;
+}
+
+void view_section_at(const struct view *view, size_t offset, const char **ret, size_t *ret_n)
+{
+	const struct heading *heading = view_heading_at(view, offset);
+	const struct mark_place *place = place_at(view, offset);
+	bool named = place != NULL && place->section != NULL;
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (heading != NULL && !(named && view_source(view, heading->start) < place->section_start)) {
+		*ret = view->text + heading->title;
+		*ret_n = heading->end - heading->title;
+	} else if (named) {
+		*ret = place->section;
+		*ret_n = strlen(place->section);
+	}
 }

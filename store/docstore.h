@@ -54,6 +54,7 @@ struct document {
 	char *sha256; /* of the file's bytes, 64 hex digits */
 	char *media_type, *charset, *language;
 	int64_t bytes, pages, tokens;
+	char *truncated; /* why the text is only a part of the document; NULL: it is all */
 	enum document_state state;
 	char *stage;
 	double progress; /* 0 to 1 */
@@ -215,7 +216,7 @@ int docstore_reread(struct docstore *store, int64_t id, struct err *err);
 /* Whether another document of the same content (as docstore_put_text() stored it) has failed for its crashes. */
 int docstore_is_quarantined(struct docstore *store, int64_t id, bool *ret, struct err *err);
 
-/* What extraction found: sha256, media_type, charset, language, bytes, pages of document are copied, and the text
+/* What extraction found: sha256, media_type, charset, language, bytes, pages, truncated of document are copied, and the text
  * (kept deflated). When the text is not what is stored, the document's results go, so that evidence always stands
  * in the stored text, and its chunks are hidden: docstore_find_chunk() still has them until docstore_finish(). */
 int docstore_put_text(struct docstore *store, int64_t id, const struct document *document, const char *text,
@@ -223,6 +224,11 @@ int docstore_put_text(struct docstore *store, int64_t id, const struct document 
 
 /* The stored text; *ret_text is the caller's, NUL-terminated. -ENOENT: none. */
 int docstore_get_text(struct docstore *store, int64_t id, char **ret_text, size_t *ret_n, struct err *err);
+
+/* What else is known of the text's parts, as bytes that mean something to the caller: behind docstore_put_text(), and kept
+ * with that text; n 0: nothing. *ret_marks is the caller's, NULL where there are none. -ENOENT: no text. */
+int docstore_put_marks(struct docstore *store, int64_t id, const char *marks, size_t n, struct err *err);
+int docstore_get_marks(struct docstore *store, int64_t id, char **ret_marks, size_t *ret_n, struct err *err);
 
 /* One chunk's results, in one transaction, replacing what stands under its number; text is the chunk's stored
  * text, for the search table. -EINVAL: no such document, or a quote that is not as long as its bytes. */

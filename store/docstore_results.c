@@ -47,7 +47,7 @@ int docstore_put_text(struct docstore *store, int64_t id, const struct document 
 	txn = docstore_begin(store, err);
 	txn_run(&txn, SET_TEXT_FACTS, db_int(id), db_text(document->sha256), db_text(document->media_type),
 	        db_text(document->charset), db_text(document->language), db_int(document->bytes),
-	        db_int_or_null(document->pages));
+	        db_int_or_null(document->pages), db_text(document->truncated));
 	docstore_need_row(&txn, id);
 	if (!has_text(&txn, id, text, n))
 		replace_text(&txn, id, deflated, n_deflated, n);
@@ -67,6 +67,39 @@ int docstore_get_text(struct docstore *store, int64_t id, char **ret_text, size_
 		return r;
 	}
 	*ret_text = text;
+	*ret_n = n;
+	return 0;
+}
+
+int docstore_put_marks(struct docstore *store, int64_t id, const char *marks, size_t n, struct err *err)
+{
+	unsigned char *deflated = NULL;
+	size_t n_deflated = 0;
+	struct txn txn;
+
+	if (n > 0 && text_deflate(marks, n, &deflated, &n_deflated) < 0)
+		return err_set(err, -ENOMEM, "no memory to deflate %zu bytes of marks", n);
+	txn = docstore_begin(store, err);
+	txn_run(&txn, PUT_MARKS, db_int(id), db_int((int64_t)n),
+	        n == 0 ? db_null() : db_blob(deflated, n_deflated));
+	if (txn.ret == 0 && txn_n_changed(&txn) == 0)
+		txn_fail(&txn, -ENOENT, "document %lld has no text", (long long)id);
+	free(deflated);
+	return docstore_end(store, &txn);
+}
+
+int docstore_get_marks(struct docstore *store, int64_t id, char **ret_marks, size_t *ret_n, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	size_t n = 0;
+	char *marks = rows_get_marks(&txn, id, &n);
+	int r = docstore_end(store, &txn);
+
+	if (r < 0) {
+		free(marks);
+		return r;
+	}
+	*ret_marks = marks;
 	*ret_n = n;
 	return 0;
 }

@@ -49,6 +49,7 @@ void document_done(struct document *document)
 	free(document->media_type);
 	free(document->charset);
 	free(document->language);
+	free(document->truncated);
 	free(document->stage);
 	free(document->error);
 	free(document->retry_at);
@@ -211,6 +212,7 @@ void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret
 	ret->retry_at = row_text(txn, row, column++);
 	ret->attempts = sqlite3_column_int64(row, column++);
 	ret->crashes = sqlite3_column_int64(row, column++);
+	ret->truncated = row_text(txn, row, column++);
 }
 
 static void read_evidence(struct txn *txn, int64_t summary_id, struct passage *passage)
@@ -337,23 +339,37 @@ void rows_delete_summaries(struct txn *txn, int64_t document_id)
 	txn_run(txn, DELETE_SUMMARIES, db_int(document_id));
 }
 
-char *rows_get_text(struct txn *txn, int64_t document_id, size_t *ret_n)
+/* The two columns of GET_TEXT and GET_MARKS; what is what the words call them. NULL: nothing is stored, or a failure. */
+static char *get_deflated(struct txn *txn, enum docstore_statement statement, const char *what,
+                          int64_t document_id, size_t *ret_n)
 {
-	sqlite3_stmt *row = txn_rows(txn, GET_TEXT, db_int(document_id));
+	sqlite3_stmt *row = txn_rows(txn, statement, db_int(document_id));
 	char *text = NULL;
-	int r;
+	int r = 0;
 
 	if (row == NULL) {
 		txn_fail(txn, -ENOENT, "document %lld has no text", (long long)document_id);
 		return NULL;
 	}
 	*ret_n = (size_t)sqlite3_column_int64(row, 0);
-	r = text_inflate(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1), *ret_n, &text);
+	if (sqlite3_column_type(row, 1) != SQLITE_NULL)
+		r = text_inflate(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1), *ret_n,
+		                 &text);
 	if (r < 0)
 		txn_fail(txn, r,
-		         r == -ENOMEM ? "no memory for the text of document %lld"
-		                      : "the text of document %lld is damaged",
-		         (long long)document_id);
+		         r == -ENOMEM ? "no memory for the %s of document %lld"
+		                      : "the %s of document %lld is damaged",
+		         what, (long long)document_id);
 	row_done(row);
 	return text;
+}
+
+char *rows_get_text(struct txn *txn, int64_t document_id, size_t *ret_n)
+{
+	return get_deflated(txn, GET_TEXT, "text", document_id, ret_n);
+}
+
+char *rows_get_marks(struct txn *txn, int64_t document_id, size_t *ret_n)
+{
+	return get_deflated(txn, GET_MARKS, "marks", document_id, ret_n);
 }

@@ -33,5 +33,7 @@ void rows_hide_chunks(struct txn *txn, int64_t document_id);
 
 /* The text is the caller's. A document without one fails the txn with -ENOENT. */
 char *rows_get_text(struct txn *txn, int64_t document_id, size_t *ret_n);
+char *rows_get_marks(struct txn *txn, int64_t document_id,
+                     size_t *ret_n); /* NULL without failure: there are none */
 
 #endif

@@ -182,7 +182,12 @@ static const char VERSION_2[] =
 	"  finished_at"
 	" FROM document;";
 
-static const char *const STEPS[] = { VERSION_1, VERSION_2 };
+/* A text's marks, deflated as it is: pipeline/marks.h knows what they say. truncated: why it is not the whole document. */
+static const char VERSION_3[] = "ALTER TABLE document ADD COLUMN truncated TEXT;"
+				"ALTER TABLE text ADD COLUMN marks_bytes INTEGER NOT NULL DEFAULT 0;"
+				"ALTER TABLE text ADD COLUMN marks BLOB;";
+
+static const char *const STEPS[] = { VERSION_1, VERSION_2, VERSION_3 };
 
 const struct db_schema DOCSTORE_SCHEMA = {
 	.what = "skimd database",
@@ -196,7 +201,7 @@ const struct db_schema DOCSTORE_SCHEMA = {
 	"stage, "                                                                                            \
 	"progress, error, duplicate_of, model, fingerprint, prompt_tokens, computed_tokens, reused_tokens, " \
 	"generated_tokens, seconds, added_at, finished_at, published, tokens_done, tokens_total, "           \
-	"coalesce(eta_seconds, -1), retry, retry_at, attempts, crashes"
+	"coalesce(eta_seconds, -1), retry, retry_at, attempts, crashes, truncated"
 
 #define SQL_TIME(seconds) "strftime('%Y-%m-%dT%H:%M:%SZ', " seconds ", 'unixepoch')"
 
@@ -335,7 +340,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 				    "= " NOW " WHERE id = ?1",
 	[SET_TEXT_FACTS] =
 		"UPDATE document SET sha256 = ?2, media_type = ?3, charset = ?4, language = ?5, bytes = ?6,"
-		" pages = ?7 WHERE id = ?1",
+		" pages = ?7, truncated = ?8 WHERE id = ?1",
 	[FORGET_RESULTS_OF_OLD_TEXT] = "UPDATE document SET model = NULL, fingerprint = NULL, tokens = NULL,"
 				       " duplicate_of = NULL WHERE id = ?1",
 	[MARK_DONE] = "UPDATE document SET state = " STATE_AFTER_READING(
@@ -347,9 +352,9 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			  "= " NOW " WHERE id = ?1",
 	[MARK_COPIED] = "UPDATE document SET state = " STATE_AFTER_READING(
 		"'done'") ", (sha256, media_type, charset,"
-			  " language, bytes, pages, tokens, model, fingerprint) = (SELECT sha256, "
+			  " language, bytes, pages, truncated, tokens, model, fingerprint) = (SELECT sha256, "
 			  "media_type, charset,"
-			  " language, bytes, pages, tokens, model, fingerprint FROM document WHERE id = ?1),"
+			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
@@ -374,8 +379,10 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			  " ctime_ns / 1000000000)) FROM document WHERE state = 'queued'",
 	[GET_TEXT] = "SELECT bytes, deflated FROM text WHERE document_id = ?1",
 	[PUT_TEXT] = "INSERT OR REPLACE INTO text(document_id, bytes, deflated) VALUES (?1, ?2, ?3)",
-	[COPY_TEXT] = "INSERT OR REPLACE INTO text(document_id, bytes, deflated)"
-		      " SELECT ?2, bytes, deflated FROM text WHERE document_id = ?1",
+	[COPY_TEXT] = "INSERT OR REPLACE INTO text(document_id, bytes, deflated, marks_bytes, marks)"
+		      " SELECT ?2, bytes, deflated, marks_bytes, marks FROM text WHERE document_id = ?1",
+	[PUT_MARKS] = "UPDATE text SET marks_bytes = ?2, marks = ?3 WHERE document_id = ?1",
+	[GET_MARKS] = "SELECT marks_bytes, marks FROM text WHERE document_id = ?1",
 	[SET_CHUNKS_ASIDE] =
 		"UPDATE chunk SET number = (SELECT min(0, min(number)) FROM chunk WHERE document_id = ?1)"
 		" - 1 - number WHERE document_id = ?1 AND number >= 0",

@@ -246,8 +246,6 @@ static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 		{ "model: {concurrency: 2}", "model.concurrency" },
 		{ "model: {prompts: {}}", "model.prompts" },
 		{ "store: {inbox: x}", "store.inbox" },
-		{ "extract: {max_pages: 5}", "extract.max_pages" },
-		{ "extract: {timeout: 5s}", "extract.timeout" },
 		{ "extract: {ocr: false}", "extract.ocr" },
 		{ "    questions: []", "watch[0].questions" },
 		{ "    keep: forever", "watch[0].keep" },
@@ -531,12 +529,14 @@ static void databases_do_not_lie_in_watched_folders(void **state)
 	assert_refused(WATCH "store: {path: in/skimd.db}\n",
 	               "2: key 'watch[0].path': '@/in' holds store.path '@/in/skimd.db': skimd would watch "
 	               "what it writes itself");
-	assert_refused(WATCH "kv: {path: in/new/kv.db}\n",
-	               "2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch what "
-	               "it writes itself");
-	assert_refused(WATCH "metrics: {file: in/skimd.prom}\n",
-	               "2: key 'watch[0].path': '@/in' holds metrics.file '@/in/skimd.prom': skimd would watch "
-	               "what it writes itself");
+	assert_refused(
+		WATCH "kv: {path: in/new/kv.db}\n",
+		"2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch what "
+		"it writes itself");
+	assert_refused(
+		WATCH "metrics: {file: in/skimd.prom}\n",
+		"2: key 'watch[0].path': '@/in' holds metrics.file '@/in/skimd.prom': skimd would watch "
+		"what it writes itself");
 }
 
 static void metrics_go_where_they_are_looked_for(void **state)
@@ -645,7 +645,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	}
 	if (read_text(plain.data) != 0)
 		fail_msg("%s", fixture.err.text);
-	assert_int_equal(n_keys, 27); /* none was taken for prose */
+	assert_int_equal(n_keys, 29); /* none was taken for prose */
 	config = fixture.config;
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
 	assert_true(config->kv.memory_bytes == 0);
@@ -657,6 +657,8 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	assert_string_equal(config->kv.path, "/var/cache/skimd/kv.db");
 	assert_true(config->kv.budget_bytes == 4 * BYTES_PER_G);
 	assert_true(config->extract.max_bytes == 512 * BYTES_PER_M);
+	assert_int_equal(config_extract_limits(config).max_pages, 5000);
+	assert_int_equal(config_extract_limits(config).timeout_s, 120);
 	assert_int_equal(config->log.level, LOG_LEVEL_INFO);
 	assert_string_equal(config->control.socket, CONFIG_CONTROL_SOCKET);
 	assert_string_equal(config->control.group, CONFIG_CONTROL_GROUP);

@@ -31,10 +31,10 @@
 #include <linux/seccomp.h>
 
 #include "base/file.h"
+#include "base/landlock.h"
 #include "base/log.h"
+#include "base/sanitized.h"
 #include "daemon/confine.h"
-#include "daemon/landlock.h"
-#include "daemon/sanitized.h"
 #include "pipeline/extract.h"
 #include "tests/remove_tree.h"
 
@@ -192,7 +192,7 @@ static int read_document(void)
 {
 	int fd = open(at("in/a.txt"), O_RDONLY | O_CLOEXEC);
 	struct extracted extracted = { 0 };
-	int r = fd < 0 ? -errno : extract_file(fd, "a.txt", NULL, &extracted, NULL);
+	int r = fd < 0 ? -errno : extract_file(fd, "a.txt", NULL, NULL, &extracted, NULL);
 
 	if (fd >= 0)
 		close(fd);
@@ -400,10 +400,11 @@ static int run_program(void)
 	return error_of(execv("/bin/true", argv));
 }
 
-static void no_program_is_started(void **state)
+static void no_other_program_is_started(void **state)
 {
 	(void)state;
-	assert_int_equal(walled(run_program), EPERM);
+	if (has_landlock())
+		assert_int_equal(walled(run_program), EACCES);
 }
 
 static int inet(void)
@@ -641,7 +642,7 @@ int main(void)
 		TEST(other_files_are_closed),
 		TEST(what_is_read_cannot_be_written),
 		TEST(what_is_read_cannot_be_truncated),
-		TEST(no_program_is_started),
+		TEST(no_other_program_is_started),
 		TEST(there_is_no_network),
 		TEST(no_disguise_gets_past_the_filter),
 #ifdef __x86_64__

@@ -900,7 +900,7 @@ static void a_newer_schema_is_refused(void **state)
 	docstore_close(open_or_fail(f->path, DOCSTORE_WRITE));
 	change_outside(f, "PRAGMA user_version = 9");
 	expect_refused(f, DOCSTORE_WRITE, -EBADMSG,
-	               "made by a newer skimd: schema version 9, this one knows up to 2");
+	               "made by a newer skimd: schema version 9, this one knows up to 3");
 }
 
 static void damage_is_said_so(void **state)
@@ -938,6 +938,29 @@ static void memory_keeps_nothing(void **state)
 	assert_int_equal(access(":memory:-lock", F_OK), -1);
 }
 
+static void marks_are_kept_and_copied_with_their_text(void **state)
+{
+	struct fixture *f = *state;
+	int64_t from = add(f, "/in/from"), to = add(f, "/in/to");
+	static const char MARKS[] = "\1\0\xff";
+	char *back = NULL;
+	size_t n = 9;
+
+	assert_int_equal(docstore_put_marks(f->store, from, MARKS, 3, NULL), -ENOENT);
+	read_document(f, from);
+	assert_int_equal(docstore_get_marks(f->store, from, &back, &n, NULL), 0);
+	assert_true(back == NULL && n == 0);
+	assert_int_equal(docstore_put_marks(f->store, from, MARKS, 3, NULL), 0);
+	assert_int_equal(docstore_copy(f->store, from, to, NULL), 0);
+	assert_int_equal(docstore_get_marks(f->store, to, &back, &n, NULL), 0);
+	assert_int_equal(n, 3);
+	assert_memory_equal(back, MARKS, 3);
+	free(back);
+	put_text(f, from, OTHER_TEXT);
+	assert_int_equal(docstore_get_marks(f->store, from, &back, &n, NULL), 0);
+	assert_int_equal(n, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_store, tear_down)
 #define TEST_OF_FILE(name) cmocka_unit_test_setup_teardown(name, set_up_folder, tear_down)
 
@@ -971,6 +994,7 @@ int main(void)
 		TEST_OF_FILE(a_waiting_writer_says_so_once_and_gets_it),
 		TEST(anybody_may_read_while_a_writer_has_it_open),
 		TEST(anybody_may_read_after_a_clean_stop),
+		TEST(marks_are_kept_and_copied_with_their_text),
 		TEST_OF_FILE(anybody_may_read_after_a_kill),
 		TEST_OF_FILE(what_was_being_read_is_queued_again_after_a_crash),
 		TEST_OF_FILE(new_files_are_0640_whatever_the_umask),

@@ -232,8 +232,8 @@ static void json_has_every_field(void **state)
 {
 	static const char *const TOP[] = { "document", "model",  "title", "summary", "key",
 		                           "answers",  "chunks", "usage", "timings" };
-	static const char *const DOCUMENT[] = { "name",  "path",  "sha256", "media_type",
-		                                "bytes", "pages", "tokens", "language" };
+	static const char *const DOCUMENT[] = { "name",  "path",      "sha256", "media_type", "bytes",
+		                                "pages", "truncated", "tokens", "language" };
 	static const char *const MODEL[] = { "name", "fingerprint" };
 	static const char *const USAGE[] = { "prompt_tokens", "computed_tokens", "reused_tokens",
 		                             "generated_tokens" };

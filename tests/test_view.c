@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "pipeline/formats/sink_collect.h"
 #include "pipeline/view.h"
 
 static struct view make(const char *source, bool markdown)
@@ -449,6 +450,146 @@ static void one_line_of_a_megabyte_is_itself(void **state)
 	buf_done(&source);
 }
 
+/* A text with marks, and its view; the sink's result has to outlive that. */
+static struct view make_marked(struct sink *sink, struct sink_result *ret)
+{
+	struct err err = { "" };
+	struct view view;
+
+	assert_int_equal(sink_take(sink, ret, &err), 0);
+	assert_int_equal(view_make_marked(ret->text, ret->n, &ret->marks, &view, &err), 0);
+	assert_maps(&view, ret->text, ret->n);
+	sink_free(sink);
+	return view;
+}
+
+static struct sink *new_sink(void)
+{
+	struct sink *sink = NULL;
+
+	assert_int_equal(sink_new(1 << 16, &sink, NULL), 0);
+	return sink;
+}
+
+static void put(struct sink *sink, enum sink_block block, unsigned level, const char *text)
+{
+	assert_int_equal(sink_begin(sink, block, level), 0);
+	for (const char *line = text; line != NULL && *line != '\0';) {
+		size_t n = strcspn(line, "\n");
+
+		assert_int_equal(sink_text(sink, line, n), 0);
+		line = line[n] == '\n' ? line + n + 1 : NULL;
+		if (line != NULL)
+			assert_int_equal(sink_break(sink), 0);
+	}
+}
+
+static void marks_say_what_blocks_are(void **state)
+{
+	struct sink *sink = new_sink();
+	struct sink_result result = { 0 };
+	struct view view;
+
+	(void)state;
+	put(sink, SINK_HEADING, 2, "1. Rivers");
+	put(sink, SINK_WRAPPED, 0,
+	    "The river rose in the\nnight and carried the foot-\nbridge, and two mea\xc2\xad\ndows, "
+	    "away.");
+	put(sink, SINK_PARAGRAPH, 0, "To the harbour master\nAt the quay");
+	put(sink, SINK_ITEM, 1, "a lamp");
+	put(sink, SINK_ITEM, 2, "oil");
+	put(sink, SINK_ROW, 0, "1846\xe2\x80\x93");
+	sink_cell(sink);
+	sink_text(sink, "47", 2);
+	put(sink, SINK_PREFORMATTED, 0, "    if (rain)\n\n\n        rise();");
+	view = make_marked(sink, &result);
+	assert_string_equal(
+		view.text,
+		"1. Rivers\n\n"
+		"The river rose in the night and carried the foot-bridge, and two meadows, away.\n\n"
+		"To the harbour master\nAt the quay\n\n"
+		"a lamp\noil\n\n"
+		"1846\xe2\x80\x93\t47\n\n"
+		"if (rain)\n\n    rise();");
+	assert_int_equal(view.n_headings, 1);
+	assert_heading(&view, 0, 2, "1. Rivers");
+	view_done(&view);
+	sink_result_done(&result);
+}
+
+static void a_page_may_end_in_the_middle_of_a_sentence(void **state)
+{
+	struct sink *sink = new_sink();
+	struct sink_result result = { 0 };
+	struct view view;
+
+	(void)state;
+	sink_page(sink, 1);
+	put(sink, SINK_WRAPPED, 0, "The river\nrose in the");
+	put(sink, SINK_WRAPPED, 0, "12");
+	sink_aside(sink);
+	sink_page(sink, 2);
+	put(sink, SINK_HEADING, 1, "ANNALS");
+	sink_aside(sink);
+	put(sink, SINK_WRAPPED, 0, "night.");
+	sink_page(sink, 3);
+	put(sink, SINK_WRAPPED, 0, "then it fell, from bank to");
+	put(sink, SINK_WRAPPED, 0, "bank.");
+	view = make_marked(sink, &result);
+	assert_string_equal(view.text, "The river rose in the night.\n\nthen it fell, from bank to\n\nbank.");
+	assert_non_null(strstr(result.text, "12\n\nANNALS"));
+	assert_int_equal(view.n_headings, 0);
+	assert_int_equal(view_page_at(&view, 0), 1);
+	assert_int_equal(view_page_at(&view, 22), 2);
+	assert_int_equal(view_page_at(&view, view.n - 1), 3);
+	view_done(&view);
+	sink_result_done(&result);
+}
+
+static void assert_section(const struct view *view, const char *words, const char *section)
+{
+	const char *at = strstr(view->text, words), *name;
+	size_t n;
+
+	assert_non_null(at);
+	view_section_at(view, (size_t)(at - view->text), &name, &n);
+	if (section == NULL) {
+		assert_null(name);
+		return;
+	}
+	assert_int_equal(n, strlen(section));
+	assert_memory_equal(name, section, n);
+}
+
+static void a_section_is_the_last_heading_or_the_part_of_the_file(void **state)
+{
+	struct sink *sink = new_sink();
+	struct sink_result result = { 0 };
+	struct view view;
+
+	(void)state;
+	put(sink, SINK_PARAGRAPH, 0, "first");
+	sink_section(sink, "Sheet", 5);
+	put(sink, SINK_PARAGRAPH, 0, "second");
+	sink_page(sink, 2);
+	put(sink, SINK_HEADING, 1, "Title");
+	sink_page(sink, 3);
+	put(sink, SINK_PARAGRAPH, 0, "third");
+	sink_section(sink, "Other", 5);
+	put(sink, SINK_PARAGRAPH, 0, "fourth");
+	sink_section(sink, NULL, 0);
+	put(sink, SINK_PARAGRAPH, 0, "fifth");
+	view = make_marked(sink, &result);
+	assert_section(&view, "first", NULL);
+	assert_section(&view, "second", "Sheet");
+	assert_section(&view, "Title", "Title");
+	assert_section(&view, "third", "Title");
+	assert_section(&view, "fourth", "Other");
+	assert_section(&view, "fifth", "Title");
+	view_done(&view);
+	sink_result_done(&result);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +611,9 @@ int main(void)
 		cmocka_unit_test(a_span_of_the_view_is_a_span_of_the_source),
 		cmocka_unit_test(the_map_holds_for_random_bytes),
 		cmocka_unit_test(one_line_of_a_megabyte_is_itself),
+		cmocka_unit_test(marks_say_what_blocks_are),
+		cmocka_unit_test(a_page_may_end_in_the_middle_of_a_sentence),
+		cmocka_unit_test(a_section_is_the_last_heading_or_the_part_of_the_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

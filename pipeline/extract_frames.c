@@ -1,0 +1,288 @@
+#include "pipeline/extract_frames.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+/* In this order; or HELLO and FAILURE. Little-endian lengths of four bytes. */
+enum frame_kind {
+	FRAME_HELLO = 'H', /* what speaks, and which version of this */
+	FRAME_FAILURE = 'F', /* a code of four bytes, and words */
+	FRAME_MEDIA_TYPE = 'T',
+	FRAME_CHARSET = 'C',
+	FRAME_PAGES = 'P', /* four bytes */
+	FRAME_TRUNCATED = 'R', /* the reason; empty: it is whole */
+	FRAME_WORDS = 'W', /* the text */
+	FRAME_MARKS = 'M',
+	FRAME_END = 'E', /* empty */
+};
+
+#define HELLO "skimd-extract 1"
+#define HEADER_BYTES 5
+#define NUMBER_BYTES 4
+#define MAX_NAME 127 /* Microsoft's media types have 73 bytes */
+
+static const int CODES[] = { ENOTSUP, ENODATA, EFBIG, EBADMSG, EACCES, ENOPKG, ENOMEM, EIO, ETIME };
+
+/* Text may be all rows of a byte each; names of places are bounded by their number. */
+size_t frames_max_bytes(size_t max_text_bytes)
+{
+	size_t n_blocks = max_text_bytes < MARKS_MAX_BLOCKS ? max_text_bytes : MARKS_MAX_BLOCKS;
+
+	return 4096 + max_text_bytes + 12 * n_blocks + n_blocks / 8 * (MARKS_MAX_SECTION + 20);
+}
+
+static int write_all(int fd, const char *bytes, size_t n)
+{
+	while (n > 0) {
+		ssize_t written = write(fd, bytes, n);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		bytes += written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
+static void put_number(char *bytes, uint32_t number)
+{
+	for (unsigned i = 0; i < NUMBER_BYTES; i++)
+		bytes[i] = (char)(number >> 8 * i & 0xff);
+}
+
+static uint32_t get_number(const char *bytes)
+{
+	uint32_t number = 0;
+
+	for (unsigned i = 0; i < NUMBER_BYTES; i++)
+		number |= (uint32_t)(unsigned char)bytes[i] << 8 * i;
+	return number;
+}
+
+static int put_frame(int fd, enum frame_kind kind, const void *bytes, size_t n)
+{
+	char header[HEADER_BYTES] = { (char)kind };
+	int r;
+
+	if (n > UINT32_MAX)
+		return -EFBIG;
+	put_number(header + 1, (uint32_t)n);
+	r = write_all(fd, header, sizeof(header));
+	return r < 0 || n == 0 ? r : write_all(fd, bytes, n);
+}
+
+/* A parser's words may hold what stands in the file: the reader takes one line of text. */
+static void make_plain(char *words)
+{
+	text_printable(words);
+	if (text_is_utf8(words, strlen(words)))
+		return;
+	for (; *words != '\0'; words++)
+		if ((unsigned char)*words > 0x7f)
+			*words = '?';
+}
+
+static int put_string(int fd, enum frame_kind kind, const char *string)
+{
+	return put_frame(fd, kind, string, strlen(string));
+}
+
+static int put_marks(int fd, const struct marks *marks)
+{
+	struct buf bytes = { 0 };
+	int r;
+
+	marks_encode(marks, &bytes);
+	r = buf_status(&bytes);
+	if (r == 0)
+		r = put_frame(fd, FRAME_MARKS, bytes.data, bytes.n);
+	buf_done(&bytes);
+	return r;
+}
+
+int frames_write(int fd, const struct parsed *parsed)
+{
+	char n_pages[NUMBER_BYTES], truncated[SINK_REASON_MAX];
+	int r;
+
+	snprintf(truncated, sizeof(truncated), "%s", parsed->result.truncated);
+	make_plain(truncated);
+	put_number(n_pages, parsed->result.n_pages);
+	if ((r = put_string(fd, FRAME_HELLO, HELLO)) < 0 ||
+	    (r = put_string(fd, FRAME_MEDIA_TYPE, parsed->media_type)) < 0 ||
+	    (r = put_string(fd, FRAME_CHARSET, parsed->charset)) < 0 ||
+	    (r = put_frame(fd, FRAME_PAGES, n_pages, sizeof(n_pages))) < 0 ||
+	    (r = put_string(fd, FRAME_TRUNCATED, truncated)) < 0 ||
+	    (r = put_frame(fd, FRAME_WORDS, parsed->result.text, parsed->result.n)) < 0 ||
+	    (r = put_marks(fd, &parsed->result.marks)) < 0)
+		return r;
+	return put_frame(fd, FRAME_END, NULL, 0);
+}
+
+int frames_write_failure(int fd, int code, const char *words)
+{
+	char bytes[NUMBER_BYTES + sizeof(((struct err *)NULL)->text)];
+	int r = put_string(fd, FRAME_HELLO, HELLO);
+
+	put_number(bytes, (uint32_t)-code);
+	snprintf(bytes + NUMBER_BYTES, sizeof(bytes) - NUMBER_BYTES, "%s", words);
+	make_plain(bytes + NUMBER_BYTES);
+	return r < 0 ? r : put_frame(fd, FRAME_FAILURE, bytes, NUMBER_BYTES + strlen(bytes + NUMBER_BYTES));
+}
+
+/* What is left to be read. */
+struct source {
+	const char *bytes;
+	size_t n;
+};
+
+struct frame {
+	const char *bytes;
+	size_t n;
+};
+
+static bool is_next(const struct source *source, enum frame_kind kind)
+{
+	return source->n > 0 && source->bytes[0] == (char)kind;
+}
+
+static int take_frame(struct source *source, enum frame_kind kind, size_t most, struct frame *ret)
+{
+	size_t n;
+
+	if (!is_next(source, kind) || source->n < HEADER_BYTES)
+		return -EPROTO;
+	n = get_number(source->bytes + 1);
+	if (n > most || n > source->n - HEADER_BYTES)
+		return -EPROTO;
+	*ret = (struct frame){ source->bytes + HEADER_BYTES, n };
+	source->bytes += HEADER_BYTES + n;
+	source->n -= HEADER_BYTES + n;
+	return 0;
+}
+
+static bool is_plain(const char *words, size_t n)
+{
+	if (memchr(words, '\0', n) != NULL || !text_is_utf8(words, n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)words[i] < ' ' || words[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* One line for people, of at most most - 1 bytes. */
+static int take_line(struct source *source, enum frame_kind kind, char *ret, size_t most)
+{
+	struct frame frame;
+	int r = take_frame(source, kind, most - 1, &frame);
+
+	if (r < 0)
+		return r;
+	if (!is_plain(frame.bytes, frame.n))
+		return -EPROTO;
+	memcpy(ret, frame.bytes, frame.n);
+	ret[frame.n] = '\0';
+	return 0;
+}
+
+static int take_hello(struct source *source)
+{
+	char hello[MAX_NAME + 1];
+	int r = take_line(source, FRAME_HELLO, hello, sizeof(hello));
+
+	return r < 0 || strcmp(hello, HELLO) != 0 ? -EPROTO : 0;
+}
+
+/* The extractor's reason becomes ours, if it is one that parsers have: others would say something about the file, such as
+ * that it is gone, which is not for the extractor to say. */
+static int take_failure(struct source *source, struct err *err)
+{
+	struct frame frame;
+	int code = 0;
+
+	if (take_frame(source, FRAME_FAILURE, NUMBER_BYTES + sizeof(err->text) - 1, &frame) < 0 ||
+	    frame.n <= NUMBER_BYTES || source->n > 0 ||
+	    !is_plain(frame.bytes + NUMBER_BYTES, frame.n - NUMBER_BYTES))
+		return -EPROTO;
+	for (size_t i = 0; i < sizeof(CODES) / sizeof(CODES[0]); i++)
+		if (get_number(frame.bytes) == (uint32_t)CODES[i])
+			code = -CODES[i];
+	if (code == 0)
+		return -EPROTO;
+	return err_set(err, code, "%.*s", (int)(frame.n - NUMBER_BYTES), frame.bytes + NUMBER_BYTES);
+}
+
+static int take_names(struct source *source, struct parsed *ret)
+{
+	char media_type[MAX_NAME + 1];
+	int r;
+
+	if ((r = take_line(source, FRAME_MEDIA_TYPE, media_type, sizeof(media_type))) < 0 ||
+	    (r = take_line(source, FRAME_CHARSET, ret->charset, sizeof(ret->charset))) < 0)
+		return r;
+	ret->media_type = formats_media_type(media_type);
+	return ret->media_type == NULL ? -EPROTO : 0;
+}
+
+static int take_text(struct source *source, size_t max_text_bytes, struct sink_result *ret)
+{
+	struct frame frame;
+
+	if (take_frame(source, FRAME_WORDS, max_text_bytes, &frame) < 0 || frame.n == 0 ||
+	    memchr(frame.bytes, '\0', frame.n) != NULL || !text_is_utf8(frame.bytes, frame.n))
+		return -EPROTO;
+	ret->text = strndup(frame.bytes, frame.n);
+	ret->n = frame.n;
+	return ret->text == NULL ? -ENOMEM : 0;
+}
+
+static int take_result(struct source *source, size_t max_text_bytes, struct parsed *ret)
+{
+	struct frame frame;
+	int r;
+
+	if ((r = take_names(source, ret)) < 0 ||
+	    (r = take_frame(source, FRAME_PAGES, NUMBER_BYTES, &frame)) < 0)
+		return r;
+	if (frame.n != NUMBER_BYTES || get_number(frame.bytes) > INT32_MAX)
+		return -EPROTO;
+	ret->result.n_pages = get_number(frame.bytes);
+	if ((r = take_line(source, FRAME_TRUNCATED, ret->result.truncated, SINK_REASON_MAX)) < 0 ||
+	    (r = take_text(source, max_text_bytes, &ret->result)) < 0 ||
+	    (r = take_frame(source, FRAME_MARKS, SIZE_MAX, &frame)) < 0)
+		return r;
+	r = marks_decode(frame.bytes, frame.n, ret->result.text, ret->result.n, &ret->result.marks, NULL);
+	if (r < 0 || take_frame(source, FRAME_END, 0, &frame) < 0 || source->n > 0)
+		return -EPROTO;
+	return 0;
+}
+
+int frames_read(const char *bytes, size_t n, size_t max_text_bytes, struct parsed *ret, struct err *err)
+{
+	struct source source = { bytes, n };
+	struct parsed parsed = { .charset = "" };
+	struct err why = { "" };
+	int r = take_hello(&source);
+
+	if (r == 0 && is_next(&source, FRAME_FAILURE))
+		r = take_failure(&source, &why);
+	else if (r == 0)
+		r = take_result(&source, max_text_bytes, &parsed);
+	if (r == 0) {
+		*ret = parsed;
+		return 0;
+	}
+	parsed_done(&parsed);
+	if (r == -ENOMEM && why.text[0] == '\0')
+		return err_set(err, r, "no memory for its text");
+	return err_set(err, r, "%s", r == -EPROTO ? "the extractor ended without a result" : why.text);
+}

@@ -1,0 +1,23 @@
+/* What an extractor says to who started it, as bytes on a pipe: frames in a fixed order, each a kind, a length and as many
+ * bytes. The reader trusts none of them: an extractor may have been taken over by the document that it reads. */
+#ifndef SKIMD_PIPELINE_EXTRACT_FRAMES_H
+#define SKIMD_PIPELINE_EXTRACT_FRAMES_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "pipeline/formats/formats.h"
+
+/* The most that the frames of a text of n_text bytes take, marks and all. */
+size_t frames_max_bytes(size_t max_text_bytes);
+
+/* A result, or the reason why there is none, as formats_parse() gives it. -EPIPE and others of write(2); -ENOMEM. */
+int frames_write(int fd, const struct parsed *parsed);
+int frames_write_failure(int fd, int code, const char *words);
+
+/* All that an extractor has said. *ret is the caller's, for parsed_done(). What is read is as formats_parse() would give it:
+ * UTF-8 without NUL, at most max_text_bytes, marks of this very text, a known media type. Else the reason that the
+ * extractor gives, one of formats_parse()'s; or -EPROTO: the frames are wrong, or not all there. */
+int frames_read(const char *bytes, size_t n, size_t max_text_bytes, struct parsed *ret, struct err *err);
+
+#endif

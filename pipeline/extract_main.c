@@ -1,0 +1,113 @@
+/* skimd-extract: takes the text out of one file. Standard input is the file, standard output a pipe to who started it, who
+ * gets frames (extract_frames.h). Not for people, but for --selftest: extract_child.c has its arguments. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "pipeline/extract_child.h"
+#include "pipeline/extract_frames.h"
+#include "pipeline/extract_selftest.h"
+#include "pipeline/extract_walls.h"
+#include "pipeline/formats/codepage.h"
+#include "pipeline/formats/formats.h"
+#include "pipeline/formats/programs.h"
+
+#define SPARE_BYTES ((uint64_t)512 << 20) /* of memory, beside the file and what is made of its text */
+
+/* The file, and its text several times: unpacked, decoded, with marks, as bytes. */
+static struct walls_limits limits_of(const struct extract_task *task)
+{
+	return (struct walls_limits){ SPARE_BYTES + task->limits.max_file_bytes +
+		                              12 * task->limits.max_text_bytes,
+		                      task->limits.timeout_s };
+}
+
+static int read_input(const struct extract_task *task, struct buf *ret, struct err *err)
+{
+	off_t size = lseek(STDIN_FILENO, 0, SEEK_END);
+
+	if (size < 0 || lseek(STDIN_FILENO, 0, SEEK_SET) < 0)
+		return err_set(err, -EIO, "cannot be read: %s", strerror(errno));
+	if ((uint64_t)size <= task->limits.max_file_bytes)
+		buf_reserve(ret, (size_t)size + (1 << 17)); /* at once, instead of doubling */
+	return file_read_fd(STDIN_FILENO, "the file", task->limits.max_file_bytes, ret, err);
+}
+
+static int extract(const struct extract_task *task, struct programs *programs, struct parsed *ret,
+                   struct err *err)
+{
+	const struct format_input about = { .name = task->name,
+		                            .max_bytes = task->limits.max_text_bytes,
+		                            .max_members = FORMATS_MAX_MEMBERS,
+		                            .max_pages = task->limits.max_pages,
+		                            .max_depth = FORMATS_MAX_DEPTH,
+		                            .is_file = true,
+		                            .programs = programs };
+	struct buf bytes = { 0 };
+	int r = read_input(task, &bytes, err);
+
+	if (r < 0) {
+		buf_done(&bytes);
+		return r;
+	}
+	return formats_parse(&bytes, &about, task->limits.max_text_bytes, ret, err);
+}
+
+/* Nothing of the file is read before the walls stand. */
+static int put_up_walls(const struct extract_task *task, struct programs **ret, struct err *err)
+{
+	const struct walls_limits limits = limits_of(task);
+	int r = walls_limit(&limits, err);
+
+	codepage_preload();
+	if (r == 0)
+		r = programs_start(ret, err);
+	if (r == 0)
+		walls_enter(WALLS_PARSER);
+	return r;
+}
+
+static int run(const struct extract_task *task)
+{
+	struct programs *programs = NULL;
+	struct parsed parsed = { .charset = "" };
+	struct err err = { "" };
+	int r = put_up_walls(task, &programs, &err);
+
+	if (r == 0)
+		r = extract(task, programs, &parsed, &err);
+	if (r == 0)
+		r = frames_write(STDOUT_FILENO, &parsed);
+	else
+		r = frames_write_failure(STDOUT_FILENO, r, err.text);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int usage(FILE *stream, int status)
+{
+	fprintf(stream, "usage: skimd-extract --selftest | --help | --version\n");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct extract_task task;
+
+	if (argc == EXTRACT_TASK_ARGUMENTS + 2 && strcmp(argv[1], "--") == 0 &&
+	    extract_task_parse(argv + 2, &task) == 0) {
+		signal(SIGPIPE, SIG_IGN);
+		_exit(run(&task)); /* what the process holds goes with it */
+	}
+	if (argc == 2 && strcmp(argv[1], "--selftest") == 0)
+		return extract_selftest(stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		return puts("skimd-extract " PACKAGE_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return usage(stdout, EXIT_SUCCESS);
+	return usage(stderr, 2);
+}

@@ -1,0 +1,42 @@
+/* The walls within which a file's text is taken out: no file system, no network, no other process, and no more memory,
+ * processor time and descriptors than it takes. A process puts them around itself, for good.
+ *
+ * Those of a parser leave it reading what it has open and writing to its pipe. Those of a program, such as pdftotext, leave
+ * it loading itself and its libraries, and reading what poppler knows of character sets; it can write no file and start no
+ * process, and run no other program. */
+#ifndef SKIMD_PIPELINE_EXTRACT_WALLS_H
+#define SKIMD_PIPELINE_EXTRACT_WALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/landlock.h"
+
+enum walls_kind { WALLS_PARSER, WALLS_PROGRAM };
+
+struct walls_limits {
+	uint64_t
+		memory_bytes; /* of address space; not in builds with a sanitizer, which takes terabytes of that */
+	unsigned cpu_seconds;
+};
+
+/* Limits by setrlimit(2), and no new privileges, no core, no tracing by others, an end when the parent ends. Processes may
+ * still be forked until walls_enter(). */
+int walls_limit(const struct walls_limits *limits, struct err *err);
+
+/* Which of the walls stand; a kernel or a processor may lack one. */
+struct walls {
+	bool files; /* Landlock */
+	bool calls; /* seccomp */
+};
+
+/* From here on calls that parsers do not need fail with ENOSYS, and those that only an attacker makes end the process
+ * (SIGSYS). Call with one thread. */
+struct walls walls_enter(enum walls_kind kind);
+
+/* What who starts an extractor must leave open to it, if it has walls of its own: programs and what they load. Stops when
+ * each returns non-zero, which is then returned. */
+int walls_each_rule(int (*each)(void *user, const struct landlock_rule *rule), void *user);
+
+#endif

@@ -1,0 +1,83 @@
+#include "pipeline/formats/pdf.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "pipeline/formats/pdf_text.h"
+#include "pipeline/formats/programs.h"
+
+#define MAGIC "%PDF-"
+#define TEXT_SPARE ((size_t)1 << 20) /* of what pdftotext writes beyond the text itself */
+
+static bool is_pdf(const struct format_input *input)
+{
+	return input->n > strlen(MAGIC) && memcmp(input->bytes, MAGIC, strlen(MAGIC)) == 0;
+}
+
+/* What pdftotext ended with, in our words. 1: not open; 3: forbidden; 0, or a signal when nobody read on: as far as it
+ * came. */
+static int judge(const struct program_output *output, struct err *err)
+{
+	int status = output->status;
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+		return err_set(err, -ETIME, "pdftotext took too much processor time for it");
+	if (WIFSIGNALED(status) && !output->cut)
+		return err_set(err, -EBADMSG, "pdftotext crashed on it (SIG%s)",
+		               sigabbrev_np(WTERMSIG(status)));
+	if (WIFSIGNALED(status) || WEXITSTATUS(status) == 0)
+		return 0;
+	if (strstr(output->words, "Incorrect password") != NULL)
+		return err_set(err, -EACCES, "is encrypted: it opens with a password only");
+	if (WEXITSTATUS(status) == 3)
+		return err_set(err, -EACCES, "its author does not allow its text to be taken out");
+	if (strstr(output->words, "Unsupported") != NULL || strstr(output->words, "Unknown security") != NULL)
+		return err_set(err, -ENOTSUP, "is encrypted in a way that pdftotext does not know");
+	return err_set(err, -EBADMSG, "the PDF file is damaged: pdftotext cannot open it");
+}
+
+static int check_text(const struct program_output *output, unsigned n_pages, struct err *err)
+{
+	if (strspn(output->bytes.data == NULL ? "" : output->bytes.data, " \t\n\r\f") < output->bytes.n)
+		return 0;
+	if (n_pages == 0)
+		return err_set(err, -ENODATA, "the PDF file has no pages");
+	return err_set(err, -ENODATA, "there is no text on its %u page%s, as with scans", n_pages,
+	               n_pages == 1 ? "" : "s");
+}
+
+/* One page more than is wanted, to see that there is one. */
+static int parse_pdf(const struct format_input *input, struct sink *sink, struct err *err)
+{
+	struct program_output output = { .status = 0 };
+	char last[16];
+	const struct program_call call = {
+		.program = PROGRAM_PDFTOTEXT,
+		.arguments = { "-enc", "UTF-8", "-eol", "unix", "-l", last, "-", "-" },
+		.bytes = input->is_file ? NULL : input->bytes,
+		.n = input->is_file ? 0 : input->n,
+		.max_bytes = input->max_bytes + TEXT_SPARE,
+	};
+	int r;
+
+	snprintf(last, sizeof(last), "%u", input->max_pages + 1);
+	r = programs_run(input->programs, &call, &output, err);
+	if (r == 0)
+		r = judge(&output, err);
+	if (r == 0)
+		r = check_text(&output, pdf_text_pages(output.bytes.data, output.bytes.n), err);
+	if (r == 0)
+		r = pdf_text_parse(output.bytes.data, output.bytes.n, input->max_pages, sink, err);
+	program_output_done(&output);
+	return r;
+}
+
+const struct format FORMAT_PDF = {
+	.media_type = "application/pdf",
+	.name = "a PDF file",
+	.is = is_pdf,
+	.parse = parse_pdf,
+};
