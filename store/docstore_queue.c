@@ -315,5 +315,6 @@ int docstore_recover(struct docstore *store, bool orderly, struct err *err)
 			;
 	}
 	txn_run(&txn, PUT_BACK_ALL);
+	docstore_recover_questions(&txn, orderly);
 	return docstore_end(store, &txn);
 }
