@@ -14,7 +14,9 @@
 #include "pipeline/job.h"
 #include "pipeline/messages.h"
 #include "pipeline/output.h"
+#include "pipeline/question_job.h"
 #include "pipeline/reader.h"
+#include "store/docstore_questions.h"
 #include "store/kvstore.h"
 #include "store/kvwriter.h"
 
@@ -196,6 +198,33 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
 	if (r == 0 && !document.published)
 		r = docstore_published(pipeline->store, id, err);
 	document_done(&document);
+	return r;
+}
+
+int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
+                             const struct pipeline_hooks *hooks, struct err *err)
+{
+	struct question_job job = {
+		.store = pipeline->store,
+		.reader = pipeline->reader,
+		.model = pipeline->model,
+		.fingerprint = pipeline->fingerprint,
+		.outputs = outputs,
+		.hooks = hooks,
+		.err = err,
+	};
+	int r = docstore_get_question(pipeline->store, id, &job.question, err);
+
+	if (r < 0)
+		return r;
+	if (pipeline->writer != NULL)
+		kvwriter_begin(pipeline->writer, job.question.document_id);
+	r = question_job_run(&job);
+	if (pipeline->writer != NULL) {
+		kvwriter_end(pipeline->writer);
+		note_damage(pipeline, job.question.document_id);
+	}
+	question_done(&job.question);
 	return r;
 }
 
