@@ -51,7 +51,7 @@ static void need_room(struct txn *txn)
 		         QUESTION_MAX_ASKED);
 }
 
-static int64_t ask(struct txn *txn, const struct question_request *request)
+static int64_t find_or_put(struct txn *txn, const struct question_request *request)
 {
 	int64_t document_id = request->document_id, id;
 
@@ -66,6 +66,14 @@ static int64_t ask(struct txn *txn, const struct question_request *request)
 	need_room(txn);
 	txn_run(txn, PUT_QUESTION, db_int(document_id), db_text(request->text), db_text(request->source));
 	return txn_last_id(txn);
+}
+
+static int64_t ask(struct txn *txn, const struct question_request *request)
+{
+	int64_t id = find_or_put(txn, request);
+
+	rows_settle_questions(txn, request->document_id);
+	return id;
 }
 
 int docstore_ask(struct docstore *store, const struct question_request *request, int64_t *ret_id,
@@ -95,11 +103,13 @@ int docstore_ask_all(struct docstore *store, const struct question_request *requ
 	if (r < 0)
 		return r;
 	txn = docstore_begin(store, err);
-	need_room(&txn);
+	if (is_somebody(request->source))
+		need_room(&txn);
 	txn_run(&txn, ASK_ALL, db_text(request->text), db_text(request->source), db_text(folder));
 	n = txn_n_changed(&txn);
 	if (is_somebody(request->source))
 		txn_run(&txn, ASK_ALL_AGAIN, db_text(request->text), db_text(request->fingerprint));
+	txn_run(&txn, FAIL_OF_TEXT, db_text(request->text));
 	r = docstore_end(store, &txn);
 	if (r == 0)
 		*ret_n = n;
@@ -152,7 +162,6 @@ int docstore_take_question(struct docstore *store, int64_t *ret_id, struct err *
 	int64_t id;
 	int r;
 
-	txn_run(&txn, FAIL_OF_DOCUMENT);
 	id = first_integer(txn_rows(&txn, NEXT_QUESTION));
 	if (id != 0)
 		txn_run(&txn, MARK_ANSWERING, db_int(id));

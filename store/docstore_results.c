@@ -126,6 +126,7 @@ int docstore_finish(struct docstore *store, int64_t id, const struct document *d
 	rows_put_passages(&txn, id, 0, document->model, passages);
 	txn_run(&txn, ASK_AFTER_READING, db_int(id), db_text(document->fingerprint),
 	        db_int(QUESTION_MAX_CRASHES));
+	rows_settle_questions(&txn, id);
 	return docstore_end(store, &txn);
 }
 
@@ -225,6 +226,7 @@ int docstore_copy(struct docstore *store, int64_t from, int64_t to, struct err *
 	copy_results(&txn, to, &reading, text, n);
 	txn_run(&txn, ASK_AFTER_READING, db_int(to), db_text(reading.document.fingerprint),
 	        db_int(QUESTION_MAX_CRASHES));
+	rows_settle_questions(&txn, to);
 	txn_run(&txn, NAME_MODEL_OF_SUMMARIES, db_int(to), db_text(reading.document.model));
 	free(text);
 	reading_done(&reading);

@@ -449,6 +449,12 @@ void rows_delete_answers(struct txn *txn, int64_t document_id)
 	txn_run(txn, DELETE_ANSWERS, db_int(document_id));
 }
 
+void rows_settle_questions(struct txn *txn, int64_t document_id)
+{
+	txn_run(txn, FAIL_OF_DOCUMENT, db_int(document_id));
+	txn_run(txn, MAKE_READY, db_int(document_id));
+}
+
 char *rows_get_text(struct txn *txn, int64_t document_id, size_t *ret_n)
 {
 	sqlite3_stmt *row = txn_rows(txn, GET_TEXT, db_int(document_id));

@@ -36,6 +36,9 @@ void rows_read_questions(struct txn *txn, int64_t document_id, struct questions 
 void rows_put_answer(struct txn *txn, const struct question *question);
 void rows_delete_answers(struct txn *txn, int64_t document_id); /* their lines of search, too */
 
+/* A document was read, has failed or went away: its questions are ready to be answered, or have failed with it. */
+void rows_settle_questions(struct txn *txn, int64_t document_id);
+
 /* Give the chunks negative numbers: see docstore_schema.c. */
 void rows_hide_chunks(struct txn *txn, int64_t document_id);
 

@@ -182,7 +182,8 @@ static const char VERSION_2[] =
 	"  finished_at"
 	" FROM document;";
 
-/* question.state 'answering' is of one moment: a writer that opens the database finds it where the last one crashed.
+/* question.ready: its document was read when somebody last looked, so that nobody has to look at all that wait for theirs.
+ * question.state 'answering' is of one moment: a writer that opens the database finds it where the last one crashed.
  * A row of search about an answer has the id -answer.id. inbox_row: the rows of an inbox.db that stand in question, and
  * were not removed from there yet. */
 static const char VERSION_3[] =
@@ -197,12 +198,15 @@ static const char VERSION_3[] =
 	"  CHECK (state IN ('asked', 'answering', 'answered', 'failed')),"
 	" error TEXT,"
 	" crashes INTEGER NOT NULL DEFAULT 0,"
+	" ready INTEGER NOT NULL DEFAULT 0 CHECK (ready IN (0, 1)),"
 	" UNIQUE (document_id, text)"
 	") STRICT;"
-	"INSERT INTO question(id, document_id, text, asked_at, source)"
-	" SELECT id, document_id, text, asked_at, source FROM question_of_version_2;"
+	"INSERT INTO question(id, document_id, text, asked_at, source, ready)"
+	" SELECT id, document_id, text, asked_at, source, EXISTS (SELECT 1 FROM document"
+	"  WHERE id = document_id AND fingerprint IS NOT NULL) FROM question_of_version_2;"
 	"DROP TABLE question_of_version_2;"
 	"CREATE INDEX question_asked ON question(document_id) WHERE state = 'asked';"
+	"CREATE INDEX question_ready ON question(source = 'folder', id) WHERE state = 'asked' AND ready = 1;"
 	"CREATE INDEX question_text ON question(text);"
 
 	"CREATE TABLE answer("
@@ -285,6 +289,11 @@ const struct db_schema DOCSTORE_SCHEMA = {
 #define CANNOT_BE_ASKED                                                                \
 	"((document.state IN ('failed', 'ignored') AND document.retry IS NOT 'later')" \
 	" OR (document.state = 'gone' AND document.fingerprint IS NULL))"
+
+#define FAIL_QUESTIONS                                                                          \
+	"UPDATE question SET state = 'failed', error = 'the document is ' || document.state ||" \
+	" coalesce(': ' || document.error, '') FROM document WHERE question.state = 'asked'"    \
+	" AND document.id = document_id AND " CANNOT_BE_ASKED
 
 const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	/* ?1 path, ?2 output, ?3 device, ?4 inode, ?5 size, ?6 mtime_ns, ?7 ctime_ns, ?8 folder, ?9 name */
@@ -503,7 +512,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		      "  AND (SELECT fingerprint FROM answer WHERE question_id = ?1) IS NOT ?2))",
 	/* ?3 a folder, of which also what is not read yet is asked; NULL: all that is read */
 	[ASK_ALL] =
-		"INSERT OR IGNORE INTO question(document_id, text, source) SELECT id, ?1, ?2 FROM document"
+		"INSERT OR IGNORE INTO question(document_id, text, source, ready)"
+		" SELECT id, ?1, ?2, " CAN_BE_ASKED " FROM document"
 		" WHERE iif(?3 IS NULL, " CAN_BE_ASKED ", folder = ?3 AND state NOT IN ('ignored', 'gone'))",
 	[ASK_ALL_AGAIN] =
 		"UPDATE question SET state = 'asked', error = NULL WHERE text = ?1 AND (state = 'failed'"
@@ -514,13 +524,14 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[PUT_INBOX_ROW] = "INSERT INTO inbox_row(inbox, row) VALUES (?1, ?2)",
 	[DELETE_INBOX_ROW] = "DELETE FROM inbox_row WHERE inbox = ?1 AND row = ?2",
 	[DELETE_OTHER_INBOXES] = "DELETE FROM inbox_row WHERE inbox <> ?1",
-	[FAIL_OF_DOCUMENT] =
-		"UPDATE question SET state = 'failed', error = 'the document is ' || document.state ||"
-		" coalesce(': ' || document.error, '') FROM document WHERE question.state = 'asked'"
-		" AND document.id = question.document_id AND " CANNOT_BE_ASKED,
+	[FAIL_OF_DOCUMENT] = FAIL_QUESTIONS " AND document_id = ?1",
+	[FAIL_OF_TEXT] = FAIL_QUESTIONS " AND text = ?1",
+	[MAKE_READY] = "UPDATE question SET ready = 1 FROM document WHERE document_id = ?1 AND ready = 0"
+		       " AND document.id = ?1 AND " CAN_BE_ASKED,
 	/* What somebody waits for comes before what a folder asks of every document. */
-	[NEXT_QUESTION] = "SELECT question.id FROM question JOIN document ON document.id = document_id"
-			  " WHERE question.state = 'asked' AND " CAN_BE_ASKED
+	[NEXT_QUESTION] = "SELECT question.id FROM question INDEXED BY question_ready"
+			  " CROSS JOIN document ON document.id = document_id"
+			  " WHERE question.state = 'asked' AND ready = 1 AND " CAN_BE_ASKED
 			  " ORDER BY source = 'folder', question.id LIMIT 1",
 	[MARK_ANSWERING] = "UPDATE question SET state = 'answering', error = NULL WHERE id = ?1",
 	[PUT_BACK_QUESTION] = "UPDATE question SET state = 'asked' WHERE id = ?1 AND state = 'answering'",
@@ -536,7 +547,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			     "question.text) ORDER BY question.id LIMIT 1",
 	[MARK_ANSWERED] = "UPDATE question SET state = 'answered', error = NULL, crashes = 0 WHERE id = ?1",
 	[PUT_ANSWER] = "INSERT INTO answer(question_id, document_id, text, found, generated, score, model, "
-	               "fingerprint,"
+		       "fingerprint,"
 		       " prompt_tokens, computed_tokens, reused_tokens, generated_tokens, seconds)"
 		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[PUT_ANSWER_SEARCH] =
