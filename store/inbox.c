@@ -80,6 +80,7 @@ struct inbox {
 	char *path; /* without links */
 	char name[16]; /* of the inbox.db that is open, from its user_version */
 	int n_looks; /* of watch_machine(), since it was opened */
+	bool at_fault; /* what failed is the file, and not who takes its rows */
 	atomic_bool cancelled;
 };
 
@@ -326,21 +327,34 @@ static int make(struct inbox *inbox, struct err *err)
 	return r == -EEXIST ? 0 : r; /* what is there now is looked at next */
 }
 
+/* A link, a FIFO or a socket has nothing in it to be kept, and walls may not let us make another. */
+static int move_away(const char *from, const char *to)
+{
+	struct stat st;
+
+	if (lstat(from, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return unlink(from) < 0 ? -errno : 0;
+	remove(to); /* an empty folder as well */
+	return rename(from, to) < 0 ? -errno : 0;
+}
+
 /* What it was, with its journal, is kept for somebody to look at; one of them, so that nobody fills the disk with them. */
-static int set_aside(const struct inbox *inbox, struct err *err)
+static int set_aside(const struct inbox *inbox, const struct err *why, struct err *err)
 {
 	static const char *const PARTS[] = { "-journal", "" };
 	char from[PATH_MAX], to[PATH_MAX];
+	int r = 0;
 
-	for (size_t i = 0; i < sizeof(PARTS) / sizeof(PARTS[0]); i++) {
+	for (size_t i = 0; r == 0 && i < sizeof(PARTS) / sizeof(PARTS[0]); i++) {
 		if ((size_t)snprintf(to, sizeof(to), "%s.damaged%s", inbox->path, PARTS[i]) >= sizeof(to))
 			return err_set(err, -ENAMETOOLONG, "%s: the name is too long", inbox->path);
 		snprintf(from, sizeof(from), "%s%s", inbox->path, PARTS[i]);
-		remove(to); /* an empty folder as well */
-		if (rename(from, to) < 0 && errno != ENOENT)
-			return err_set(err, -errno, "%s: cannot be set aside: %s", from, strerror(errno));
+		r = move_away(from, to);
 	}
-	return 0;
+	return r < 0 ? err_set(err, r, "%s, and %s cannot be set aside: %s", why->text, from, strerror(-r))
+	             : 0;
 }
 
 /* -ENOENT; -EBADMSG: something that SQLite shall not see at all. */
@@ -474,25 +488,34 @@ static int forget_words(struct db *db, struct err *err)
 }
 
 /* The file may be another one since the rows were read: its name is compared. */
-static int clean(struct inbox *inbox, const struct rows *rows, struct err *err)
+static int write_changes(struct inbox *inbox, const char *name, const struct rows *rows, struct err *err)
 {
-	char name[sizeof(inbox->name)];
 	struct db *db;
 	int r;
 
-	memcpy(name, inbox->name, sizeof(name));
 	if ((r = open_checked(inbox, false, &db, err)) < 0)
 		return r;
 	r = strcmp(name, inbox->name) == 0
 	            ? write_rows(db, rows, err)
 	            : err_set(err, -EBUSY, "%s: is another file than a moment ago", inbox->path);
+	if (r == 0)
+		r = forget_words(db, err);
+	db_close(db);
+	return r;
+}
+
+static int clean(struct inbox *inbox, const struct rows *rows, struct err *err)
+{
+	char name[sizeof(inbox->name)];
+	int r;
+
+	memcpy(name, inbox->name, sizeof(name));
+	r = write_changes(inbox, name, rows, err);
+	inbox->at_fault = r < 0;
 	for (size_t i = 0; r == 0 && i < rows->n; i++) {
 		if (rows->items[i].remove)
 			r = inbox->settings.removed(inbox->settings.user, name, rows->items[i].id, err);
 	}
-	if (r == 0)
-		r = forget_words(db, err);
-	db_close(db);
 	return r;
 }
 
@@ -517,8 +540,7 @@ static int handle_rows(struct inbox *inbox, bool may_clean, struct rows *rows, s
 	return r;
 }
 
-static int look(struct inbox *inbox, bool may_clean, struct inbox_counts *counts, bool *ret_bad,
-                struct err *err)
+static int look(struct inbox *inbox, bool may_clean, struct inbox_counts *counts, struct err *err)
 {
 	int64_t after = 0;
 	size_t n = N_BATCH;
@@ -528,7 +550,7 @@ static int look(struct inbox *inbox, bool may_clean, struct inbox_counts *counts
 		struct rows rows = { 0 };
 
 		r = load_rows(inbox, after, &rows, err);
-		*ret_bad = r < 0; /* of the file, and not of who takes the rows */
+		inbox->at_fault = r < 0;
 		n = rows.n;
 		if (r == 0 && n > 0) {
 			after = rows.items[n - 1].id;
@@ -548,20 +570,22 @@ static bool passes(int r)
 int inbox_look(struct inbox *inbox, bool may_clean, struct inbox_counts *ret, struct err *ret_aside,
                struct err *err)
 {
-	bool bad = false;
 	int r;
 
 	*ret = (struct inbox_counts){ 0 };
 	ret_aside->text[0] = '\0';
-	r = look(inbox, may_clean, ret, &bad, err);
+	inbox->at_fault = false;
+	r = look(inbox, may_clean, ret, err);
 	if (r < 0 && atomic_load(&inbox->cancelled))
 		return err_set(err, -ECANCELED, "told to stop");
-	if (r == 0 || !bad || passes(r))
+	if (r == 0 || !inbox->at_fault || passes(r))
 		return r;
 	if (r != -ENOENT) {
-		*ret_aside = *err;
-		if ((r = set_aside(inbox, err)) < 0)
+		struct err why = *err;
+
+		if ((r = set_aside(inbox, &why, err)) < 0)
 			return r;
+		*ret_aside = why;
 	}
 	return make(inbox, err);
 }
