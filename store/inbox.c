@@ -343,7 +343,7 @@ static int move_away(const char *from, const char *to)
 /* What it was, with its journal, is kept for somebody to look at; one of them, so that nobody fills the disk with them. */
 static int set_aside(const struct inbox *inbox, const struct err *why, struct err *err)
 {
-	static const char *const PARTS[] = { "-journal", "" };
+	static const char *const PARTS[] = { "-journal", "-wal", "-shm", "" };
 	char from[PATH_MAX], to[PATH_MAX];
 	int r = 0;
 
@@ -360,6 +360,7 @@ static int set_aside(const struct inbox *inbox, const struct err *why, struct er
 /* -ENOENT; -EBADMSG: something that SQLite shall not see at all. */
 static int check_file(const struct inbox *inbox, struct err *err)
 {
+	char log[PATH_MAX];
 	struct stat st;
 
 	if (lstat(inbox->path, &st) < 0)
@@ -369,6 +370,9 @@ static int check_file(const struct inbox *inbox, struct err *err)
 	if (st.st_size > MAX_FILE_BYTES)
 		return err_set(err, -EBADMSG, "%s: has %lld bytes, more than any inbox needs", inbox->path,
 		               (long long)st.st_size);
+	snprintf(log, sizeof(log), "%s-wal", inbox->path);
+	if (lstat(log, &st) == 0) /* clients would write there, where nobody looks */
+		return err_set(err, -EBADMSG, "%s: has a write-ahead log", inbox->path);
 	return 0;
 }
 

@@ -381,6 +381,7 @@ static void expect_anew(struct fixture *f, const char *why)
 		fail_msg("%s", f->err.text);
 	if (strstr(f->aside.text, why) == NULL)
 		fail_msg("expected '%s': '%s'", why, f->aside.text);
+	client_leaves();
 	assert_string_equal(run_once(f, ASK "('a', 'Who?')"), "");
 	look_well(f, true);
 	assert_int_equal(f->counts.n_taken, 1);
@@ -437,15 +438,25 @@ static void another_schema_is_set_aside(void **state)
 
 	look_well(f, true);
 	for (size_t i = 0; i < sizeof(CHANGES) / sizeof(CHANGES[0]); i++) {
-		char name[80];
-
 		assert_string_equal(run_once(f, CHANGES[i]), "");
 		expect_anew(f, "");
-		for (int suffix = 0; suffix < 2; suffix++) {
-			snprintf(name, sizeof(name), "%s%s", f->path, suffix == 0 ? "-wal" : "-shm");
-			unlink(name);
-		}
 	}
+}
+
+/* Where one lies beside the file, clients write there, and we would not see it. */
+static void a_write_ahead_log_goes_with_its_inbox(void **state)
+{
+	struct fixture *f = *state;
+	char log[80];
+
+	look_well(f, true);
+	assert_string_equal(client_runs(f, "PRAGMA journal_mode = WAL; " ASK "('a', 'lost?')"), "");
+	expect_anew(f, "");
+	client_leaves();
+	snprintf(log, sizeof(log), "%s-wal", f->path);
+	assert_int_equal(access(log, F_OK), -1);
+	write_file(log, "", 0);
+	expect_anew(f, "has a write-ahead log");
 }
 
 static void rows_that_came_past_the_triggers_are_dropped(void **state)
@@ -593,6 +604,7 @@ int main(void)
 		TEST(trouble_of_the_taker_leaves_the_row),
 		TEST(other_files_are_set_aside),
 		TEST(another_schema_is_set_aside),
+		TEST(a_write_ahead_log_goes_with_its_inbox),
 		TEST(rows_that_came_past_the_triggers_are_dropped),
 		TEST(a_journal_cannot_have_other_files_deleted),
 		TEST(what_a_killed_client_left_is_rolled_back),
