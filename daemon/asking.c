@@ -19,10 +19,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/ask_file.h"
+#include "daemon/inbox_intake.h"
 #include "daemon/loop.h"
 #include "daemon/units.h"
 #include "store/docstore_questions.h"
-#include "store/inbox.h"
 
 #define GATHER_NS \
 	(50 * NS_PER_MS) /* between a change of the inbox and a look: a client changes it in steps */
@@ -33,6 +33,8 @@
 #define UNWATCHED_NS NS_PER_S /* where inotify has none left for us */
 #define DOCUMENTS_NS (500 * NS_PER_MS) /* between two looks at new documents: they come in bursts */
 #define MAX_FILES 10000 /* that wait for their documents */
+#define MAX_QUESTIONS 1000 /* of a file */
+#define MAX_TOLD 10 /* lines of a file that are none */
 
 struct paths {
 	char **items;
@@ -41,7 +43,7 @@ struct paths {
 
 struct asking {
 	struct asking_settings settings;
-	struct inbox *inbox;
+	struct inbox_intake *inbox;
 	char folder[PATH_MAX]; /* of the inbox */
 	int inotify_fd; /* -1: none */
 	int wake_fd;
@@ -57,7 +59,6 @@ struct asking {
 	struct paths files; /* whose documents are not known */
 	uint64_t look_ns, clean_ns, documents_ns; /* when they are due; UINT64_MAX: not */
 	bool documents_due;
-	char told[sizeof(((struct err *)NULL)->text)]; /* the last trouble of the inbox; "": none */
 };
 
 static void paths_done(struct paths *paths)
@@ -128,86 +129,12 @@ int asking_make_folder(const struct config *config, struct err *err)
 	return 0;
 }
 
-/* --- rows of the inbox */
-
-static int say(int verdict, struct err *why, const struct err *words)
-{
-	*why = *words;
-	return verdict;
-}
-
-static int take_new_row(struct asking *asking, const char *inbox, const struct inbox_row *row,
-                        struct err *ret_why, struct err *err)
-{
-	struct question_request request = { .text = row->text,
-		                            .source = "inbox",
-		                            .fingerprint = asking->settings.fingerprint };
-	int64_t id;
-	int r = docstore_find_named(asking->settings.store, row->document, &request.document_id, err);
-
-	if (r == 0)
-		r = docstore_ask_from_inbox(asking->settings.store, &request, inbox, row->id, &id, err);
-	if (r == 0) {
-		log_info("inbox: question %lld, of document %lld", (long long)id,
-		         (long long)request.document_id);
-		asking->settings.asked(asking->settings.user);
-		return INBOX_TAKEN;
-	}
-	if (r == -ENOENT) {
-		err_set(ret_why, 0, "no document is named '%s' yet: waiting for it, for %d days",
-		        row->document, INBOX_KEEP_S / 86400);
-		return INBOX_WAITS;
-	}
-	return r == -ENOTUNIQ || r == -EINVAL || r == -EAGAIN ? say(INBOX_WAITS, ret_why, err) : r;
-}
-
-static int take_row(void *user, const char *inbox, const struct inbox_row *row, struct err *ret_why,
-                    struct err *err)
-{
-	struct asking *asking = user;
-	bool taken;
-	int r = docstore_has_inbox_row(asking->settings.store, inbox, row->id, &taken, err);
-
-	if (r < 0)
-		return r;
-	return taken ? INBOX_TAKEN : take_new_row(asking, inbox, row, ret_why, err);
-}
-
-static int see_removed(void *user, const char *inbox, int64_t id, struct err *err)
-{
-	struct asking *asking = user;
-
-	return docstore_inbox_removed(asking->settings.store, inbox, id, err);
-}
-
-static void tell_aside(struct asking *asking, const struct err *why)
-{
-	struct err words;
-
-	if (why->text[0] == '\0')
-		return;
-	err_set(&words, 0, "inbox: %s: set aside and made anew", why->text);
-	log_warning("%s", words.text);
-	docstore_event(asking->settings.store, "warning", 0, words.text, NULL);
-}
-
-/* Each trouble once, and again when there was none in between. */
-static void tell_trouble(struct asking *asking, const char *words)
-{
-	if (strcmp(asking->told, words) != 0 && words[0] != '\0')
-		log_warning("inbox: %s; trying again", words);
-	snprintf(asking->told, sizeof(asking->told), "%s", words);
-}
-
 static void look(struct asking *asking, uint64_t now_ns)
 {
-	struct inbox_counts counts;
-	struct err aside, err = { "" };
-	int r = inbox_look(asking->inbox, now_ns >= asking->clean_ns, &counts, &aside, &err);
 	uint64_t poll_ns = asking->inotify_fd < 0 ? UNWATCHED_NS : POLL_NS;
+	struct inbox_counts counts;
+	int r = inbox_intake_look(asking->inbox, now_ns >= asking->clean_ns, &counts);
 
-	tell_aside(asking, &aside);
-	tell_trouble(asking, r == 0 || r == -EBUSY || r == -ECANCELED ? "" : err.text);
 	asking->look_ns = now_ns + (r == -EBUSY ? BUSY_NS : r < 0 ? FAILED_NS : poll_ns);
 	if (r == 0 && counts.to_clean)
 		asking->look_ns = asking->clean_ns;
@@ -224,8 +151,19 @@ struct file_questions {
 	struct asking *asking;
 	const char *path;
 	struct question_request request;
-	size_t n;
+	size_t n, n_bad;
 };
+
+static void tell_line(struct file_questions *file, size_t number, const char *why)
+{
+	char words[PATH_MAX];
+
+	if (++file->n_bad > MAX_TOLD)
+		return;
+	snprintf(words, sizeof(words), "'%s': line %zu: %s", file->path, number, why);
+	log_warning("%s", words);
+	docstore_event(file->asking->settings.store, "warning", file->request.document_id, words, NULL);
+}
 
 static int ask_line(void *user, size_t number, const char *text)
 {
@@ -235,17 +173,17 @@ static int ask_line(void *user, size_t number, const char *text)
 	int64_t id;
 	int r;
 
+	if (file->n >= MAX_QUESTIONS) {
+		tell_line(file, number, "more questions than are taken from one file");
+		return -E2BIG;
+	}
 	file->request.text = text;
 	r = docstore_ask(store, &file->request, &id, &err);
 	file->n += r == 0;
 	if (r == 0 || r == -ENOENT)
 		return r;
 	if (r == -EINVAL) {
-		char words[PATH_MAX];
-
-		snprintf(words, sizeof(words), "'%s': line %zu: %s", file->path, number, err.text);
-		log_warning("%s", words);
-		docstore_event(store, "warning", file->request.document_id, words, NULL);
+		tell_line(file, number, err.text);
 		return 0;
 	}
 	log_error("'%s': %s", file->path, err.text);
@@ -340,13 +278,9 @@ static void see_documents(struct asking *asking, uint64_t now_ns)
 static void drain(int fd, bool *ret_any)
 {
 	char bytes[4096];
-	ssize_t n;
 
-	while ((n = read(fd, bytes, sizeof(bytes))) > 0) {
+	while (read(fd, bytes, sizeof(bytes)) > 0)
 		*ret_any = true;
-		if ((size_t)n < sizeof(bytes) && n == (ssize_t)sizeof(uint64_t))
-			return; /* an event counter has no more */
-	}
 }
 
 static int timeout_ms(const struct asking *asking)
@@ -468,11 +402,12 @@ void asking_status(struct asking *asking, struct asking_status *ret)
 static int open_inbox(struct asking *asking, struct err *err)
 {
 	const struct config *config = asking->settings.config;
-	struct inbox_settings settings = { .path = config->store.inbox,
-		                           .group = group_of(config),
-		                           .user = asking,
-		                           .take = take_row,
-		                           .removed = see_removed };
+	struct inbox_intake_settings settings = { .path = config->store.inbox,
+		                                  .group = group_of(config),
+		                                  .store = asking->settings.store,
+		                                  .fingerprint = asking->settings.fingerprint,
+		                                  .user = asking->settings.user,
+		                                  .asked = asking->settings.asked };
 	struct stat st;
 	int r = folder_of(config, asking->folder, err);
 
@@ -481,7 +416,7 @@ static int open_inbox(struct asking *asking, struct err *err)
 	/* Where the folder is the user's alone, so is what is in it. */
 	if (stat(asking->folder, &st) == 0 && st.st_gid != settings.group)
 		settings.group = (gid_t)-1;
-	return inbox_new(&settings, &asking->inbox, err);
+	return inbox_intake_new(&settings, &asking->inbox, err);
 }
 
 /* Not IN_CLOSE_WRITE: we close it ourselves after each look. */
@@ -541,11 +476,11 @@ void asking_free(struct asking *asking)
 	asking->stop = true;
 	pthread_mutex_unlock(&asking->lock);
 	if (asking->started) {
-		inbox_cancel(asking->inbox);
+		inbox_intake_cancel(asking->inbox);
 		wake(asking);
 		pthread_join(asking->thread, NULL);
 	}
-	inbox_free(asking->inbox);
+	inbox_intake_free(asking->inbox);
 	paths_done(&asking->files);
 	paths_done(&asking->new_files);
 	if (asking->inotify_fd >= 0)
