@@ -11,14 +11,25 @@ const struct protocol_key NO_KEYS[] = { { NULL, JSON_NULL, false } };
 const struct protocol_key DOCUMENT_KEYS[] = { { "document", JSON_STRING, true }, { NULL, JSON_NULL, false } };
 
 static const struct control_command COMMANDS[] = {
-	{ "ping", NO_KEYS, command_ping },           { "status", NO_KEYS, command_status },
-	{ "list", LIST_KEYS, command_list },         { "show", SHOW_KEYS, command_show },
-	{ "search", SEARCH_KEYS, command_search },   { "wait", WAIT_KEYS, command_wait },
-	{ "events", EVENTS_KEYS, command_events },   { "add", ADD_KEYS, command_add },
-	{ "retry", DOCUMENT_KEYS, command_retry },   { "reread", DOCUMENT_KEYS, command_reread },
-	{ "forget", DOCUMENT_KEYS, command_forget }, { "cache", CACHE_KEYS, command_cache },
-	{ "pause", NO_KEYS, command_pause },         { "resume", NO_KEYS, command_resume },
-	{ "rescan", NO_KEYS, command_rescan },       { NULL, NULL, NULL },
+	{ "ping", NO_KEYS, command_ping },
+	{ "status", NO_KEYS, command_status },
+	{ "list", LIST_KEYS, command_list },
+	{ "show", SHOW_KEYS, command_show },
+	{ "search", SEARCH_KEYS, command_search },
+	{ "wait", WAIT_KEYS, command_wait },
+	{ "events", EVENTS_KEYS, command_events },
+	{ "add", ADD_KEYS, command_add },
+	{ "retry", DOCUMENT_KEYS, command_retry },
+	{ "reread", DOCUMENT_KEYS, command_reread },
+	{ "forget", DOCUMENT_KEYS, command_forget },
+	{ "cache", CACHE_KEYS, command_cache },
+	{ "pause", NO_KEYS, command_pause },
+	{ "resume", NO_KEYS, command_resume },
+	{ "rescan", NO_KEYS, command_rescan },
+	{ "ask", ASK_KEYS, command_ask },
+	{ "answer", ANSWER_KEYS, command_answer },
+	{ "questions", QUESTIONS_KEYS, command_questions },
+	{ NULL, NULL, NULL },
 };
 
 int commands_find(struct docstore *store, const struct call *call, const char *key, int64_t *ret_id,

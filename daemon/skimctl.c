@@ -20,6 +20,7 @@ static const struct {
 } COMMANDS[] = {
 	{ "read", skimctl_read, "read files here and now, without a daemon", SKIMCTL_READ_USAGE },
 	{ "list", skimctl_list, "documents and their states", SKIMCTL_LIST_USAGE },
+	{ "ask", skimctl_ask_question, "a question about a document, or about all", SKIMCTL_ASK_USAGE },
 	{ "show", skimctl_show, "what was read of a document", SKIMCTL_SHOW_USAGE },
 	{ "wait", skimctl_wait, "until documents are done", SKIMCTL_WAIT_USAGE },
 	{ "search", skimctl_search, "where words stand in texts and results", SKIMCTL_SEARCH_USAGE },

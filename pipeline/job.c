@@ -19,7 +19,9 @@
 #include "pipeline/language.h"
 #include "pipeline/messages.h"
 #include "pipeline/output.h"
+#include "pipeline/place.h"
 #include "pipeline/prompt.h"
+#include "pipeline/stored_text.h"
 #include "pipeline/summary.h"
 
 #define PROGRESS_S 1.0 /* between two writes of a document's progress to the store */
@@ -336,7 +338,7 @@ static int describe_chunk(struct job *job, size_t number, struct document_chunk 
 	result->number = (int64_t)number;
 	result->byte_start = (int64_t)start;
 	result->byte_end = (int64_t)end;
-	result->section = summary_section(&job->view, chunk->start);
+	result->section = place_section(&job->view, chunk->start);
 	r = reader_count(job->reader, job->view.text + chunk->start, chunk->end - chunk->start, &n_tokens,
 	                 why);
 	if (r < 0)
@@ -347,17 +349,14 @@ static int describe_chunk(struct job *job, size_t number, struct document_chunk 
 
 static int make_chunks(struct job *job, struct err *why)
 {
-	bool markdown = strcmp(job->extracted.media_type, "text/markdown") == 0;
+	const struct extracted *extracted = &job->extracted;
 	size_t most = reader_max_bytes(job->reader) < CHUNK_MAX_BYTES ? reader_max_bytes(job->reader)
 	                                                              : CHUNK_MAX_BYTES;
 	struct chunk_limits limits = { .max_bytes = most };
 	int r;
 
-	if (job->extracted.marks.n_blocks > 0)
-		r = view_make_marked(job->extracted.text, job->extracted.n, &job->extracted.marks, &job->view,
-		                     why);
-	else
-		r = view_make(job->extracted.text, job->extracted.n, markdown, &job->view, why);
+	r = stored_text_view(extracted->text, extracted->n, extracted->media_type, &extracted->marks,
+	                     &job->view, why);
 	if (r < 0 || (r = chunk_make(&job->view, &limits, &job->chunks, &job->n_chunks, why)) < 0)
 		return r;
 	job->results = array_new(struct document_chunk, job->n_chunks);
@@ -431,12 +430,18 @@ static const struct job_state *read_chunk(struct job *job, size_t number)
 	return r < 0 ? stop(job, r) : &READ;
 }
 
+/* Only behind a part that was computed: a document gets on however often it gives way. */
+static bool gives_way(const struct job *job)
+{
+	return job->n_computed > 0 && job->hooks->give_way != NULL && job->hooks->give_way(job->hooks->user);
+}
+
 static const struct job_state *read_chunks(struct job *job)
 {
 	const struct job_state *next = &READ;
 
 	for (size_t i = 0; next == &READ && i < job->n_chunks; i++) {
-		if (is_cancelled(job))
+		if (is_cancelled(job) || gives_way(job))
 			return stop(job, err_set(job->err, -ECANCELED, "told to stop"));
 		next = read_chunk(job, i);
 		report(job);

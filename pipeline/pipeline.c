@@ -14,7 +14,9 @@
 #include "pipeline/job.h"
 #include "pipeline/messages.h"
 #include "pipeline/output.h"
+#include "pipeline/question_job.h"
 #include "pipeline/reader.h"
+#include "store/docstore_questions.h"
 #include "store/kvstore.h"
 #include "store/kvwriter.h"
 
@@ -196,5 +198,67 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
 	if (r == 0 && !document.published)
 		r = docstore_published(pipeline->store, id, err);
 	document_done(&document);
+	return r;
+}
+
+int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
+                             const struct pipeline_hooks *hooks, struct err *err)
+{
+	struct question_job job = {
+		.store = pipeline->store,
+		.reader = pipeline->reader,
+		.model = pipeline->model,
+		.fingerprint = pipeline->fingerprint,
+		.outputs = outputs,
+		.hooks = hooks,
+		.err = err,
+	};
+	int r = docstore_get_question(pipeline->store, id, &job.question, err);
+
+	if (r < 0)
+		return r;
+	if (pipeline->writer != NULL)
+		kvwriter_begin(pipeline->writer, job.question.document_id);
+	r = question_job_run(&job);
+	if (pipeline->writer != NULL) {
+		kvwriter_end(pipeline->writer);
+		note_damage(pipeline, job.question.document_id);
+	}
+	question_done(&job.question);
+	return r;
+}
+
+static int answer_all(struct answerer *answerer, const char *const *questions, size_t n, struct answer *ret,
+                      struct usage *usage, const struct reader_hooks *hooks, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (struct answer){ 0 };
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = answer_find(answerer, questions[i], &ret[i], usage, hooks, err);
+	for (size_t i = 0; r < 0 && i < n; i++)
+		answer_done(&ret[i]);
+	return r;
+}
+
+int pipeline_answer(struct pipeline *pipeline, int64_t id, const char *const *questions, size_t n,
+                    struct answer *ret, struct usage *usage, const struct pipeline_hooks *hooks,
+                    struct err *err)
+{
+	const struct reader_hooks reader_hooks = { .cancel = hooks->cancel };
+	struct answerer *answerer;
+	int r = answerer_open(pipeline->reader, pipeline->store, id, &answerer, err);
+
+	if (r < 0)
+		return r;
+	if (pipeline->writer != NULL)
+		kvwriter_begin(pipeline->writer, id);
+	r = answer_all(answerer, questions, n, ret, usage, &reader_hooks, err);
+	if (pipeline->writer != NULL) {
+		kvwriter_end(pipeline->writer);
+		note_damage(pipeline, id);
+	}
+	answerer_close(answerer);
 	return r;
 }

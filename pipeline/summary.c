@@ -19,15 +19,6 @@
 #define SHORTLIST 12 /* sentences that the decoder chooses among */
 #define GROUP_BYTES CHUNK_MAX_BYTES
 
-char *summary_section(const struct view *view, size_t offset)
-{
-	const char *name;
-	size_t n;
-
-	view_section_at(view, offset, &name, &n);
-	return name == NULL ? NULL : strndup(name, n);
-}
-
 /* Bytes that are no whole characters become question marks, control characters become blanks. */
 static void make_printable(char *text)
 {
