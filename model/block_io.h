@@ -15,7 +15,8 @@
 struct block_io {
 	void *user;
 
-	/* Fill bytes with the block stored for exactly tokens[0..n). -ENOENT: not there. */
+	/* Fill bytes with the block stored for exactly tokens[0..n). -ENOENT: not there. Called from any thread, by one at
+	 * a time. */
 	int (*load)(void *user, const uint32_t *tokens, size_t first, size_t n, void *bytes, size_t n_bytes,
 	            struct err *err);
 

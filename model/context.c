@@ -329,34 +329,95 @@ void context_drop_rows(struct context *context, size_t n, const struct block_io 
 		cache_drop_keys(cache, n_pages);
 }
 
+/* A block on its way to the cache, while the one behind it is loaded. */
+struct restoring {
+	struct context *context;
+	const uint32_t *tokens;
+	const struct block_io *io;
+	size_t n;
+	uint8_t *blocks[2]; /* the one to be put, the one to be loaded */
+	size_t first, end; /* tokens of the one to be put */
+	size_t next_end; /* the one to be loaded begins where that ends; as long: none */
+	int r; /* of loading */
+	struct err *err;
+};
+
+static size_t end_of_block(const struct restoring *restoring, size_t first)
+{
+	return first + CACHE_PAGE_TOKENS < restoring->n ? first + CACHE_PAGE_TOKENS : restoring->n;
+}
+
+static void load_block(struct restoring *restoring)
+{
+	const struct block_io *io = restoring->io;
+
+	restoring->r = io->load(io->user, restoring->tokens, restoring->end, restoring->next_end,
+	                        restoring->blocks[1], cache_block_bytes(restoring->context->cache.layout),
+	                        restoring->err);
+}
+
+static void restore_item(void *user, size_t item, unsigned thread)
+{
+	struct restoring *restoring = user;
+
+	(void)thread;
+	if (item == 0)
+		cache_put_block(&restoring->context->cache, restoring->first, restoring->end,
+		                restoring->blocks[0]);
+	else
+		load_block(restoring);
+}
+
+/* Put the block that was loaded last, and load the one behind it. */
+static int restore_block(struct restoring *restoring)
+{
+	struct context *context = restoring->context;
+	struct cache *cache = &context->cache;
+	uint8_t *loaded = restoring->blocks[1];
+	size_t first = restoring->end, end = restoring->next_end;
+
+	if (cache_reserve(cache, end - first) < 0)
+		return err_set(restoring->err, -ENOMEM, "no memory for %zu tokens", restoring->n);
+	restoring->blocks[1] = restoring->blocks[0];
+	restoring->blocks[0] = loaded;
+	restoring->first = first;
+	restoring->end = end;
+	restoring->next_end = end_of_block(restoring, end);
+	pool_run(context->engine->pool, restoring->next_end > end ? 2 : 1, restore_item, restoring);
+	memcpy(context->tokens + first, restoring->tokens + first, (end - first) * sizeof(*context->tokens));
+	cache->n_tokens = end;
+	context_drop_rows(context, end, restoring->io);
+	return restoring->r;
+}
+
 int context_restore(struct context *context, const uint32_t *tokens, size_t n, const struct block_io *io,
                     size_t *ret_n, struct err *err)
 {
-	struct cache *cache = &context->cache;
-	size_t n_bytes = cache_block_bytes(cache->layout);
-	uint8_t *block = array_alloc(1, n_bytes, 1);
+	size_t n_bytes = cache_block_bytes(context->cache.layout);
+	struct restoring restoring = {
+		.context = context,
+		.tokens = tokens,
+		.io = io,
+		.n = n,
+		.blocks = { array_alloc(1, n_bytes, 1), array_alloc(1, n_bytes, 1) },
+		.err = err,
+	};
 	int r = 0;
 
-	if (block == NULL || reserve_tokens(context, n) < 0)
+	if (restoring.blocks[0] == NULL || restoring.blocks[1] == NULL || reserve_tokens(context, n) < 0)
 		r = err_set(err, -ENOMEM, "no memory for %zu tokens", n);
-	while (r == 0 && cache->n_tokens < n) {
-		size_t first = cache->n_tokens,
-		       end = first + CACHE_PAGE_TOKENS < n ? first + CACHE_PAGE_TOKENS : n;
-
-		if (cache_reserve(cache, end - first) < 0) {
-			r = err_set(err, -ENOMEM, "no memory for %zu tokens", n);
-			break;
-		}
-		r = io->load(io->user, tokens, first, end, block, n_bytes, err);
-		if (r == 0) {
-			cache_put_block(cache, first, end, block);
-			memcpy(context->tokens + first, tokens + first, (end - first) * sizeof(*tokens));
-			cache->n_tokens = end;
-			context_drop_rows(context, end, io);
-		}
+	pthread_mutex_lock(&context->engine->lock); /* the threads' */
+	if (r == 0 && n > 0) {
+		restoring.next_end = end_of_block(&restoring, 0);
+		load_block(&restoring);
+		r = restoring.r;
 	}
-	free(block);
-	*ret_n = cache->n_tokens;
+	while (r == 0 && restoring.end < n)
+		r = restore_block(&restoring);
+	pthread_mutex_unlock(&context->engine->lock);
+	free(restoring.blocks[0]);
+	free(restoring.blocks[1]);
+	*ret_n = context->cache.n_tokens;
 	return r == -ENOENT ? 0 : r;
 }
 
