@@ -248,8 +248,9 @@ static int read_metrics_file(const struct source *source, const struct key *key,
 	if (is_word(node) && strcmp(node->text, "none") == 0)
 		return 0;
 	if (n <= strlen(ENDING) || strcmp(node->text + n - strlen(ENDING), ENDING) != 0)
-		return bad_value(source, node,
-		                 "must be none or a path that ends in .prom: node_exporter reads no other files");
+		return bad_value(
+			source, node,
+			"must be none or a path that ends in .prom: node_exporter reads no other files");
 	return read_path(source, key, node, ret);
 }
 
@@ -289,6 +290,11 @@ static const struct key EXTRACT_KEYS[] = {
 	{ .name = NULL },
 };
 
+static const struct key SUMMARY_KEYS[] = {
+	{ .name = "length", .read = read_length, .offset = AT(summary.length) },
+	{ .name = NULL },
+};
+
 static const struct key CONTROL_KEYS[] = {
 	{ .name = "socket", .read = read_socket, .offset = AT(control.socket) },
 	{ .name = "group", .read = read_group, .offset = AT(control.group) },
@@ -312,10 +318,10 @@ static const struct key TOP_KEYS[] = {
 	{ .name = "store", .section = STORE_KEYS },
 	{ .name = "kv", .section = KV_KEYS },
 	{ .name = "extract", .section = EXTRACT_KEYS },
+	{ .name = "summary", .section = SUMMARY_KEYS },
 	{ .name = "control", .section = CONTROL_KEYS },
 	{ .name = "log", .section = LOG_KEYS },
 	{ .name = "metrics", .section = METRICS_KEYS },
-	{ .name = "summary", .read = not_built },
 	{ .name = "audit", .read = not_built },
 
 	{ .name = NULL },

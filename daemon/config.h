@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "pipeline/summary.h"
 
 /* Where the service's socket is, and who may use it. As defaults they may be done without: there is no such folder, or no
  * such group, where the daemon runs by hand. */
@@ -50,6 +51,9 @@ struct config {
 	struct {
 		uint64_t max_bytes; /* of an input file */
 	} extract;
+	struct {
+		enum summary_length length;
+	} summary;
 	struct {
 		char *socket;
 		char *group;

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "model/engine.h"
 #include "pipeline/answer.h"
+#include "pipeline/summary.h"
 #include "store/docstore.h"
 #include "store/kvstore.h"
 
@@ -22,6 +23,7 @@ struct pipeline_settings {
 	uint64_t
 		kv_memory_bytes; /* of rows that a long text holds in memory; 0: a quarter of the machine's */
 	uint64_t max_bytes; /* of an input file; 0: the default */
+	enum summary_length summary_length;
 };
 
 /* Open stores, then the model. A cache that cannot be opened is logged and done without. Errors as docstore_open()'s

@@ -135,6 +135,7 @@ static void defaults_stand_where_nothing_is_said(void **state)
 	assert_true(config->kv.budget_bytes == UINT64_C(4294967296));
 	assert_true(config->extract.max_bytes == UINT64_C(536870912));
 	assert_int_equal(config->log.level, LOG_LEVEL_INFO);
+	assert_int_equal(config->summary.length, SUMMARY_AUTO);
 }
 
 static void every_key_of_this_version_is_read(void **state)
@@ -156,6 +157,7 @@ static void every_key_of_this_version_is_read(void **state)
 	                  "extract: {max_bytes: 3K}\n"
 	                  "control: {socket: run/control, group: adm}\n"
 	                  "metrics: {file: skimd.prom, interval: 15s}\n"
+	                  "summary: {length: long}\n"
 	                  "log: {level: debug}\n"),
 		0);
 	config = fixture.config;
@@ -181,6 +183,7 @@ static void every_key_of_this_version_is_read(void **state)
 	assert_string_equal(config->control.socket, at("run/control"));
 	assert_string_equal(config->control.group, "adm");
 	assert_int_equal(config->log.level, LOG_LEVEL_DEBUG);
+	assert_int_equal(config->summary.length, SUMMARY_LONG);
 }
 
 static void without_a_file_there_are_defaults_and_nothing_to_watch(void **state)
@@ -246,7 +249,6 @@ static void the_control_socket_is_a_short_path_and_a_group(void **state)
 static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 {
 	static const char *const KEYS[][2] = {
-		{ "summary: {length: auto}", "summary" },
 		{ "audit: {reading: true}", "audit" },
 		{ "model: {url: 'http://x'}", "model.url" },
 		{ "model: {api_key_file: x}", "model.api_key_file" },
@@ -341,6 +343,10 @@ static void wrong_types_and_bad_values_are_refused(void **state)
 	               "4: key 'watch[0].outputs[0]': must be markdown or json");
 	assert_refused(WATCH "model: [nano]\n", "4: key 'model': keys with values are expected here");
 	assert_refused(WATCH "log:\n", "4: key 'log': keys with values are expected here");
+	assert_refused(WATCH "summary: {length: 3}\n",
+	               "4: key 'summary.length': must be auto, short or long");
+	assert_refused(WATCH "summary: {length: [long]}\n",
+	               "4: key 'summary.length': must be auto, short or long");
 	assert_refused(WATCH "log: {level: loud}\n",
 	               "4: key 'log.level': must be error, warning, info or debug");
 	assert_refused(WATCH "model: {engine: cloud}\n", "4: key 'model.engine': must be local");
@@ -539,12 +545,14 @@ static void databases_do_not_lie_in_watched_folders(void **state)
 	assert_refused(WATCH "store: {path: in/skimd.db}\n",
 	               "2: key 'watch[0].path': '@/in' holds store.path '@/in/skimd.db': skimd would watch "
 	               "what it writes itself");
-	assert_refused(WATCH "kv: {path: in/new/kv.db}\n",
-	               "2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch what "
-	               "it writes itself");
-	assert_refused(WATCH "metrics: {file: in/skimd.prom}\n",
-	               "2: key 'watch[0].path': '@/in' holds metrics.file '@/in/skimd.prom': skimd would watch "
-	               "what it writes itself");
+	assert_refused(
+		WATCH "kv: {path: in/new/kv.db}\n",
+		"2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch what "
+		"it writes itself");
+	assert_refused(
+		WATCH "metrics: {file: in/skimd.prom}\n",
+		"2: key 'watch[0].path': '@/in' holds metrics.file '@/in/skimd.prom': skimd would watch "
+		"what it writes itself");
 }
 
 static void metrics_go_where_they_are_looked_for(void **state)
@@ -653,10 +661,10 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	}
 	if (read_text(plain.data) != 0)
 		fail_msg("%s", fixture.err.text);
-	assert_int_equal(n_keys, 27); /* none was taken for prose */
+	assert_int_equal(n_keys, 29); /* none was taken for prose */
 	config = fixture.config;
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
-	assert_true(config->kv.memory_bytes == 0);
+	assert_true(config->kv.memory_bytes == 0 && config->summary.length == SUMMARY_AUTO);
 	assert_true(config->watch[0].settle_ns == 5 * NS_PER_S &&
 	            config->watch[0].rescan_ns == 5 * NS_PER_MIN);
 	assert_string_equal(config->model.path, CONFIG_MODEL_NANO);
