@@ -12,74 +12,86 @@
 
 #define MAX_ANSWER_TOKENS 48
 
-static bool holds(const struct grounded_span *sentence, const char *bytes, size_t n, size_t *ret_at)
-{
-	const char *found = memmem(sentence->bytes, sentence->n, bytes, n);
+/* A passage and what is made of it. Borrowed. */
+struct asking {
+	struct reader *reader;
+	const struct view *view;
+	const struct chunk *passage;
+	const char *question;
+	uint64_t *stems; /* [n_stems] of the question; its own */
+	size_t n_stems;
+	struct grounded_span *sentences; /* [n_sentences] its own */
+	size_t n_sentences;
+	struct usage *usage;
+	const struct reader_hooks *hooks;
+	struct err *err;
+};
 
-	if (found != NULL)
-		*ret_at = (size_t)(found - sentence->bytes);
-	return found != NULL;
-}
+/* Bytes of the view. */
+struct quotation {
+	const char *bytes;
+	size_t n;
+	double mean; /* log-probability of a token */
+};
 
 /* How many of the question's words a sentence has. */
-static size_t count_shared(const struct grounded_span *sentence, const uint64_t *stems, size_t n_stems)
+static size_t count_shared(const struct asking *asking, const struct grounded_span *sentence)
 {
 	size_t n = 0, at = 0;
 	struct word word;
 
 	while (word_next(sentence->bytes, sentence->n, &at, &word))
-		n += words_have(stems, n_stems, word.stem);
+		n += words_have(asking->stems, asking->n_stems, word.stem);
 	return n;
 }
 
-/* The same words may stand in several sentences: the one that has most of the question's words is meant. */
-static int place_quote(struct asked *ret, const char *question, const struct view *view,
-                       const struct grounded_span *sentences, size_t n, const struct reader_quote *quote)
+/* The first place of the words in a sentence, or where they are if it is this one; NULL: it does not have them. */
+static const char *place_in(const struct grounded_span *sentence, const struct quotation *quotation)
 {
-	const char *bytes = sentences[quote->span].bytes + quote->start;
-	size_t best = quote->span, best_at = quote->start, best_shared, n_stems;
-	uint64_t *stems;
-
-	if (words_of(question, strlen(question), false, &stems, &n_stems) < 0)
-		return -ENOMEM;
-	best_shared = count_shared(&sentences[best], stems, n_stems);
-	for (size_t i = 0; i < n; i++) {
-		size_t at, shared;
-
-		if (!holds(&sentences[i], bytes, quote->n, &at))
-			continue;
-		shared = count_shared(&sentences[i], stems, n_stems);
-		if (shared > best_shared) {
-			best = i;
-			best_at = at;
-			best_shared = shared;
-		}
-	}
-	free(stems);
-	ret->sentence_start = (size_t)(sentences[best].bytes - view->text);
-	ret->sentence_end = ret->sentence_start + sentences[best].n;
-	ret->start = ret->sentence_start + best_at;
-	ret->end = ret->start + quote->n;
-	return 0;
+	if (quotation->bytes >= sentence->bytes && quotation->bytes < sentence->bytes + sentence->n)
+		return quotation->bytes;
+	return memmem(sentence->bytes, sentence->n, quotation->bytes, quotation->n);
 }
 
-/* The sentences of a passage, as what may be quoted in part. *ret is the caller's. */
-static int find_sentences(const struct view *view, const struct chunk *passage, struct grounded_span **ret,
-                          size_t *ret_n)
+/* The same words may stand in several sentences: the one that has most of the question's words is meant. */
+static void place_quotation(const struct asking *asking, const struct quotation *quotation, struct asked *ret)
 {
+	const char *text = asking->view->text;
+	size_t most = 0;
+
+	for (size_t i = 0; i < asking->n_sentences; i++) {
+		const struct grounded_span *sentence = &asking->sentences[i];
+		const char *place = place_in(sentence, quotation);
+		size_t n_shared = place == NULL ? 0 : 1 + count_shared(asking, sentence);
+
+		if (n_shared <= most)
+			continue;
+		most = n_shared;
+		ret->start = (size_t)(place - text);
+		ret->end = ret->start + quotation->n;
+		ret->sentence_start = (size_t)(sentence->bytes - text);
+		ret->sentence_end = ret->sentence_start + sentence->n;
+	}
+	ret->mean = quotation->mean;
+}
+
+/* The sentences of the passage, as what may be quoted in part. */
+static int find_sentences(struct asking *asking)
+{
+	const char *text = asking->view->text;
 	struct sentence *sentences;
 	size_t n;
-	int r = sentence_find(view->text, passage->start, passage->end, &sentences, &n);
+	int r = sentence_find(text, asking->passage->start, asking->passage->end, &sentences, &n);
 
 	if (r < 0)
 		return r;
-	*ret = array_new(struct grounded_span, n);
-	for (size_t i = 0; *ret != NULL && i < n; i++)
-		(*ret)[i] = (struct grounded_span){ view->text + sentences[i].start,
-			                            sentences[i].end - sentences[i].start };
+	asking->sentences = array_new(struct grounded_span, n);
+	for (size_t i = 0; asking->sentences != NULL && i < n; i++)
+		asking->sentences[i] = (struct grounded_span){ text + sentences[i].start,
+			                                       sentences[i].end - sentences[i].start };
 	free(sentences);
-	*ret_n = n;
-	return *ret == NULL ? -ENOMEM : 0;
+	asking->n_sentences = n;
+	return asking->sentences == NULL ? -ENOMEM : 0;
 }
 
 static bool is_in_word(char byte)
@@ -95,86 +107,160 @@ static bool cuts_a_word(const struct grounded_span *sentence, size_t at)
 
 /* Where the model's own words stand in a sentence, if they do but for the case of letters: decoding that can only quote is
  * lost when the model begins with a letter that the text has not. */
-static bool find_words(const char *words, const struct grounded_span *sentences, size_t n,
-                       struct reader_quote *ret)
+static bool find_words(const struct asking *asking, const char *words, struct quotation *ret)
 {
-	size_t length = strlen(words);
+	size_t n = strlen(words);
 
-	for (size_t i = 0; length > 0 && i < n; i++) {
-		for (size_t at = 0; at + length <= sentences[i].n; at++) {
-			if (strncasecmp(sentences[i].bytes + at, words, length) != 0 ||
-			    cuts_a_word(&sentences[i], at) || cuts_a_word(&sentences[i], at + length))
+	for (size_t i = 0; n > 0 && i < asking->n_sentences; i++) {
+		const struct grounded_span *sentence = &asking->sentences[i];
+
+		for (size_t at = 0; at + n <= sentence->n; at++) {
+			if (strncasecmp(sentence->bytes + at, words, n) != 0 || cuts_a_word(sentence, at) ||
+			    cuts_a_word(sentence, at + n))
 				continue;
-			ret->span = i;
-			ret->start = at;
-			ret->n = length;
+			ret->bytes = sentence->bytes + at;
+			ret->n = n;
 			return true;
 		}
 	}
 	return false;
 }
 
-/* What a passage is asked: freely, to be answered in its words, and how likely it is that it does not say. */
-enum { ASK_FREELY, ASK_QUOTING, ASK_NOT_STATED, N_ASKS };
+/* What a passage is asked: to be answered in its words, freely, and how likely it is that it does not say. */
+enum { ASK_QUOTING, ASK_FREELY, ASK_NOT_STATED, N_ASKS };
 
-/* The quotation, if there is one. */
-static bool choose_quote(const struct reader_result *results, const struct grounded_span *sentences, size_t n,
-                         struct reader_quote *ret)
-{
-	const struct reader_result *freely = &results[ASK_FREELY], *quoting = &results[ASK_QUOTING];
-
-	if (!freely->cut && find_words(freely->text, sentences, n, ret)) {
-		ret->score = freely->score;
-		ret->log_probability = freely->log_probability;
-		return true;
-	}
-	if (quoting->n_quotes > 0)
-		*ret = quoting->quotes[0];
-	return quoting->n_quotes > 0;
-}
-
-static int take_results(struct asked *ret, const char *question, const struct view *view,
-                        const struct grounded_span *sentences, size_t n, const struct reader_result *results)
-{
-	struct reader_quote quote;
-
-	ret->not_stated = results[ASK_NOT_STATED].log_probability;
-	if (!choose_quote(results, sentences, n, &quote))
-		return 0;
-	ret->mean = quote.score;
-	return place_quote(ret, question, view, sentences, n, &quote);
-}
-
-static int ask_sentences(struct reader *reader, const struct view *view, const struct chunk *passage,
-                         const char *question, const struct grounded_span *sentences, size_t n,
-                         struct asked *ret, struct usage *usage, const struct reader_hooks *hooks,
-                         struct err *err)
+/* The first n_asks of them, quoting spans[n]. */
+static int ask(const struct asking *asking, const struct grounded_span *spans, size_t n, size_t n_asks,
+               struct reader_result *results)
 {
 	const struct reader_task tasks[N_ASKS] = {
-		[ASK_FREELY] = { .kind = TASK_QUESTION,
-		                 .question = question,
-		                 .max_tokens = MAX_ANSWER_TOKENS },
 		[ASK_QUOTING] = { .kind = TASK_QUESTION,
-		                  .question = question,
-		                  .spans = sentences,
+		                  .question = asking->question,
+		                  .spans = spans,
 		                  .n_spans = n,
 		                  .max_quotes = 1,
 		                  .parts = true,
 		                  .max_tokens = MAX_ANSWER_TOKENS },
+		[ASK_FREELY] = { .kind = TASK_QUESTION,
+		                 .question = asking->question,
+		                 .max_tokens = MAX_ANSWER_TOKENS },
 		[ASK_NOT_STATED] = { .kind = TASK_QUESTION,
-		                     .question = question,
+		                     .question = asking->question,
 		                     .given = PROMPT_NOT_STATED },
 	};
+	const struct chunk *passage = asking->passage;
+
+	return reader_read(asking->reader, asking->view->text + passage->start, passage->end - passage->start,
+	                   tasks, n_asks, results, asking->usage, asking->hooks, asking->err);
+}
+
+static bool take_quote(const struct reader_result *result, const struct grounded_span *spans,
+                       struct quotation *ret)
+{
+	const struct reader_quote *quote = result->quotes;
+
+	if (result->n_quotes == 0)
+		return false;
+	*ret = (struct quotation){ spans[quote->span].bytes + quote->start, quote->n, quote->score };
+	return true;
+}
+
+/* The model's own words where they can be found, else what it said when it could only quote. */
+static bool choose_quotation(const struct asking *asking, const struct reader_result *results,
+                             struct quotation *ret)
+{
+	const struct reader_result *freely = &results[ASK_FREELY];
+
+	if (freely->cut || !find_words(asking, freely->text, ret))
+		return take_quote(&results[ASK_QUOTING], asking->sentences, ret);
+	ret->mean = freely->score;
+	return true;
+}
+
+/* A small model likes to answer with what the question is about. It is right to where the question names a choice. */
+static bool is_echo(const struct asking *asking, const struct quotation *quotation)
+{
+	size_t at = 0;
+	struct word word;
+
+	if (strcasestr(asking->question, " or ") != NULL)
+		return false;
+	while (word_next(quotation->bytes, quotation->n, &at, &word)) {
+		if (word.content && !words_have(asking->stems, asking->n_stems, word.stem))
+			return false;
+	}
+	return true;
+}
+
+/* A sentence without the words of the question, in pieces; some may be empty. ret has room for all. Returns how many. */
+static size_t cut_out(const struct asking *asking, const struct grounded_span *sentence,
+                      struct grounded_span *ret)
+{
+	const char *bytes = sentence->bytes;
+	size_t n = 0, at = 0, piece = 0;
+	struct word word;
+
+	while (word_next(bytes, sentence->n, &at, &word)) {
+		size_t start = at;
+
+		if (!words_have(asking->stems, asking->n_stems, word.stem))
+			continue;
+		while (start > piece && is_in_word(bytes[start - 1]))
+			start--;
+		ret[n++] = (struct grounded_span){ bytes + piece, start - piece };
+		piece = at;
+	}
+	ret[n++] = (struct grounded_span){ bytes + piece, sentence->n - piece };
+	return n;
+}
+
+/* Every other byte may begin a word. */
+static size_t max_pieces(const struct asking *asking)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < asking->n_sentences; i++)
+		n += asking->sentences[i].n / 2 + 2;
+	return n;
+}
+
+/* Ask again for what the question does not name. What there is stays if nothing else can be quoted. */
+static int ask_otherwise(const struct asking *asking, struct quotation *quotation)
+{
+	struct grounded_span *pieces = array_new(struct grounded_span, max_pieces(asking));
+	struct reader_result result = { 0 };
+	size_t n = 0;
+	int r;
+
+	if (pieces == NULL)
+		return err_set(asking->err, -ENOMEM, "no memory for an answer");
+	for (size_t i = 0; i < asking->n_sentences; i++)
+		n += cut_out(asking, &asking->sentences[i], pieces + n);
+	r = ask(asking, pieces, n, 1, &result);
+	if (r == 0)
+		take_quote(&result, pieces, quotation);
+	reader_result_done(&result);
+	free(pieces);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int ask_sentences(const struct asking *asking, struct asked *ret)
+{
 	struct reader_result results[N_ASKS];
-	int r = reader_read(reader, view->text + passage->start, passage->end - passage->start, tasks, N_ASKS,
-	                    results, usage, hooks, err);
+	struct quotation quotation;
+	bool found;
+	int r = ask(asking, asking->sentences, asking->n_sentences, N_ASKS, results);
 
 	if (r < 0)
-		return r;
-	if ((r = take_results(ret, question, view, sentences, n, results)) < 0)
-		err_set(err, r, "no memory for an answer");
+		return r == -ENOENT ? 0 : r; /* nothing that the vocabulary can spell */
+	ret->not_stated = results[ASK_NOT_STATED].log_probability;
+	found = choose_quotation(asking, results, &quotation);
 	for (size_t i = 0; i < N_ASKS; i++)
 		reader_result_done(&results[i]);
+	if (found && is_echo(asking, &quotation))
+		r = ask_otherwise(asking, &quotation);
+	if (r == 0 && found)
+		place_quotation(asking, &quotation, ret);
 	return r;
 }
 
@@ -182,15 +268,22 @@ int asking_passage(struct reader *reader, const struct view *view, const struct 
                    const char *question, struct asked *ret, struct usage *usage,
                    const struct reader_hooks *hooks, struct err *err)
 {
-	struct grounded_span *sentences;
-	size_t n;
-	int r = find_sentences(view, passage, &sentences, &n);
+	struct asking asking = { .reader = reader,
+		                 .view = view,
+		                 .passage = passage,
+		                 .question = question,
+		                 .usage = usage,
+		                 .hooks = hooks,
+		                 .err = err };
+	int r;
 
 	*ret = (struct asked){ 0 };
-	if (r < 0)
-		return err_set(err, r, "no memory for the sentences of a passage");
-	if (n > 0)
-		r = ask_sentences(reader, view, passage, question, sentences, n, ret, usage, hooks, err);
-	free(sentences);
+	if ((r = find_sentences(&asking)) < 0 ||
+	    (r = words_of(question, strlen(question), false, &asking.stems, &asking.n_stems)) < 0)
+		err_set(err, r, "no memory for the sentences of a passage");
+	else if (asking.n_sentences > 0)
+		r = ask_sentences(&asking, ret);
+	free(asking.sentences);
+	free(asking.stems);
 	return r;
 }

@@ -102,13 +102,14 @@ static double lateness(size_t i, size_t n)
 	return EARLY * (double)i / (double)(n < MANY ? MANY : n);
 }
 
-/* Scores hold the centrality, and then all of it; none is below 0. */
+/* Scores hold the centrality, and then all of it, from 0 to 1. */
 static void score_all(struct choice *choice, const struct stems *summary, const struct stems *title)
 {
 	for (size_t i = 0; i < choice->n; i++)
-		choice->scores[i] = EARLY + CENTRAL * choice->scores[i] - lateness(i, choice->n) +
-		                    overlap(&choice->stems[i], summary) +
-		                    TITLE * overlap(&choice->stems[i], title);
+		choice->scores[i] =
+			(EARLY + CENTRAL * choice->scores[i] - lateness(i, choice->n) +
+		         overlap(&choice->stems[i], summary) + TITLE * overlap(&choice->stems[i], title)) /
+			(EARLY + CENTRAL + 1 + TITLE);
 }
 
 int keys_choose(const struct grounded_span *sentences, size_t n, const struct key_guide *guide, size_t n_most,

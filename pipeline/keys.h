@@ -9,7 +9,7 @@
 
 struct key_sentence {
 	size_t sentence;
-	double score; /* 0 to about 1 */
+	double score; /* 0 to 1 */
 };
 
 /* What a text is known to be about; NULL: nothing. */

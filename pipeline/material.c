@@ -11,7 +11,7 @@
 #include "pipeline/sentence.h"
 
 #define MAX_TITLE_BYTES 100
-#define MAX_LINE_BYTES 300
+#define MAX_LINE_BYTES 800
 
 void material_done(struct material *material)
 {

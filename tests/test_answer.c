@@ -1,5 +1,5 @@
 /* Questions about a document: what is answered stands in the text, byte by byte, and is the same each time. The model is
- * tests/data/tiny, whose weights are random: what it answers means nothing. With asking.c. */
+ * tests/data/tiny, whose weights are random, so that what it answers means nothing, but for one page. With asking.c. */
 #include "pipeline/answer.h"
 
 #include <ctype.h>
@@ -35,9 +35,10 @@ struct fixture {
 	int64_t id;
 };
 
-static void open_pipeline(struct fixture *f, const char *store, const char *kv, unsigned n_threads)
+static void open_model(struct fixture *f, const char *name, const char *store, const char *kv,
+                       unsigned n_threads)
 {
-	struct path model = fixture_path("tiny"), store_path = path_of(&f->folder, store);
+	struct path model = fixture_path(name), store_path = path_of(&f->folder, store);
 	struct path kv_path = path_of(&f->folder, kv == NULL ? "none" : kv);
 	struct pipeline_settings settings = { .model_dir = model.text,
 		                              .n_threads = n_threads,
@@ -48,6 +49,11 @@ static void open_pipeline(struct fixture *f, const char *store, const char *kv, 
 
 	if (pipeline_open(&settings, &f->pipeline, &err) < 0)
 		fail_msg("%s", err.text);
+}
+
+static void open_pipeline(struct fixture *f, const char *store, const char *kv, unsigned n_threads)
+{
+	open_model(f, "tiny", store, kv, n_threads);
 }
 
 /* A document that has its text, as a reading leaves it. */
@@ -245,6 +251,36 @@ static void a_question_can_be_stopped(void **state)
 	assert_null(answers[1].text);
 }
 
+/* The model that is installed, on a page that it cannot know. */
+static void what_a_page_states_is_found_over_joined_lines_and_nothing_else_is(void **state)
+{
+	static const char PAGE[] =
+		"The lighthouse at Verrin Point was built in 1843 by the engineer\nMarta Olden, who also "
+		"drew "
+		"the plans of the harbour.\n\nIts lamp burned whale oil until 1902. The keeper\ncounted the "
+		"ships each evening, and wrote their names into a blue ledger.\n\nToday the tower is a "
+		"museum of "
+		"the history of the coast. It opens in May.\n";
+	static const char *const ASKED[] = { "Who built the lighthouse at Verrin Point?",
+		                             "What is the capital of the Roman province of Gaul?" };
+	struct fixture *f = *state;
+	struct buf text = { 0 };
+	struct answer answers[2];
+
+	pipeline_close(f->pipeline);
+	open_model(f, "nano", "skimd.db", NULL, 2);
+	buf_puts(&text, PAGE);
+	ask(f, put_text(f, "/page", &text), ASKED, 2, answers);
+	assert_grounded(&answers[0], &text);
+	assert_grounded(&answers[1], &text);
+	assert_true(answers[0].found);
+	assert_non_null(strstr(answers[0].evidence[0].quote, "engineer\nMarta Olden"));
+	assert_false(answers[1].found);
+	assert_true(answers[0].score > answers[1].score);
+	answers_done(answers, 2);
+	buf_done(&text);
+}
+
 static bool is_in_word(char byte)
 {
 	return isalnum((unsigned char)byte) != 0 || (unsigned char)byte >= 0x80;
@@ -310,6 +346,7 @@ int main(void)
 		TEST(a_document_without_a_text_cannot_be_asked),
 		TEST(a_question_can_be_stopped),
 		TEST(a_passage_answers_with_whole_words_of_one_sentence),
+		TEST(what_a_page_states_is_found_over_joined_lines_and_nothing_else_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
