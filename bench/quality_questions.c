@@ -11,7 +11,7 @@
 #include "pipeline/prompt.h"
 
 #define SEED 11
-#define MAX_QUESTIONS 3 /* of one passage */
+#define MAX_QUESTIONS 2 /* of one passage */
 #define N_DEPTHS 10
 #define BYTES_PER_TOKEN 4 /* about: where the looking for the right length begins */
 

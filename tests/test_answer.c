@@ -255,13 +255,11 @@ static void a_question_can_be_stopped(void **state)
 static void what_a_page_states_is_found_over_joined_lines_and_nothing_else_is(void **state)
 {
 	static const char PAGE[] =
-		"The lighthouse at Verrin Point was built in 1843 by the engineer\nMarta Olden, who also "
-		"drew "
-		"the plans of the harbour.\n\nIts lamp burned whale oil until 1902. The keeper\ncounted the "
-		"ships each evening, and wrote their names into a blue ledger.\n\nToday the tower is a "
-		"museum of "
-		"the history of the coast. It opens in May.\n";
-	static const char *const ASKED[] = { "Who built the lighthouse at Verrin Point?",
+		"The lighthouse at Verrin Point was built in 1843 by the engineer Marta Olden, who also\n"
+		"drew the plans of the harbour and of the two bridges that lead to the town behind it.\n\n"
+		"Its lamp burned whale oil until electric light came to the coast. The keeper counted\n"
+		"the ships each evening, and wrote their names into a ledger with a blue cover.\n";
+	static const char *const ASKED[] = { "When was the lighthouse built?",
 		                             "What is the capital of the Roman province of Gaul?" };
 	struct fixture *f = *state;
 	struct buf text = { 0 };
@@ -274,7 +272,7 @@ static void what_a_page_states_is_found_over_joined_lines_and_nothing_else_is(vo
 	assert_grounded(&answers[0], &text);
 	assert_grounded(&answers[1], &text);
 	assert_true(answers[0].found);
-	assert_non_null(strstr(answers[0].evidence[0].quote, "engineer\nMarta Olden"));
+	assert_non_null(strstr(answers[0].evidence[0].quote, "who also\ndrew the plans"));
 	assert_false(answers[1].found);
 	assert_true(answers[0].score > answers[1].score);
 	answers_done(answers, 2);
