@@ -94,7 +94,22 @@ static void score_kind(struct table *table, size_t kind, const char *ours, const
 	rouge_words_done(&words);
 }
 
-static void score_document(struct table *table, const struct set_item *item, const struct reading *reading)
+/* One line for those who want to look closer. */
+static void write_document(const struct quality *quality, const struct table *table, const char *summary,
+                           const char *reference)
+{
+	fprintf(quality->csv, "%zu", table->n);
+	for (size_t kind = 0; kind < N_KINDS; kind++) {
+		for (size_t system = 0; system < N_SYSTEMS; system++)
+			fprintf(quality->csv, "\t%.1f/%.1f", table->scores[kind][system][ROUGE_1][table->n],
+			        table->scores[kind][system][ROUGE_2][table->n]);
+	}
+	fprintf(quality->csv, "\t%.*s\t%s\n", (int)strcspn(summary, "\n"), summary, reference);
+	fflush(quality->csv);
+}
+
+static void score_document(const struct quality *quality, struct table *table, const struct set_item *item,
+                           const struct reading *reading)
 {
 	char *texts[N_KINDS] = { text_of(&reading->passages, PASSAGE_KEY),
 		                 text_of(&reading->passages, PASSAGE_ABSTRACT) };
@@ -110,6 +125,7 @@ static void score_document(struct table *table, const struct set_item *item, con
 	}
 	for (size_t kind = 0; kind < N_KINDS; kind++)
 		score_kind(table, kind, texts[kind], item, &sentences, ranked);
+	write_document(quality, table, texts[KIND_SUMMARY], item->references[0]);
 	for (size_t i = 0; i < reading->passages.n; i++) {
 		const struct passage *passage = &reading->passages.items[i];
 
@@ -173,7 +189,7 @@ static int read_items(const struct quality *quality, const struct evaluation_set
 		r = desk_read(quality->desk, item->text, &reading, err);
 		if (r < 0)
 			continue;
-		score_document(table, item, &reading);
+		score_document(quality, table, item, &reading);
 		table->n++;
 		reading_done(&reading);
 	}

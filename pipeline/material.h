@@ -20,7 +20,6 @@ struct material {
 	size_t n_spans, cap_spans, cap_places, cap_words;
 	char *title; /* what to call it where the model has no name: a heading; NULL: none */
 	char *opening; /* of passages: what the model says of the first part; NULL: nothing */
-	bool few_parts; /* of passages: that is enough */
 	struct buf parts; /* "\nA\nB\n": headings that name a part of this and so not the whole */
 };
 

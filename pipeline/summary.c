@@ -40,6 +40,12 @@ static int add_text(struct passages *ret, enum passage_kind kind, char *text, bo
 	return 0;
 }
 
+/* How materials are read. */
+struct manner {
+	bool prose; /* the model may use its own words */
+	bool few_parts; /* the document has few: what the model made of the first one is its summary */
+};
+
 /* What was found for a material, before it becomes passages. */
 struct draft {
 	struct prose_source source;
@@ -171,23 +177,24 @@ static int add_keys(struct passages *ret, const struct material *material, struc
 	return 0;
 }
 
-/* The model's words for a material. Errors as reader_read()'s. */
-static int ask_for_prose(struct reader *reader, const struct material *material, struct draft *draft,
-                         struct usage *usage, const struct reader_hooks *hooks, struct err *err)
+/* The model's words for a material: a title and, unless there is one, a summary. Errors as reader_read()'s. */
+static int ask_for_prose(struct reader *reader, const struct material *material, bool has_summary,
+                         struct draft *draft, struct usage *usage, const struct reader_hooks *hooks,
+                         struct err *err)
 {
 	static const struct reader_task TASKS[] = {
 		{ .kind = TASK_TITLE, .max_tokens = MAX_TITLE_TOKENS },
 		{ .kind = TASK_SUMMARY, .max_tokens = MAX_SUMMARY_TOKENS },
 	};
-	struct reader_result results[2];
-	int r = reader_read(reader, material->text.data, material->text.n, TASKS, 2, results, usage, hooks,
-	                    err);
+	struct reader_result results[2] = { { .text = NULL } };
+	int r = reader_read(reader, material->text.data, material->text.n, TASKS, has_summary ? 1 : 2,
+	                    results, usage, hooks, err);
 
 	if (r < 0)
 		return r;
 	draft->title_cut = results[0].cut;
 	if (prose_clean(results[0].text, results[0].cut, true, &draft->title) < 0 ||
-	    prose_clean(results[1].text, results[1].cut, false, &draft->summary) < 0)
+	    (!has_summary && prose_clean(results[1].text, results[1].cut, false, &draft->summary) < 0))
 		r = err_set(err, -ENOMEM, "no memory for an answer");
 	reader_result_done(&results[0]);
 	reader_result_done(&results[1]);
@@ -204,7 +211,7 @@ static int put_opening(struct draft *draft, const struct material *material)
 	if (material->opening == NULL)
 		return 0;
 	buf_puts(&all, material->opening);
-	if (!material->few_parts && draft->summary != NULL)
+	if (draft->summary != NULL)
 		buf_printf(&all, " %s", draft->summary);
 	if (buf_status(&all) < 0 || prose_clean(all.data, false, false, &joined) < 0) {
 		buf_done(&all);
@@ -233,13 +240,14 @@ static int make_passages(struct passages *ret, const struct material *material, 
 	return add_keys(ret, material, draft);
 }
 
-/* What a material becomes; prose: the model may say it in its own words. */
-static int read_material(struct reader *reader, const struct material *material, bool prose, size_t n_keys,
-                         struct passages *ret, struct usage *usage, const struct reader_hooks *hooks,
-                         struct err *err)
+/* What a material becomes. */
+static int read_material(struct reader *reader, const struct material *material, const struct manner *manner,
+                         size_t n_keys, struct passages *ret, struct usage *usage,
+                         const struct reader_hooks *hooks, struct err *err)
 {
 	struct draft draft = { .n_keys = 0 };
-	int r = prose ? ask_for_prose(reader, material, &draft, usage, hooks, err) : 0;
+	bool has_summary = manner->few_parts && material->opening != NULL;
+	int r = manner->prose ? ask_for_prose(reader, material, has_summary, &draft, usage, hooks, err) : 0;
 
 	if (r == 0 && ((r = put_opening(&draft, material)) < 0 ||
 	               (r = make_passages(ret, material, &draft, n_keys)) < 0))
@@ -252,13 +260,14 @@ int summary_chunk(struct reader *reader, const struct summary_text *text, const 
                   bool prose, struct passages *ret, struct usage *usage, const struct reader_hooks *hooks,
                   struct err *err)
 {
+	const struct manner manner = { .prose = prose };
 	struct material material = { 0 };
 	int r = material_from_chunk(&material, text, chunk, !prose);
 
 	if (r < 0)
 		err_set(err, r, "no memory for a chunk");
 	else
-		r = read_material(reader, &material, prose, MAX_CHUNK_KEYS, ret, usage, hooks, err);
+		r = read_material(reader, &material, &manner, MAX_CHUNK_KEYS, ret, usage, hooks, err);
 	material_done(&material);
 	return r;
 }
@@ -285,10 +294,10 @@ static size_t group_size(const struct passages *const *parts, size_t first, size
 }
 
 static int read_group(struct reader *reader, const struct passages *const *parts, size_t n,
-                      size_t group_bytes, bool prose, struct passages *ret, struct usage *usage,
-                      const struct reader_hooks *hooks, struct err *err)
+                      size_t group_bytes, const struct manner *manner, struct passages *ret,
+                      struct usage *usage, const struct reader_hooks *hooks, struct err *err)
 {
-	struct material material = { .few_parts = n <= FEW_PARTS };
+	struct material material = { 0 };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -296,14 +305,14 @@ static int read_group(struct reader *reader, const struct passages *const *parts
 	if (r < 0)
 		err_set(err, r, "no memory for a summary");
 	else if (material.text.n > 0)
-		r = read_material(reader, &material, prose, MAX_KEYS, ret, usage, hooks, err);
+		r = read_material(reader, &material, manner, MAX_KEYS, ret, usage, hooks, err);
 	material_done(&material);
 	return r;
 }
 
 /* One level: groups of parts to one part each. next[] has room for n; *ret_n groups are made. */
 static int reduce_level(struct reader *reader, const struct passages *const *parts, size_t n,
-                        size_t group_bytes, bool prose, struct passages *next, size_t *ret_n,
+                        size_t group_bytes, const struct manner *manner, struct passages *next, size_t *ret_n,
                         struct usage *usage, const struct reader_hooks *hooks, struct err *err)
 {
 	int r = 0;
@@ -312,7 +321,7 @@ static int reduce_level(struct reader *reader, const struct passages *const *par
 	for (size_t first = 0; r == 0 && first < n;) {
 		size_t size = group_size(parts, first, n, group_bytes);
 
-		r = read_group(reader, parts + first, size, group_bytes, prose, &next[*ret_n], usage, hooks,
+		r = read_group(reader, parts + first, size, group_bytes, manner, &next[*ret_n], usage, hooks,
 		               err);
 		(*ret_n)++;
 		first += size;
@@ -321,9 +330,9 @@ static int reduce_level(struct reader *reader, const struct passages *const *par
 }
 
 /* Levels until one group is left; parts[n] and the passages below it are scratch that this frees. */
-static int reduce_parts(struct reader *reader, const struct passages **parts, size_t n, bool prose,
-                        struct passages *ret, struct usage *usage, const struct reader_hooks *hooks,
-                        struct err *err)
+static int reduce_parts(struct reader *reader, const struct passages **parts, size_t n,
+                        const struct manner *manner, struct passages *ret, struct usage *usage,
+                        const struct reader_hooks *hooks, struct err *err)
 {
 	size_t limit = reader_max_bytes(reader), group_bytes = GROUP_BYTES < limit ? GROUP_BYTES : limit;
 	struct passages *level = NULL;
@@ -335,7 +344,7 @@ static int reduce_parts(struct reader *reader, const struct passages **parts, si
 		size_t n_next = 0;
 
 		r = next == NULL ? err_set(err, -ENOMEM, "no memory for %zu parts", n)
-		                 : reduce_level(reader, parts, n, group_bytes, prose, next, &n_next, usage,
+		                 : reduce_level(reader, parts, n, group_bytes, manner, next, &n_next, usage,
 		                                hooks, err);
 		for (size_t i = 0; i < n_level; i++)
 			passages_done(&level[i]);
@@ -397,6 +406,7 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
                    const struct summary_settings *settings, struct passages *ret, struct usage *usage,
                    const struct reader_hooks *hooks, struct err *err)
 {
+	const struct manner manner = { settings->prose, n <= FEW_PARTS };
 	const struct passages **parts;
 	struct passages whole = { 0 };
 	int r = 0;
@@ -409,7 +419,7 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
 	for (size_t i = 0; i < n; i++)
 		parts[i] = &chunks[i].passages;
 	if (n > 1)
-		r = reduce_parts(reader, parts, n, settings->prose, &whole, usage, hooks, err);
+		r = reduce_parts(reader, parts, n, &manner, &whole, usage, hooks, err);
 	if (r == 0 && append_best(ret, n > 1 ? &whole : parts[0],
 	                          n_keys_of((size_t)(chunks[n - 1].byte_end - chunks[0].byte_start),
 	                                    settings->length)) < 0)
