@@ -147,6 +147,7 @@ static int ask(const struct quality *quality, int64_t id, const char *text, cons
 		fprintf(quality->csv, "%zu\t%.1f\t%.4f\t%d\t%s\t%s\t%s\n", strlen(text),
 		        marks->f1[SYSTEM_SKIMD][marks->n], answer.score, answer.found, item->question,
 		        item->references[0], answer.text);
+		fflush(quality->csv);
 		marks->n++;
 	}
 	free(words);

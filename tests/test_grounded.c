@@ -602,13 +602,14 @@ static void a_part_may_stand_in_the_middle_and_in_any_span(void **state)
 static void random_parts_stand_in_their_span(void **state)
 {
 	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	static const struct grounded_span SPANS[] = {
-		{ "He left. ... The man said $5, caf\u00e9 \u6f22!", 42 }, { "aaaa (aaa) aa", 13 }
-	};
+	static const char *const TEXTS[] = { "He left. ... The man said $5, caf\u00e9 \u6f22!",
+		                             "aaaa (aaa) aa", NULL };
+	struct grounded_span spans[MAX_SPANS];
+	size_t n_spans = make_spans(TEXTS, spans);
 	uint64_t seed = 5;
 
 	for (int round = 0; round < 500; round++) {
-		struct grounded *grounded = start_parts(bytes, SPANS, 2);
+		struct grounded *grounded = start_parts(bytes, spans, n_spans);
 		const struct grounded_result *results;
 		struct buf answer = { 0 };
 		size_t n;
@@ -631,8 +632,8 @@ static void random_parts_stand_in_their_span(void **state)
 		grounded_results(grounded, &results, &n);
 		assert_int_equal(n, 1);
 		assert_int_equal(results[0].n, answer.n);
-		assert_true(results[0].start + results[0].n <= SPANS[results[0].span].n);
-		assert_memory_equal(SPANS[results[0].span].bytes + results[0].start, answer.data, answer.n);
+		assert_true(results[0].start + results[0].n <= spans[results[0].span].n);
+		assert_memory_equal(spans[results[0].span].bytes + results[0].start, answer.data, answer.n);
 		assert_true(answer.data[0] != ' ' && answer.data[answer.n - 1] != ' ');
 		buf_done(&answer);
 		grounded_free(grounded);
