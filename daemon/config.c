@@ -321,6 +321,11 @@ static const struct key EXTRACT_KEYS[] = {
 	{ .name = NULL },
 };
 
+static const struct key SUMMARY_KEYS[] = {
+	{ .name = "length", .read = read_length, .offset = AT(summary.length) },
+	{ .name = NULL },
+};
+
 static const struct key CONTROL_KEYS[] = {
 	{ .name = "socket", .read = read_socket, .offset = AT(control.socket) },
 	{ .name = "group", .read = read_group, .offset = AT(control.group) },
@@ -344,10 +349,10 @@ static const struct key TOP_KEYS[] = {
 	{ .name = "store", .section = STORE_KEYS },
 	{ .name = "kv", .section = KV_KEYS },
 	{ .name = "extract", .section = EXTRACT_KEYS },
+	{ .name = "summary", .section = SUMMARY_KEYS },
 	{ .name = "control", .section = CONTROL_KEYS },
 	{ .name = "log", .section = LOG_KEYS },
 	{ .name = "metrics", .section = METRICS_KEYS },
-	{ .name = "summary", .read = not_built },
 	{ .name = "audit", .read = not_built },
 
 	{ .name = NULL },

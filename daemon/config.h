@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "pipeline/extract.h"
+#include "pipeline/summary.h"
 
 /* Where the service's socket is, and who may use it. As defaults they may be done without: there is no such folder, or no
  * such group, where the daemon runs by hand. */
@@ -56,6 +57,9 @@ struct config {
 		unsigned max_pages;
 		uint64_t timeout_ns;
 	} extract;
+	struct {
+		enum summary_length length;
+	} summary;
 	struct {
 		char *socket;
 		char *group;

@@ -264,6 +264,7 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 		.kv_budget_bytes = config->kv.budget_bytes,
 		.kv_memory_bytes = config->kv.memory_bytes,
 		.extract = config_extract_limits(config),
+		.summary_length = config->summary.length,
 	};
 	char model[PATH_MAX];
 	int r;

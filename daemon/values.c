@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "daemon/units.h"
+#include "pipeline/summary.h"
 
 struct unit {
 	const char *name;
@@ -207,6 +208,23 @@ int read_level(const struct source *source, const struct key *key, const struct 
 	if (node->kind != NODE_SCALAR || log_level_parse(node->text, ret) < 0)
 		return bad_value(source, node, "must be error, warning, info or debug");
 	return 0;
+}
+
+int read_length(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	static const char *const NAMES[] = {
+		[SUMMARY_AUTO] = "auto", [SUMMARY_SHORT] = "short", [SUMMARY_LONG] = "long"
+	};
+	enum summary_length *length = ret;
+
+	(void)key;
+	for (size_t i = 0; node->kind == NODE_SCALAR && i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+		if (strcmp(node->text, NAMES[i]) == 0) {
+			*length = (enum summary_length)i;
+			return 0;
+		}
+	}
+	return bad_value(source, node, "must be auto, short or long");
 }
 
 bool is_word(const struct node *node)

@@ -47,6 +47,9 @@ int read_threads(const struct source *source, const struct key *key, const struc
 int read_level(const struct source *source, const struct key *key, const struct node *node,
                void *ret); /* enum log_level */
 
+int read_length(const struct source *source, const struct key *key, const struct node *node,
+                void *ret); /* enum summary_length */
+
 /* char *, replaced and then the caller's for free(): an absolute path. */
 int read_path(const struct source *source, const struct key *key, const struct node *node, void *ret);
 

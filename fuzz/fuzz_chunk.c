@@ -7,11 +7,12 @@
 #include "base/text.h"
 #include "fuzz/target.h"
 #include "pipeline/chunk.h"
+#include "pipeline/keys.h"
 #include "pipeline/material.h"
 #include "pipeline/sentence.h"
 #include "pipeline/view.h"
 
-#define SHORTLIST 8
+#define MAX_KEYS 8
 #define CHARACTER_REST 3 /* bytes by which a cut may move to the start of a character */
 
 static bool is_white(char c)
@@ -71,11 +72,16 @@ static void check_material(const char *source, size_t n, const struct view *view
 	struct summary_text text = { source, view };
 	struct material material = { 0 };
 
-	REQUIRE(material_from_chunk(&material, &text, chunk) == 0);
+	struct key_sentence keys[MAX_KEYS];
+	size_t n_keys;
+
+	REQUIRE(material_from_chunk(&material, &text, chunk, chunk->start % 2 == 0) == 0);
 	check_quotes(&material, source, n);
-	REQUIRE(material_shortlist(&material, SHORTLIST) == 0);
-	REQUIRE(material.n_spans <= SHORTLIST);
-	check_quotes(&material, source, n);
+	REQUIRE(keys_choose(material.spans, material.n_spans, &(struct key_guide){ .title = material.title },
+	                    MAX_KEYS, keys, &n_keys) == 0);
+	REQUIRE(n_keys <= MAX_KEYS && (n_keys > 0 || material.n_spans == 0));
+	for (size_t i = 0; i < n_keys; i++)
+		REQUIRE(keys[i].sentence < material.n_spans && keys[i].score >= 0);
 	material_done(&material);
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "fuzz/target.h"
-#include "pipeline/summary.h"
+#include "pipeline/prose.h"
 
 static void check_clean(const char *text, bool one_line)
 {
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	uint8_t flags = input_u8(&input);
 	char *text = copy_bytes(input.bytes, input.n), *clean;
 
-	REQUIRE(summary_clean(text, (flags & 1) != 0, (flags & 2) != 0, &clean) == 0);
+	REQUIRE(prose_clean(text, (flags & 1) != 0, (flags & 2) != 0, &clean) == 0);
 	check_clean(clean, (flags & 2) != 0);
 	free(clean);
 	free(text);

@@ -27,27 +27,6 @@ struct corpus {
 	size_t n_all;
 };
 
-struct scored {
-	size_t number;
-	double score;
-};
-
-static int compare_scores(const void *a, const void *b)
-{
-	const struct scored *left = a, *right = b;
-
-	if (left->score != right->score)
-		return left->score > right->score ? -1 : 1;
-	return left->number < right->number ? -1 : left->number > right->number;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-	const size_t *left = a, *right = b;
-
-	return *left < *right ? -1 : *left > *right;
-}
-
 static double idf(const struct corpus *corpus, uint64_t stem)
 {
 	size_t low = 0, high = corpus->n_all, end;
@@ -133,38 +112,41 @@ static void corpus_done(struct corpus *corpus)
 	free(corpus->all);
 }
 
-static void score_all(const struct corpus *corpus, struct scored *ret)
+static void score_all(const struct corpus *corpus, double *ret)
 {
 	for (size_t i = 0; i < corpus->n; i++)
-		ret[i] = (struct scored){ i, 0 };
+		ret[i] = 0;
 	for (size_t i = 0; i < corpus->n; i++) {
 		for (size_t j = i + 1; j < corpus->n; j++) {
 			double value = similarity(corpus, &corpus->sentences[i], &corpus->sentences[j]);
 
-			ret[i].score += value;
-			ret[j].score += value;
+			ret[i] += value;
+			ret[j] += value;
 		}
 	}
 	for (size_t i = 0; i < corpus->n; i++)
-		ret[i].score *= 1 + FIRST_BONUS * (double)(corpus->n - i) / (double)corpus->n;
+		ret[i] *= 1 + FIRST_BONUS * (double)(corpus->n - i) / (double)corpus->n;
 }
 
-int centrality_shortlist(const struct grounded_span *sentences, size_t n, size_t n_keep, size_t *ret,
-                         size_t *ret_n)
+static void normalize(double *scores, size_t n)
+{
+	double most = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = scores[i] > most ? scores[i] : most;
+	for (size_t i = 0; most > 0 && i < n; i++)
+		scores[i] /= most;
+}
+
+int centrality_score(const struct grounded_span *sentences, size_t n, double *ret)
 {
 	struct corpus corpus = { 0 };
-	struct scored *scores = array_new(struct scored, n);
-	int r = scores == NULL ? -ENOMEM : corpus_init(&corpus, sentences, n);
+	int r = corpus_init(&corpus, sentences, n);
 
 	if (r == 0) {
-		score_all(&corpus, scores);
-		qsort(scores, n, sizeof(*scores), compare_scores);
-		*ret_n = n < n_keep ? n : n_keep;
-		for (size_t i = 0; i < *ret_n; i++)
-			ret[i] = scores[i].number;
-		qsort(ret, *ret_n, sizeof(*ret), compare_numbers);
+		score_all(&corpus, ret);
+		normalize(ret, n);
 	}
 	corpus_done(&corpus);
-	free(scores);
 	return r;
 }

@@ -7,8 +7,7 @@
 
 #include "model/grounded.h"
 
-/* The n_keep best of n sentences, their numbers rising into ret (room for n_keep); *ret_n is min(n, n_keep). -ENOMEM. */
-int centrality_shortlist(const struct grounded_span *sentences, size_t n, size_t n_keep, size_t *ret,
-                         size_t *ret_n);
+/* The score of each of n sentences into ret (room for n): the best one's is 1, or all are 0. -ENOMEM. */
+int centrality_score(const struct grounded_span *sentences, size_t n, double *ret);
 
 #endif

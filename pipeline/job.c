@@ -247,6 +247,7 @@ static const struct job_state *extract(struct job *job)
 		return stop(job, err_set(job->err, r, "%s", why.text));
 	if (r < 0)
 		return fail(job, failure_of_extraction(r), &why);
+	job->summary.prose = strcmp(language_of(job->extracted.text, job->extracted.n), "en") == 0;
 	if ((r = keep_text(job)) < 0 ||
 	    (r = docstore_is_quarantined(job->store, job->id, &crashes, job->err)) < 0)
 		return stop(job, r);
@@ -300,7 +301,8 @@ static void hash_sections(struct sha256_ctx *hash, const struct marks *marks,
 }
 
 /* All that a chunk's results depend on: model, tasks, its stored text, how the model sees it, the section it starts in,
- * and whether it begins the document, which it then gives its name. Where else it stands is not part of it. */
+ * whether it begins the document, which it then gives its name, and whether the model may use its own words. Where else
+ * it stands is not part of it. */
 static int set_key(struct job *job, const struct chunk *chunk, struct document_chunk *result)
 {
 	uint8_t digest[SHA256_DIGEST_SIZE];
@@ -321,6 +323,7 @@ static int set_key(struct job *job, const struct chunk *chunk, struct document_c
 	hash_headings(&hash, &job->view, chunk);
 	hash_sections(&hash, &job->extracted.marks, result);
 	hash_part(&hash, chunk->start == 0 ? "first" : "later", strlen("first"));
+	hash_part(&hash, job->summary.prose ? "prose" : "parts", strlen("prose"));
 	hash_part(&hash, result->section == NULL ? "" : result->section,
 	          result->section == NULL ? 0 : strlen(result->section));
 	sha256_digest(&hash, sizeof(digest), digest);
@@ -418,8 +421,8 @@ static const struct job_state *read_chunk(struct job *job, size_t number)
 	int r = reuse_chunk(job, result);
 
 	if (r == -ENOENT) {
-		r = summary_chunk(job->reader, &text, &job->chunks[number], &result->passages,
-		                  &job->document.usage, &hooks, &why);
+		r = summary_chunk(job->reader, &text, &job->chunks[number], job->summary.prose,
+		                  &result->passages, &job->document.usage, &hooks, &why);
 		if (r < 0)
 			return fail_reading(job, r, &why);
 	}
@@ -453,8 +456,8 @@ static const struct job_state *reduce(struct job *job)
 {
 	struct reader_hooks hooks = { NULL, NULL, job->hooks->cancel };
 	struct err why = { "" };
-	int r = summary_reduce(job->reader, job->results, job->n_chunks, &job->passages, &job->document.usage,
-	                       &hooks, &why);
+	int r = summary_reduce(job->reader, job->results, job->n_chunks, &job->summary, &job->passages,
+	                       &job->document.usage, &hooks, &why);
 
 	if (r < 0)
 		return fail_reading(job, r, &why);

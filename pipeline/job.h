@@ -6,6 +6,7 @@
 #include "pipeline/extract.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/reader.h"
+#include "pipeline/summary.h"
 #include "pipeline/view.h"
 
 struct job;
@@ -23,6 +24,7 @@ struct job {
 	const char *model, *fingerprint;
 	struct extract_limits limits;
 	struct pipeline_outputs outputs;
+	struct summary_settings summary; /* prose is the job's own */
 	const struct pipeline_hooks *hooks;
 	struct err *err;
 

@@ -7,30 +7,24 @@
 #include <strings.h>
 
 #include "base/array.h"
-#include "pipeline/centrality.h"
 #include "pipeline/place.h"
 #include "pipeline/sentence.h"
 
-#define LEAD_SENTENCES 2
 #define MAX_TITLE_BYTES 100
-
-static void forget_span(struct material *material, size_t i)
-{
-	free(material->places[i].quote);
-	free(material->places[i].section);
-	free(material->words[i]);
-}
+#define MAX_LINE_BYTES 800
 
 void material_done(struct material *material)
 {
-	for (size_t i = 0; i < material->n_spans; i++)
-		forget_span(material, i);
+	for (size_t i = 0; i < material->n_spans; i++) {
+		free(material->places[i].quote);
+		free(material->places[i].section);
+		free(material->words[i]);
+	}
 	free(material->spans);
 	free(material->places);
 	free(material->words);
 	free(material->title);
-	free(material->stems);
-	passages_done(&material->stand_in);
+	free(material->opening);
 	buf_done(&material->parts);
 	buf_done(&material->text);
 	*material = (struct material){ 0 };
@@ -151,45 +145,39 @@ bool material_names_a_part(const struct material *material, const char *title)
 	return false;
 }
 
-/* The first sentences, verbatim: hard to beat where nothing better is known. */
-static int set_stand_in(struct material *material)
+/* One that can be shown by itself where no sentence can: a line of a table or a log, say. */
+static bool is_line(struct sentence sentence)
 {
-	struct passage *lead;
-	struct buf text = { 0 };
-	int r = 0;
-
-	if (material->n_spans == 0)
-		return 0;
-	lead = passages_add(&material->stand_in, PASSAGE_ABSTRACT);
-	if (lead == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < material->n_spans && i < LEAD_SENTENCES; i++) {
-		if (i > 0)
-			buf_puts(&text, " ");
-		buf_append(&text, material->words[i], material->spans[i].n);
-		r = passage_copy_evidence(lead, &material->places[i]);
-	}
-	lead->text = buf_take(&text);
-	return lead->text == NULL ? -ENOMEM : r;
+	return sentence.end - sentence.start <= MAX_LINE_BYTES;
 }
 
-int material_from_chunk(struct material *material, const struct summary_text *text, const struct chunk *chunk)
+static int add_sentences(struct material *material, const struct summary_text *text,
+                         const struct chunk *chunk, bool lines)
 {
 	struct sentence *sentences;
 	size_t n;
-	int r = set_title(material, text->view, chunk);
+	int r = sentence_find(text->view->text, chunk->start, chunk->end, &sentences, &n);
 
-	if (r == 0)
-		r = sentence_find(text->view->text, chunk->start, chunk->end, &sentences, &n);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (sentence_worth_quoting(text->view->text, sentences[i]))
+		if (sentence_worth_quoting(text->view->text, sentences[i]) ||
+		    (lines && is_line(sentences[i])))
 			r = add_sentence(material, text, sentences[i]);
 	}
 	free(sentences);
+	return r;
+}
+
+int material_from_chunk(struct material *material, const struct summary_text *text, const struct chunk *chunk,
+                        bool lines)
+{
+	int r = set_title(material, text->view, chunk);
+
 	if (r == 0)
-		r = set_stand_in(material);
+		r = add_sentences(material, text, chunk, false);
+	if (r == 0 && material->n_spans == 0 && lines)
+		r = add_sentences(material, text, chunk, true);
 	buf_append(&material->text, text->view->text + chunk->start, chunk->end - chunk->start);
 	return r < 0 ? r : buf_status(&material->text);
 }
@@ -234,52 +222,42 @@ static int add_lines(struct material *material, const struct passages *passages,
 	return r < 0 ? r : buf_status(&material->text);
 }
 
-/* The first part's title and summary are the whole's where the model has no better. */
-static int take_first(struct material *material, const struct passages *passages)
+/* The first part's title is the whole's where the model has no better. */
+static int take_title(struct material *material, const struct passages *passages)
 {
-	int r = 0;
+	for (size_t i = 0; i < passages->n; i++) {
+		const struct passage *passage = &passages->items[i];
 
-	for (size_t i = 0; r == 0 && i < passages->n; i++) {
-		const struct passages one = { .items = &passages->items[i], .n = 1 };
-
-		if (one.items->kind == PASSAGE_ABSTRACT && material->stand_in.n == 0)
-			r = passages_append(&material->stand_in, &one);
-		if (one.items->kind != PASSAGE_TITLE)
+		if (passage->kind != PASSAGE_TITLE)
 			continue;
 		if (material->title != NULL)
-			add_part(material, one.items->text, strlen(one.items->text));
-		else if ((material->title = strdup(one.items->text)) == NULL)
-			r = -ENOMEM;
+			add_part(material, passage->text, strlen(passage->text));
+		else if ((material->title = strdup(passage->text)) == NULL)
+			return -ENOMEM;
 	}
-	return r < 0 ? r : buf_status(&material->parts);
+	return buf_status(&material->parts);
+}
+
+/* Of the first part alone: its places are the first ones. */
+static int take_opening(struct material *material, const struct passages *passages)
+{
+	for (size_t i = 0; material->text.n == 0 && i < passages->n; i++) {
+		const struct passage *passage = &passages->items[i];
+
+		if (passage->kind == PASSAGE_ABSTRACT && passage->generated && material->opening == NULL &&
+		    (material->opening = strdup(passage->text)) == NULL)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 int material_add_passages(struct material *material, const struct passages *passages, size_t max_bytes)
 {
-	int r = add_lines(material, passages, PASSAGE_ABSTRACT, &max_bytes);
+	int r = take_opening(material, passages);
 
+	if (r == 0)
+		r = add_lines(material, passages, PASSAGE_ABSTRACT, &max_bytes);
 	if (r == 0)
 		r = add_lines(material, passages, PASSAGE_KEY, &max_bytes);
-	return r < 0 ? r : take_first(material, passages);
-}
-
-int material_shortlist(struct material *material, size_t n)
-{
-	size_t *kept = array_new(size_t, n), n_kept, at = 0;
-	int r = kept == NULL ? -ENOMEM
-	                     : centrality_shortlist(material->spans, material->n_spans, n, kept, &n_kept);
-
-	for (size_t i = 0; r == 0 && i < material->n_spans; i++) {
-		if (at == n_kept || kept[at] != i) {
-			forget_span(material, i);
-			continue;
-		}
-		material->spans[at] = material->spans[i];
-		material->places[at] = material->places[i];
-		material->words[at++] = material->words[i];
-	}
-	if (r == 0)
-		material->n_spans = at;
-	free(kept);
-	return r;
+	return r < 0 ? r : take_title(material, passages);
 }

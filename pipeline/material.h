@@ -19,23 +19,18 @@ struct material {
 	char **words; /* [n_spans] */
 	size_t n_spans, cap_spans, cap_places, cap_words;
 	char *title; /* what to call it where the model has no name: a heading; NULL: none */
+	char *opening; /* of passages: what the model says of the first part; NULL: nothing */
 	struct buf parts; /* "\nA\nB\n": headings that name a part of this and so not the whole */
-	struct passages
-		stand_in; /* for a summary that does not hold: the first sentences, or the first part's */
-	uint64_t *stems; /* [n_stems] of the text, once it is whole; see words.h */
-	size_t n_stems;
 };
 
-/* A chunk's text with its sentences that are worth quoting. -ENOMEM. */
-int material_from_chunk(struct material *material, const struct summary_text *text,
-                        const struct chunk *chunk);
+/* A chunk's text with its sentences that are worth quoting; where there are none and lines are as good, with its lines.
+ * -ENOMEM. */
+int material_from_chunk(struct material *material, const struct summary_text *text, const struct chunk *chunk,
+                        bool lines);
 
 /* Append the passages of one part: its summary, then its key passages, one a line, which may be quoted again; no more
  * than max_bytes of them. -ENOMEM. */
 int material_add_passages(struct material *material, const struct passages *passages, size_t max_bytes);
-
-/* Keep the n most central sentences as those that may be quoted. -ENOMEM. */
-int material_shortlist(struct material *material, size_t n);
 
 /* Whether a title is one of its parts' headings. */
 bool material_names_a_part(const struct material *material, const char *title);

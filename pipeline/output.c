@@ -145,7 +145,11 @@ static void put_source(struct buf *buf, const struct reading *reading)
 		put_escaped(buf, document->truncated);
 		buf_puts(buf, ".**");
 	}
-	buf_puts(buf, " What ends in" GENERATED_MARK " was written by the model; all else is quoted.*\n\n");
+	if (document->language != NULL && strcmp(document->language, "en") != 0)
+		buf_puts(buf, " It is no English prose, which is what the model reads: all is quoted.*\n\n");
+	else
+		buf_puts(buf, " What ends in" GENERATED_MARK
+		              " was written by the model; all else is quoted.*\n\n");
 }
 
 static void put_part(struct buf *buf, const struct document_chunk *chunk)

@@ -28,6 +28,7 @@ struct pipeline {
 	struct engine *engine;
 	struct reader *reader;
 	struct extract_limits limits;
+	enum summary_length summary_length;
 	char model[256];
 	char fingerprint[2 * FINGERPRINT_BYTES + 1];
 };
@@ -83,6 +84,7 @@ static int open_parts(struct pipeline *pipeline, const struct pipeline_settings 
 	snprintf(pipeline->model, sizeof(pipeline->model), "%s", basename(dir));
 	hex_encode(engine_fingerprint(pipeline->engine), FINGERPRINT_BYTES, pipeline->fingerprint);
 	pipeline->limits = settings->extract;
+	pipeline->summary_length = settings->summary_length;
 	return 0;
 }
 
@@ -169,6 +171,7 @@ int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipelin
 		.fingerprint = pipeline->fingerprint,
 		.limits = pipeline->limits,
 		.outputs = *outputs,
+		.summary = { .length = pipeline->summary_length },
 		.hooks = hooks,
 		.err = err,
 		.id = id,

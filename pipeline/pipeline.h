@@ -9,6 +9,7 @@
 #include "model/engine.h"
 #include "pipeline/answer.h"
 #include "pipeline/extract.h"
+#include "pipeline/summary.h"
 #include "store/docstore.h"
 #include "store/kvstore.h"
 
@@ -23,6 +24,7 @@ struct pipeline_settings {
 	uint64_t
 		kv_memory_bytes; /* of rows that a long text holds in memory; 0: a quarter of the machine's */
 	struct extract_limits extract; /* 0: the defaults */
+	enum summary_length summary_length;
 };
 
 /* Open stores, then the model. A cache that cannot be opened is logged and done without. Errors as docstore_open()'s

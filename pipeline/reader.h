@@ -30,6 +30,7 @@ struct reader_task {
 	size_t n_spans, min_quotes, max_quotes; /* n_spans 0: free text */
 	bool parts; /* see grounded.h; a quote that is not at its end after max_tokens is none */
 	size_t max_tokens; /* of free text and of a part */
+	const char *given; /* no answer is decoded, only this one scored; without spans. NULL: none */
 };
 #define READER_MAX_TASKS 32
 
@@ -47,6 +48,7 @@ struct reader_result {
 	char *text; /* free text as generated, NUL-terminated */
 	bool cut; /* it reached max_tokens */
 	double score; /* mean log-probability of its tokens */
+	double log_probability; /* of all of them, its end among them */
 };
 void reader_result_done(struct reader_result *result);
 
@@ -57,8 +59,9 @@ struct reader_hooks {
 	const volatile bool *cancel; /* may be NULL */
 };
 
-/* Read text[n] and do at most READER_MAX_TASKS tasks, decoded together. results[n_tasks] are the caller's, for reader_result_done(); *usage
- * grows. -ECANCELED: told to stop; what was computed is in kv.db. -EFBIG: longer than the model's context. */
+/* Read text[n] and do at most READER_MAX_TASKS tasks, decoded together. results[n_tasks] are the caller's, for
+ * reader_result_done(); *usage grows. -ECANCELED: told to stop; what was computed is in kv.db. -EFBIG: longer than the
+ * model's context. */
 int reader_read(struct reader *reader, const char *text, size_t n, const struct reader_task *tasks,
                 size_t n_tasks, struct reader_result *results, struct usage *usage,
                 const struct reader_hooks *hooks, struct err *err);

@@ -129,7 +129,8 @@ static size_t find_postings(const struct retrieval *retrieval, uint64_t stem, si
 	return low;
 }
 
-static void add_word(const struct retrieval *retrieval, uint64_t stem, double *scores)
+/* Returns the most that a passage could get for it. */
+static double add_word(const struct retrieval *retrieval, uint64_t stem, double *scores)
 {
 	size_t end, start = find_postings(retrieval, stem, &end);
 	double n = (double)retrieval->n_passages, df = (double)(end - start);
@@ -141,12 +142,14 @@ static void add_word(const struct retrieval *retrieval, uint64_t stem, double *s
 
 		scores[posting->passage] += idf * count * (K1 + 1) / (count + K1 * (1 - B + B * length));
 	}
+	return idf * (K1 + 1);
 }
 
 int retrieval_score(const struct retrieval *retrieval, const char *query, size_t n, double *ret)
 {
 	uint64_t *seen = NULL;
 	size_t n_seen = 0, cap = 0, at = 0;
+	double most = 0;
 	struct word word;
 
 	memset(ret, 0, retrieval->n_passages * sizeof(*ret));
@@ -162,9 +165,11 @@ int retrieval_score(const struct retrieval *retrieval, const char *query, size_t
 			return -ENOMEM;
 		}
 		seen[n_seen++] = word.stem;
-		add_word(retrieval, word.stem, ret);
+		most += add_word(retrieval, word.stem, ret);
 	}
 	free(seen);
+	for (size_t i = 0; most > 0 && i < retrieval->n_passages; i++)
+		ret[i] /= most;
 	return 0;
 }
 

@@ -12,7 +12,7 @@ struct retrieval;
 int retrieval_new(const struct grounded_span *passages, size_t n, struct retrieval **ret);
 void retrieval_free(struct retrieval *retrieval); /* NULL is allowed */
 
-/* A passage and how well it fits: 0 where it has none of the words. */
+/* A passage and how well it fits: from 0 where it has none of the words to 1 where it has nothing else. */
 struct retrieved {
 	size_t passage;
 	double score;

@@ -17,7 +17,7 @@ struct sentence {
 int sentence_find(const char *text, size_t start, size_t end, struct sentence **ret, size_t *ret_n);
 
 /* One that can stand by itself as a quotation: 5 to 60 words on one line, an end mark, a fair start, mostly
- * letters. */
+ * letters, and these not mostly capitals. */
 bool sentence_worth_quoting(const char *text, struct sentence sentence);
 
 #endif

@@ -139,3 +139,21 @@ bool words_have(const uint64_t *stems, size_t n, uint64_t stem)
 {
 	return n > 0 && bsearch(&stem, stems, n, sizeof(stem), words_compare) != NULL;
 }
+
+double words_overlap(const uint64_t *a, size_t n_a, const uint64_t *b, size_t n_b)
+{
+	size_t shared = 0;
+
+	for (size_t i = 0, j = 0; i < n_a && j < n_b;) {
+		if (a[i] == b[j]) {
+			shared++;
+			i++;
+			j++;
+		} else if (a[i] < b[j]) {
+			i++;
+		} else {
+			j++;
+		}
+	}
+	return n_a + n_b == 0 ? 0 : 2 * (double)shared / (double)(n_a + n_b);
+}

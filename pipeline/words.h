@@ -24,6 +24,9 @@ int words_of(const char *text, size_t n, bool pairs, uint64_t **ret, size_t *ret
 /* Two content words with none between them, as a stem of its own. */
 uint64_t word_pair(uint64_t first, uint64_t second);
 
+/* How much two rising lists have in common: twice what both hold over what they hold together, 0 to 1. */
+double words_overlap(const uint64_t *a, size_t n_a, const uint64_t *b, size_t n_b);
+
 /* Order of two stems, for qsort(). */
 int words_compare(const void *a, const void *b);
 

@@ -81,7 +81,7 @@ struct evidence {
 	int64_t byte_start, byte_end;
 	int64_t page; /* 0: the format has none */
 	char *section; /* NULL: before the first heading */
-	double score; /* mean log-probability of a token */
+	double score; /* 0 to 1, what it shares with what it is evidence for */
 };
 
 struct passage {

@@ -127,6 +127,7 @@ static void defaults_stand_where_nothing_is_said(void **state)
 	assert_true(config->kv.budget_bytes == UINT64_C(4294967296));
 	assert_true(config->extract.max_bytes == UINT64_C(536870912));
 	assert_int_equal(config->log.level, LOG_LEVEL_INFO);
+	assert_int_equal(config->summary.length, SUMMARY_AUTO);
 }
 
 static void every_key_of_this_version_is_read(void **state)
@@ -148,6 +149,7 @@ static void every_key_of_this_version_is_read(void **state)
 	                  "extract: {max_bytes: 3K}\n"
 	                  "control: {socket: run/control, group: adm}\n"
 	                  "metrics: {file: skimd.prom, interval: 15s}\n"
+	                  "summary: {length: long}\n"
 	                  "log: {level: debug}\n"),
 		0);
 	config = fixture.config;
@@ -173,6 +175,7 @@ static void every_key_of_this_version_is_read(void **state)
 	assert_string_equal(config->control.socket, at("run/control"));
 	assert_string_equal(config->control.group, "adm");
 	assert_int_equal(config->log.level, LOG_LEVEL_DEBUG);
+	assert_int_equal(config->summary.length, SUMMARY_LONG);
 }
 
 static void without_a_file_there_are_defaults_and_nothing_to_watch(void **state)
@@ -238,7 +241,6 @@ static void the_control_socket_is_a_short_path_and_a_group(void **state)
 static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 {
 	static const char *const KEYS[][2] = {
-		{ "summary: {length: auto}", "summary" },
 		{ "audit: {reading: true}", "audit" },
 		{ "model: {url: 'http://x'}", "model.url" },
 		{ "model: {api_key_file: x}", "model.api_key_file" },
@@ -360,6 +362,10 @@ static void wrong_types_and_bad_values_are_refused(void **state)
 	               "4: key 'watch[0].outputs[0]': must be markdown or json");
 	assert_refused(WATCH "model: [nano]\n", "4: key 'model': keys with values are expected here");
 	assert_refused(WATCH "log:\n", "4: key 'log': keys with values are expected here");
+	assert_refused(WATCH "summary: {length: 3}\n",
+	               "4: key 'summary.length': must be auto, short or long");
+	assert_refused(WATCH "summary: {length: [long]}\n",
+	               "4: key 'summary.length': must be auto, short or long");
 	assert_refused(WATCH "log: {level: loud}\n",
 	               "4: key 'log.level': must be error, warning, info or debug");
 	assert_refused(WATCH "model: {engine: cloud}\n", "4: key 'model.engine': must be local");
@@ -677,7 +683,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	assert_int_equal(n_keys, 29); /* none was taken for prose */
 	config = fixture.config;
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
-	assert_true(config->kv.memory_bytes == 0);
+	assert_true(config->kv.memory_bytes == 0 && config->summary.length == SUMMARY_AUTO);
 	assert_true(config->watch[0].settle_ns == 5 * NS_PER_S &&
 	            config->watch[0].rescan_ns == 5 * NS_PER_MIN);
 	assert_string_equal(config->model.path, CONFIG_MODEL_NANO);

@@ -540,6 +540,123 @@ static void spans_that_cannot_be_quoted_are_an_error_if_there_are_no_others(void
 	grounded_free(NULL);
 }
 
+static struct grounded *start_parts(const struct vocabulary *vocabulary, const struct grounded_span *spans,
+                                    size_t n)
+{
+	const struct grounded_settings settings = { .eos = vocabulary->eos, .max_spans = 1, .parts = true };
+	struct grounded *grounded = NULL;
+	struct err err;
+
+	if (grounded_new(vocabulary->trie, spans, n, &settings, &grounded, &err) < 0)
+		fail_msg("%s", err.text);
+	return grounded;
+}
+
+static void a_part_begins_and_ends_with_a_word(void **state)
+{
+	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
+	static const struct grounded_span SPANS[] = { { "He left.", 8 } };
+	struct grounded *grounded = start_parts(bytes, SPANS, 1);
+	const struct grounded_result *results;
+	size_t n;
+
+	ALLOWS_ONLY(grounded, bytes, false, "H", "He", "He ", "l");
+	WRITE(grounded, bytes, "He");
+	ALLOWS_ONLY(grounded, bytes, true, " ", " left", " left.");
+	WRITE(grounded, bytes, " ");
+	ALLOWS_ONLY(grounded, bytes, false, "l");
+	WRITE(grounded, bytes, "l", "e");
+	ALLOWS_ONLY(grounded, bytes, false, "f");
+	WRITE(grounded, bytes, "f", "t");
+	ALLOWS_ONLY(grounded, bytes, true, ".");
+	assert_int_equal(grounded_accept(grounded, bytes->eos, -1), 0);
+	assert_true(grounded_done(grounded));
+	grounded_results(grounded, &results, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(results[0].start, 0);
+	assert_int_equal(results[0].n, 7);
+	assert_int_equal(results[0].n_tokens, 7);
+	grounded_free(grounded);
+}
+
+static void a_part_may_stand_in_the_middle_and_in_any_span(void **state)
+{
+	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
+	static const struct grounded_span SPANS[] = { { "He left.", 8 }, { "Then he left and so on.", 23 } };
+	struct grounded *grounded = start_parts(bytes, SPANS, 2);
+	const struct grounded_result *results;
+	size_t n;
+
+	WRITE(grounded, bytes, "l", "e", "f", "t", " and ");
+	ALLOWS_ONLY(grounded, bytes, false, "s");
+	WRITE(grounded, bytes, "s", "o");
+	assert_int_equal(grounded_accept(grounded, bytes->eos, -1), 0);
+	grounded_results(grounded, &results, &n);
+	assert_int_equal(results[0].span, 1);
+	assert_int_equal(results[0].start, 8);
+	assert_int_equal(results[0].n, 11);
+	grounded_free(grounded);
+}
+
+/* Any tokens that are allowed make words of the text, whole ones. */
+static void random_parts_stand_in_their_span(void **state)
+{
+	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
+	static const char *const TEXTS[] = { "He left. ... The man said $5, caf\u00e9 \u6f22!",
+		                             "aaaa (aaa) aa", NULL };
+	struct grounded_span spans[MAX_SPANS];
+	size_t n_spans = make_spans(TEXTS, spans);
+	uint64_t seed = 5;
+
+	for (int round = 0; round < 500; round++) {
+		struct grounded *grounded = start_parts(bytes, spans, n_spans);
+		const struct grounded_result *results;
+		struct buf answer = { 0 };
+		size_t n;
+
+		while (!grounded_done(grounded)) {
+			const uint32_t *ids;
+			size_t n_token;
+			uint32_t id;
+
+			grounded_allowed(grounded, &ids, &n);
+			assert_true(n > 0);
+			id = ids[draw(&seed) % n];
+			if (id != bytes->eos) {
+				const char *token = tokenizer_bytes(bytes->tokenizer, id, &n_token);
+
+				buf_append(&answer, token, n_token);
+			}
+			assert_int_equal(grounded_accept(grounded, id, -1), 0);
+		}
+		grounded_results(grounded, &results, &n);
+		assert_int_equal(n, 1);
+		assert_int_equal(results[0].n, answer.n);
+		assert_true(results[0].start + results[0].n <= spans[results[0].span].n);
+		assert_memory_equal(spans[results[0].span].bytes + results[0].start, answer.data, answer.n);
+		assert_true(answer.data[0] != ' ' && answer.data[answer.n - 1] != ' ');
+		buf_done(&answer);
+		grounded_free(grounded);
+	}
+}
+
+static void parts_that_cannot_be_spelled_are_left_out(void **state)
+{
+	const struct vocabulary *sparse = &((const struct fixture *)*state)->sparse;
+	static const struct grounded_span SPANS[] = { { "xc ab", 5 } }, NONE[] = { { "xy zz", 5 } };
+	const struct grounded_settings two = { .eos = sparse->eos, .max_spans = 2, .parts = true };
+	struct grounded_settings one = two;
+	struct grounded *grounded = start_parts(sparse, SPANS, 1);
+	struct err err;
+
+	ALLOWS_ONLY(grounded, sparse, false, "ab");
+	grounded_free(grounded);
+	one.max_spans = 1;
+	assert_int_equal(grounded_new(sparse->trie, NONE, 1, &one, &grounded, &err), -ENOENT);
+	assert_int_equal(grounded_new(sparse->trie, SPANS, 1, &two, &grounded, &err), -EINVAL);
+	assert_string_equal(err.text, "an answer of 2 parts");
+}
+
 static void put_prefix(void *user, uint32_t id, size_t n_bytes)
 {
 	buf_printf(user, "%u:%zu ", id, n_bytes);
@@ -585,6 +702,10 @@ int main(void)
 		cmocka_unit_test(every_token_counts_for_the_span_that_it_writes_or_ends),
 		cmocka_unit_test(a_token_that_is_not_allowed_changes_nothing),
 		cmocka_unit_test(spans_that_cannot_be_quoted_are_an_error_if_there_are_no_others),
+		cmocka_unit_test(a_part_begins_and_ends_with_a_word),
+		cmocka_unit_test(a_part_may_stand_in_the_middle_and_in_any_span),
+		cmocka_unit_test(random_parts_stand_in_their_span),
+		cmocka_unit_test(parts_that_cannot_be_spelled_are_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

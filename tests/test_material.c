@@ -1,4 +1,4 @@
-/* What a document is called, and what stands in for a summary. */
+/* What a document is called, and what of it may be quoted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,14 +15,20 @@ static const char PAGE[] =
 	"DESCRIPTION\n     The pond program keeps water in the garden all year.  It never asks\n"
 	"     for more than the rain has given in the last three months.\n";
 
-static void make(struct material *material, const char *source, bool markdown, struct view *view)
+static void make_from(struct material *material, const char *source, bool markdown, bool lines,
+                      struct view *view)
 {
 	struct summary_text text = { source, view };
 	struct chunk chunk;
 
 	assert_int_equal(view_make(source, strlen(source), markdown, view, NULL), 0);
 	chunk = (struct chunk){ 0, view->n };
-	assert_int_equal(material_from_chunk(material, &text, &chunk), 0);
+	assert_int_equal(material_from_chunk(material, &text, &chunk, lines), 0);
+}
+
+static void make(struct material *material, const char *source, bool markdown, struct view *view)
+{
+	make_from(material, source, markdown, false, view);
 }
 
 static void a_manual_page_is_called_by_the_line_below_its_name(void **state)
@@ -57,33 +63,17 @@ static void a_document_is_called_by_its_first_heading(void **state)
 	view_done(&view);
 }
 
-static void the_first_sentences_stand_in_with_their_places(void **state)
+static void assert_places(const struct material *material, const char *source)
 {
-	struct material material = { 0 };
-	const struct passage *lead;
-	struct view view;
+	for (size_t i = 0; i < material->n_spans; i++) {
+		const struct evidence *place = &material->places[i];
 
-	(void)state;
-	make(&material, PAGE, false, &view);
-	assert_int_equal(material.stand_in.n, 1);
-	lead = &material.stand_in.items[0];
-	assert_false(lead->generated);
-	assert_string_equal(lead->text,
-	                    "The pond program keeps water in the garden all year. It never asks for more than"
-	                    " the rain has given in the last three months.");
-	assert_int_equal(lead->n_evidence, 2);
-	for (size_t i = 0; i < lead->n_evidence; i++) {
-		const struct evidence *evidence = &lead->evidence[i];
-
-		assert_int_equal(strlen(evidence->quote), evidence->byte_end - evidence->byte_start);
-		assert_memory_equal(evidence->quote, PAGE + evidence->byte_start, strlen(evidence->quote));
-		assert_string_equal(evidence->section, "DESCRIPTION");
+		assert_int_equal(strlen(place->quote), place->byte_end - place->byte_start);
+		assert_memory_equal(place->quote, source + place->byte_start, strlen(place->quote));
 	}
-	material_done(&material);
-	view_done(&view);
 }
 
-static void the_shortlist_keeps_the_places_of_what_it_keeps(void **state)
+static void sentences_may_be_quoted_and_have_their_places(void **state)
 {
 	struct material material = { 0 };
 	struct view view;
@@ -91,10 +81,40 @@ static void the_shortlist_keeps_the_places_of_what_it_keeps(void **state)
 	(void)state;
 	make(&material, PAGE, false, &view);
 	assert_int_equal(material.n_spans, 2);
-	assert_int_equal(material_shortlist(&material, 1), 0);
-	assert_int_equal(material.n_spans, 1);
-	assert_memory_equal(material.places[0].quote, PAGE + material.places[0].byte_start,
-	                    strlen(material.places[0].quote));
+	assert_string_equal(material.words[0], "The pond program keeps water in the garden all year.");
+	assert_string_equal(material.places[1].section, "DESCRIPTION");
+	assert_places(&material, PAGE);
+	material_done(&material);
+	view_done(&view);
+}
+
+static void lines_may_be_quoted_where_no_line_is_a_sentence(void **state)
+{
+	static const char TABLE[] = "year,level,rain\n1987,12.5,803\n1988,12.7,811\n";
+	struct material material = { 0 };
+	struct view view;
+
+	(void)state;
+	make_from(&material, TABLE, false, false, &view);
+	assert_int_equal(material.n_spans, 0);
+	material_done(&material);
+	view_done(&view);
+	make_from(&material, TABLE, false, true, &view);
+	assert_int_equal(material.n_spans, 3);
+	assert_string_equal(material.words[0], "year,level,rain");
+	assert_places(&material, TABLE);
+	material_done(&material);
+	view_done(&view);
+}
+
+static void sentences_are_better_than_lines(void **state)
+{
+	struct material material = { 0 };
+	struct view view;
+
+	(void)state;
+	make_from(&material, PAGE, false, true, &view);
+	assert_int_equal(material.n_spans, 2);
 	material_done(&material);
 	view_done(&view);
 }
@@ -104,8 +124,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_manual_page_is_called_by_the_line_below_its_name),
 		cmocka_unit_test(a_document_is_called_by_its_first_heading),
-		cmocka_unit_test(the_first_sentences_stand_in_with_their_places),
-		cmocka_unit_test(the_shortlist_keeps_the_places_of_what_it_keeps),
+		cmocka_unit_test(sentences_may_be_quoted_and_have_their_places),
+		cmocka_unit_test(lines_may_be_quoted_where_no_line_is_a_sentence),
+		cmocka_unit_test(sentences_are_better_than_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,15 +81,13 @@ static void a_text_has_its_words_once_and_its_pairs_in_order(void **state)
 	free(stems);
 }
 
-static size_t shortlist(const char *const *texts, size_t n, size_t n_keep, size_t *ret)
+static void score(const char *const *texts, size_t n, double *ret)
 {
-	struct grounded_span spans[16];
-	size_t n_kept = 0;
+	struct grounded_span spans[16] = { { NULL, 0 } };
 
 	for (size_t i = 0; i < n; i++)
 		spans[i] = (struct grounded_span){ texts[i], strlen(texts[i]) };
-	assert_int_equal(centrality_shortlist(spans, n, n_keep, ret, &n_kept), 0);
-	return n_kept;
+	assert_int_equal(centrality_score(spans, n, ret), 0);
 }
 
 static void sentences_that_share_rare_words_are_central(void **state)
@@ -98,27 +96,37 @@ static void sentences_that_share_rare_words_are_central(void **state)
 		                             "The reservoir dam cracked in March.",
 		                             "Engineers inspected the cracked dam.", "A parade went by.",
 		                             "The reservoir was emptied before the dam was mended." };
-	size_t kept[5];
+	double scores[5];
 
 	(void)state;
-	assert_int_equal(shortlist(TEXTS, 5, 3, kept), 3);
-	assert_int_equal(kept[0], 1);
-	assert_int_equal(kept[1], 2);
-	assert_int_equal(kept[2], 4);
+	score(TEXTS, 5, scores);
+	assert_true(scores[0] < scores[4] && scores[3] < scores[4]);
+	assert_true(scores[1] > scores[2] && scores[2] > 0);
+	assert_float_equal(scores[1], 1, 0);
 }
 
-static void no_more_are_kept_than_there_are_and_ties_go_to_the_first(void **state)
+static void sentences_that_share_nothing_are_not_central(void **state)
 {
 	static const char *const TEXTS[] = { "Alpha beta gamma.", "Delta epsilon zeta.",
 		                             "Theta iota kappa." };
-	size_t kept[5];
+	double scores[3] = { 1, 1, 1 };
 
 	(void)state;
-	assert_int_equal(shortlist(TEXTS, 3, 5, kept), 3);
-	assert_int_equal(kept[2], 2);
-	assert_int_equal(shortlist(TEXTS, 3, 1, kept), 1);
-	assert_int_equal(kept[0], 0);
-	assert_int_equal(shortlist(TEXTS, 0, 1, kept), 0);
+	score(TEXTS, 3, scores);
+	for (size_t i = 0; i < 3; i++)
+		assert_float_equal(scores[i], 0, 0);
+	score(TEXTS, 0, scores);
+}
+
+static void two_lists_share_what_both_hold(void **state)
+{
+	static const uint64_t A[] = { 1, 3, 5, 7 }, B[] = { 3, 4, 7 };
+
+	(void)state;
+	assert_float_equal(words_overlap(A, 4, B, 3), 4.0 / 7, 1e-12);
+	assert_float_equal(words_overlap(A, 4, A, 4), 1, 0);
+	assert_float_equal(words_overlap(A, 4, B, 0), 0, 0);
+	assert_float_equal(words_overlap(A, 0, B, 0), 0, 0);
 }
 
 int main(void)
@@ -129,7 +137,8 @@ int main(void)
 		cmocka_unit_test(words_end_where_letters_and_digits_do),
 		cmocka_unit_test(a_text_has_its_words_once_and_its_pairs_in_order),
 		cmocka_unit_test(sentences_that_share_rare_words_are_central),
-		cmocka_unit_test(no_more_are_kept_than_there_are_and_ties_go_to_the_first),
+		cmocka_unit_test(sentences_that_share_nothing_are_not_central),
+		cmocka_unit_test(two_lists_share_what_both_hold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

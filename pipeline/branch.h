@@ -1,0 +1,52 @@
+/* Tasks behind a text that has been read: each is a branch of its context, all are decoded together. */
+#ifndef SKIMD_PIPELINE_BRANCH_H
+#define SKIMD_PIPELINE_BRANCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "model/context.h"
+#include "model/engine.h"
+#include "model/grounded.h"
+#include "model/token_trie.h"
+#include "pipeline/prompt.h"
+#include "pipeline/reader.h"
+
+/* What branches are decoded with; borrowed. */
+struct branch_model {
+	struct engine *engine;
+	const struct prompt_format *format;
+	const struct token_trie *trie;
+};
+
+/* One task under way. */
+struct branch {
+	const struct reader_task *task;
+	struct context *context;
+	struct grounded *grounded; /* NULL: free text, or given words */
+	uint32_t *prompt; /* the instruction, and given words behind it */
+	size_t n_prompt, n_given; /* n_given of them are given */
+	size_t first; /* position of the token that the first given one follows */
+	uint32_t *tokens; /* free text: what was generated */
+	size_t n_tokens, n_generated;
+	double log_probability;
+	uint32_t next, eos; /* token to be appended; that which ends an answer */
+	size_t n_vocab;
+	bool done, cut;
+};
+
+/* Do n tasks behind a document, branches[n] all zero before; *usage grows. cancel may be NULL. Errors as
+ * context_forward()'s. */
+int branches_decode(const struct branch_model *model, const struct context *document,
+                    const struct reader_task *tasks, size_t n, struct branch *branches, struct usage *usage,
+                    const volatile bool *cancel, struct err *err);
+
+/* What a branch that was decoded gave; the caller's, for reader_result_done(). */
+int branch_result(const struct branch_model *model, const struct branch *branch, struct reader_result *ret,
+                  struct err *err);
+
+void branch_done(struct branch *branch); /* all zero is allowed */
+
+#endif

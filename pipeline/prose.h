@@ -1,0 +1,28 @@
+/* What a model wrote, as people shall see it: cleaned, and without what the text that it is about does not have. */
+#ifndef SKIMD_PIPELINE_PROSE_H
+#define SKIMD_PIPELINE_PROSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Free text as people shall see it: valid UTF-8 without control characters, trimmed, no sentence twice, and cut back to
+ * its last whole sentence where it was cut by length. one_line: up to the first line feed. *ret is the caller's, for
+ * free(); "" is possible. -ENOMEM. */
+int prose_clean(const char *text, bool cut, bool one_line, char **ret);
+
+/* The content words of the text that prose is about and their pairs, rising, as words_of() has them. */
+struct prose_source {
+	const uint64_t *stems;
+	size_t n;
+};
+
+/* Leave out the sentences whose words the source does not have: those are made up. In place; "" is possible. *ret_share:
+ * how many of the content words that are left the source has. -ENOMEM. */
+int prose_keep_supported(char *text, const struct prose_source *source, double *ret_share);
+
+/* Whether a title's words are the source's; *ret_share as above. -ENOMEM. */
+int prose_title_is_supported(const char *title, const struct prose_source *source, bool *ret,
+                             double *ret_share);
+
+#endif
