@@ -88,8 +88,11 @@ static void check_answer(const struct grounded *grounded, const struct grounded_
 		const struct grounded_span *span = &spans[results[i].span];
 
 		REQUIRE(results[i].span < n_spans && results[i].n_tokens > 0);
-		REQUIRE(answer->n - at >= span->n && memcmp(answer->data + at, span->bytes, span->n) == 0);
-		at += span->n;
+		REQUIRE(results[i].start <= span->n && results[i].n <= span->n - results[i].start);
+		REQUIRE(settings->parts || results[i].n == span->n);
+		REQUIRE(answer->n - at >= results[i].n &&
+		        memcmp(answer->data + at, span->bytes + results[i].start, results[i].n) == 0);
+		at += results[i].n;
 		if (at < answer->n)
 			REQUIRE(answer->data[at++] == '\n');
 	}
@@ -114,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (input.n > MAX_TOKENS)
 		input.n = MAX_TOKENS;
 	settings.eos = vocabulary.eos;
+	settings.parts = settings.max_spans == 1;
 	text = copy_bytes(input.bytes, input.n);
 	n_spans = make_spans(text, input.n, spans);
 	r = grounded_new(vocabulary.trie, spans, n_spans, &settings, &grounded, NULL);

@@ -1,5 +1,6 @@
 #include "model/grounded.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,9 @@
 struct candidate {
 	const char *bytes;
 	size_t n;
-	size_t span;
-	const bool *spellable; /* [n + 1]: whether tokens can spell the rest from here */
+	size_t span, start; /* it is the span from there on */
+	const bool *
+		spellable; /* [n + 1]: whether tokens can spell the rest from here, or lead to where a part may end */
 };
 
 struct grounded {
@@ -20,7 +22,7 @@ struct grounded {
 	struct grounded_settings settings;
 	struct candidate *candidates; /* not yet used, sorted by bytes */
 	size_t n_candidates;
-	bool *spellable; /* all candidates' */
+	bool *spellable; /* all spans' */
 
 	/* The span being written: the candidates from first to end share its n_written bytes. */
 	size_t first, end, n_written;
@@ -45,14 +47,41 @@ static int by_bytes(const void *a, const void *b)
 	return order != 0 ? order : (left->span > right->span) - (left->span < right->span);
 }
 
+static bool is_in_word(char byte)
+{
+	return isalnum((unsigned char)byte) != 0 || (unsigned char)byte >= 0x80;
+}
+
+static bool is_blank(char byte)
+{
+	return isspace((unsigned char)byte) != 0;
+}
+
+/* Where a quoted part may begin: at a word, or at the signs in front of one. */
+static bool part_may_start(const struct grounded_span *span, size_t at)
+{
+	char before = at == 0 ? ' ' : span->bytes[at - 1];
+
+	return !is_blank(span->bytes[at]) &&
+	       (is_blank(before) || (is_in_word(span->bytes[at]) && !is_in_word(before)));
+}
+
+/* Where it may end: not within a word, and not behind a blank. */
+static bool part_may_end(const char *bytes, size_t n, size_t at)
+{
+	return at > 0 && !is_blank(bytes[at - 1]) &&
+	       (at == n || !is_in_word(bytes[at - 1]) || !is_in_word(bytes[at]));
+}
+
 /* From the last byte back: a position is spellable if some token leads from it to a spellable one. */
-static void find_spellable(const struct token_trie *trie, const struct grounded_span *span, bool *ret)
+static void find_spellable(const struct token_trie *trie, const struct grounded_span *span, bool parts,
+                           bool *ret)
 {
 	ret[span->n] = true;
 	for (size_t from = span->n; from-- > 0;) {
 		uint32_t node = TOKEN_TRIE_ROOT;
 
-		ret[from] = false; /* a span that was left out may have used the memory */
+		ret[from] = parts && part_may_end(span->bytes, span->n, from);
 		for (size_t i = from; !ret[from] && i < span->n; i++) {
 			node = token_trie_step(trie, node, span->bytes[i]);
 			if (node == TOKEN_TRIE_NONE)
@@ -62,28 +91,38 @@ static void find_spellable(const struct token_trie *trie, const struct grounded_
 	}
 }
 
-static int add_candidates(struct grounded *grounded, const struct grounded_span *spans, size_t n)
+static void add_candidate(struct grounded *grounded, const struct grounded_span *span, size_t number,
+                          size_t start, const bool *spellable)
 {
-	size_t n_bytes = 0, n_kept = 0;
-	bool *spellable;
-
-	for (size_t i = 0; i < n; i++)
-		n_bytes += spans[i].n + 1;
-	grounded->candidates = array_new(struct candidate, n);
-	grounded->spellable = spellable = array_new(bool, n_bytes);
-	if (grounded->candidates == NULL || spellable == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		if (spans[i].n == 0 || memchr(spans[i].bytes, SEPARATOR, spans[i].n) != NULL)
-			continue;
-		find_spellable(grounded->trie, &spans[i], spellable);
-		if (!spellable[0])
-			continue;
+	if (spellable[start])
 		grounded->candidates[grounded->n_candidates++] =
-			(struct candidate){ spans[i].bytes, spans[i].n, i, spellable };
-		spellable += spans[i].n + 1;
+			(struct candidate){ span->bytes + start, span->n - start, number, start,
+			                    spellable + start };
+}
+
+/* A span as one candidate, or one for each place where a part may begin. */
+static void add_span(struct grounded *grounded, const struct grounded_span *span, size_t number,
+                     bool *spellable)
+{
+	if (span->n == 0 || memchr(span->bytes, SEPARATOR, span->n) != NULL)
+		return;
+	find_spellable(grounded->trie, span, grounded->settings.parts, spellable);
+	if (!grounded->settings.parts) {
+		add_candidate(grounded, span, number, 0, spellable);
+		return;
 	}
-	qsort(grounded->candidates, grounded->n_candidates, sizeof(*grounded->candidates), by_bytes);
+	for (size_t i = 0; i < span->n; i++) {
+		if (part_may_start(span, i))
+			add_candidate(grounded, span, number, i, spellable);
+	}
+}
+
+static void sort_candidates(struct grounded *grounded)
+{
+	size_t n_kept = 0;
+
+	if (grounded->n_candidates > 0)
+		qsort(grounded->candidates, grounded->n_candidates, sizeof(*grounded->candidates), by_bytes);
 	for (size_t i = 0; i < grounded->n_candidates; i++) {
 		const struct candidate *next = &grounded->candidates[i];
 		const struct candidate *last = n_kept == 0 ? NULL : &grounded->candidates[n_kept - 1];
@@ -92,7 +131,25 @@ static int add_candidates(struct grounded *grounded, const struct grounded_span 
 			grounded->candidates[n_kept++] = *next;
 	}
 	grounded->n_candidates = n_kept;
-	return n_kept == 0 ? -ENOENT : 0;
+}
+
+static int add_candidates(struct grounded *grounded, const struct grounded_span *spans, size_t n)
+{
+	size_t n_bytes = 0;
+	bool *spellable;
+
+	for (size_t i = 0; i < n; i++)
+		n_bytes += spans[i].n + 1;
+	grounded->candidates = array_new(struct candidate, grounded->settings.parts ? n_bytes : n);
+	grounded->spellable = spellable = array_new(bool, n_bytes);
+	if (grounded->candidates == NULL || spellable == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		add_span(grounded, &spans[i], i, spellable);
+		spellable += spans[i].n + 1;
+	}
+	sort_candidates(grounded);
+	return grounded->n_candidates == 0 ? -ENOENT : 0;
 }
 
 static void allow(struct grounded *grounded, uint32_t id)
@@ -100,10 +157,21 @@ static void allow(struct grounded *grounded, uint32_t id)
 	grounded->allowed_bits[id / 64] |= (uint64_t)1 << id % 64;
 }
 
-/* The shortest of the candidates that are possible comes first; whether it is all written. */
-static bool span_is_complete(const struct grounded *grounded)
+/* The first of the candidates that are possible which may end here, or NULL. A whole one can only be the shortest, and that
+ * comes first. */
+static struct candidate *complete_candidate(const struct grounded *grounded)
 {
-	return grounded->candidates[grounded->first].n == grounded->n_written;
+	size_t end = grounded->settings.parts ? grounded->end : grounded->first + 1;
+
+	for (size_t i = grounded->first; i < end; i++) {
+		struct candidate *candidate = &grounded->candidates[i];
+
+		if (candidate->n == grounded->n_written ||
+		    (grounded->settings.parts &&
+		     part_may_end(candidate->bytes, candidate->n, grounded->n_written)))
+			return candidate;
+	}
+	return NULL;
 }
 
 static bool another_may_follow(const struct grounded *grounded)
@@ -146,7 +214,7 @@ static void find_allowed(struct grounded *grounded)
 		return;
 	for (size_t i = grounded->first; i < grounded->end; i++)
 		allow_candidate(grounded, &grounded->candidates[i]);
-	if (span_is_complete(grounded) && answer_may_end(grounded))
+	if (complete_candidate(grounded) != NULL && answer_may_end(grounded))
 		allow(grounded, grounded->settings.eos);
 	for (size_t i = 0; i < n_words; i++) {
 		for (uint64_t bits = grounded->allowed_bits[i]; bits != 0; bits &= bits - 1)
@@ -172,6 +240,8 @@ static int check_settings(const struct token_trie *trie, const struct grounded_s
 
 	if (settings->max_spans == 0)
 		return err_set(err, -EINVAL, "an answer of 0 spans");
+	if (settings->parts && settings->max_spans > 1)
+		return err_set(err, -EINVAL, "an answer of %zu parts", settings->max_spans);
 	if (settings->eos >= tokenizer_n_vocab(tokenizer) ||
 	    tokenizer_bytes(tokenizer, settings->eos, &n) != NULL)
 		return err_set(err, -EINVAL, "token %u cannot end an answer", settings->eos);
@@ -256,12 +326,15 @@ static void write_bytes(struct grounded *grounded, const char *bytes, size_t n)
 /* The span that is complete becomes a result and is no candidate any more. */
 static void finish_span(struct grounded *grounded)
 {
-	struct candidate *used = &grounded->candidates[grounded->first];
+	struct candidate *used = complete_candidate(grounded);
+	size_t n_behind = (size_t)(&grounded->candidates[grounded->n_candidates] - (used + 1));
 
 	grounded->current.span = used->span;
+	grounded->current.start = used->start;
+	grounded->current.n = grounded->n_written;
 	grounded->results[grounded->n_results++] = grounded->current;
 	grounded->n_candidates--;
-	memmove(used, used + 1, (grounded->n_candidates - grounded->first) * sizeof(*used));
+	memmove(used, used + 1, n_behind * sizeof(*used));
 	start_span(grounded);
 }
 

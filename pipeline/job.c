@@ -19,6 +19,7 @@
 #include "pipeline/language.h"
 #include "pipeline/messages.h"
 #include "pipeline/output.h"
+#include "pipeline/place.h"
 #include "pipeline/prompt.h"
 #include "pipeline/summary.h"
 
@@ -275,7 +276,7 @@ static int describe_chunk(struct job *job, size_t number, struct document_chunk 
 	result->number = (int64_t)number;
 	result->byte_start = (int64_t)start;
 	result->byte_end = (int64_t)end;
-	result->section = summary_section(&job->view, chunk->start);
+	result->section = place_section(&job->view, chunk->start);
 	r = reader_count(job->reader, job->view.text + chunk->start, chunk->end - chunk->start, &n_tokens,
 	                 why);
 	if (r < 0)

@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "pipeline/centrality.h"
+#include "pipeline/place.h"
 #include "pipeline/sentence.h"
 
 #define LEAD_SENTENCES 2
@@ -59,13 +60,11 @@ static int add_span(struct material *material, const char *words, size_t n, stru
 
 static int add_sentence(struct material *material, const struct summary_text *text, struct sentence sentence)
 {
-	struct evidence place = { .section = summary_section(text->view, sentence.start) };
-	size_t start, end;
+	struct evidence place;
+	int r = place_find(text->source, text->view, sentence.start, sentence.end, &place);
 
-	view_source_range(text->view, sentence.start, sentence.end, &start, &end);
-	place.quote = strndup(text->source + start, end - start);
-	place.byte_start = (int64_t)start;
-	place.byte_end = (int64_t)end;
+	if (r < 0)
+		return r;
 	return add_span(material, text->view->text + sentence.start, sentence.end - sentence.start, &place);
 }
 

@@ -198,3 +198,38 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
 	document_done(&document);
 	return r;
 }
+
+static int answer_all(struct answerer *answerer, const char *const *questions, size_t n, struct answer *ret,
+                      struct usage *usage, const struct reader_hooks *hooks, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (struct answer){ 0 };
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = answer_find(answerer, questions[i], &ret[i], usage, hooks, err);
+	for (size_t i = 0; r < 0 && i < n; i++)
+		answer_done(&ret[i]);
+	return r;
+}
+
+int pipeline_answer(struct pipeline *pipeline, int64_t id, const char *const *questions, size_t n,
+                    struct answer *ret, struct usage *usage, const struct pipeline_hooks *hooks,
+                    struct err *err)
+{
+	const struct reader_hooks reader_hooks = { .cancel = hooks->cancel };
+	struct answerer *answerer;
+	int r = answerer_open(pipeline->reader, pipeline->store, id, &answerer, err);
+
+	if (r < 0)
+		return r;
+	if (pipeline->writer != NULL)
+		kvwriter_begin(pipeline->writer, id);
+	r = answer_all(answerer, questions, n, ret, usage, &reader_hooks, err);
+	if (pipeline->writer != NULL) {
+		kvwriter_end(pipeline->writer);
+		note_damage(pipeline, id);
+	}
+	answerer_close(answerer);
+	return r;
+}

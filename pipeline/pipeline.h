@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "model/engine.h"
+#include "pipeline/answer.h"
 #include "store/docstore.h"
 #include "store/kvstore.h"
 
@@ -62,5 +63,12 @@ int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipelin
 /* Write the outputs of a document that is done and lacks one: the program was stopped between rows and files. */
 int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      struct err *err);
+
+/* Answer n questions about a document that has its text in the store: ret[n] are the caller's, for answer_done(), all of
+ * them or (after a failure) none. From the thread that calls pipeline_process(). *usage grows. hooks->progress is not
+ * called. -ENOENT: the document or its text is not there; -ECANCELED: told to stop. */
+int pipeline_answer(struct pipeline *pipeline, int64_t id, const char *const *questions, size_t n,
+                    struct answer *ret, struct usage *usage, const struct pipeline_hooks *hooks,
+                    struct err *err);
 
 #endif

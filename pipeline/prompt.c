@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/buf.h"
 
-static const char *const WORDS[N_TASKS] = {
+static const char *const WORDS[] = {
 	[TASK_KEY] = "\n\nQuote the key sentences.",
 	[TASK_SUMMARY] = "\n\nSummarize the document.",
 	[TASK_TITLE] = "\n\nGive the document a title.",
+	[TASK_QUESTION] = "\n\nQuestion: ",
 };
 
 const char *prompt_words(enum task_kind task)
@@ -94,11 +96,19 @@ static void put_turn(const struct prompt_format *format, uint32_t *ids)
 		ids[1] = (uint32_t)format->end_of_thought;
 }
 
-int prompt_task(const struct prompt_format *format, enum task_kind task, uint32_t **ret, size_t *ret_n,
-                struct err *err)
+int prompt_task(const struct prompt_format *format, enum task_kind task, const char *question, uint32_t **ret,
+                size_t *ret_n, struct err *err)
 {
-	int r = encode_between(format, WORDS[task], strlen(WORDS[task]), 0, n_turn(format), ret, ret_n, err);
+	struct buf words = { 0 };
+	int r;
 
+	buf_puts(&words, WORDS[task]);
+	if (question != NULL)
+		buf_puts(&words, question);
+	r = buf_status(&words) < 0
+	            ? err_set(err, -ENOMEM, "no memory for a prompt")
+	            : encode_between(format, words.data, words.n, 0, n_turn(format), ret, ret_n, err);
+	buf_done(&words);
 	if (r == 0)
 		put_turn(format, *ret + *ret_n - n_turn(format));
 	return r;

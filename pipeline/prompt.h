@@ -11,8 +11,11 @@
 #include "base/err.h"
 #include "model/tokenizer.h"
 
-enum task_kind { TASK_KEY, TASK_SUMMARY, TASK_TITLE };
-#define N_TASKS 3
+enum task_kind { TASK_KEY, TASK_SUMMARY, TASK_TITLE, TASK_QUESTION };
+#define N_TASKS 3 /* that a text is read with; questions come later */
+
+/* What the model was taught to say where a text has no answer. */
+#define PROMPT_NOT_STATED "Not stated in the document."
 
 /* The special tokens that frame a prompt, and what stands between them. */
 struct prompt_format {
@@ -27,8 +30,9 @@ int prompt_format_init(struct prompt_format *format, const struct tokenizer *tok
 /* *ret is the caller's, for free(). Trailing white space of the document is left out. */
 int prompt_document(const struct prompt_format *format, const char *text, size_t n, uint32_t **ret,
                     size_t *ret_n, struct err *err);
-int prompt_task(const struct prompt_format *format, enum task_kind task, uint32_t **ret, size_t *ret_n,
-                struct err *err);
+/* question is that of a TASK_QUESTION, else NULL. */
+int prompt_task(const struct prompt_format *format, enum task_kind task, const char *question, uint32_t **ret,
+                size_t *ret_n, struct err *err);
 
 /* A whole prompt of one user's turn, for free text: *ret is the caller's, for free(). */
 int prompt_chat(const struct prompt_format *format, const char *text, size_t n, uint32_t **ret, size_t *ret_n,

@@ -143,7 +143,8 @@ static int branch_init(struct branch *branch, struct reader *reader, const struc
                        const struct reader_task *task, struct err *err)
 {
 	const struct model_shape *shape = engine_shape(reader->engine);
-	struct grounded_settings settings = { shape->eos_token_id[0], task->max_quotes, task->min_quotes };
+	struct grounded_settings settings = { shape->eos_token_id[0], task->max_quotes, task->min_quotes,
+		                              task->parts };
 
 	branch->task = task;
 	if (task->n_spans > 0) {
@@ -211,7 +212,8 @@ static void choose_token(struct branch *branch, const struct engine *engine)
 	branch->n_generated++;
 	if (branch->grounded != NULL) {
 		branch->done = grounded_accept(branch->grounded, branch->next, score) < 0 ||
-		               grounded_done(branch->grounded);
+		               grounded_done(branch->grounded) ||
+		               (branch->task->parts && branch->n_generated == branch->task->max_tokens);
 		return;
 	}
 	if (engine_is_eos(engine, branch->next)) {
@@ -227,7 +229,7 @@ static void choose_token(struct branch *branch, const struct engine *engine)
 static int step_branches(struct branch *branches, size_t n, const struct engine *engine,
                          const struct reader_hooks *hooks, struct err *err)
 {
-	struct append appends[N_TASKS];
+	struct append appends[READER_MAX_TASKS];
 	size_t n_appends = 0;
 	int r;
 
@@ -252,13 +254,14 @@ static int step_branches(struct branch *branches, size_t n, const struct engine 
 static int start_branches(struct reader *reader, struct branch *branches, size_t n, struct usage *usage,
                           const struct reader_hooks *hooks, struct err *err)
 {
-	struct append appends[N_TASKS];
-	uint32_t *ids[N_TASKS] = { NULL };
+	struct append appends[READER_MAX_TASKS];
+	uint32_t *ids[READER_MAX_TASKS] = { NULL };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		appends[i] = (struct append){ .context = branches[i].context, .want_logits = true };
-		r = prompt_task(&reader->format, branches[i].task->kind, &ids[i], &appends[i].n, err);
+		r = prompt_task(&reader->format, branches[i].task->kind, branches[i].task->question, &ids[i],
+		                &appends[i].n, err);
 		appends[i].tokens = ids[i];
 		usage->prompt_tokens += (int64_t)appends[i].n;
 		usage->computed_tokens += (int64_t)appends[i].n;
@@ -283,8 +286,12 @@ static int take_quotes(const struct branch *branch, struct reader_result *ret)
 	if (ret->quotes == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		ret->quotes[i] = (struct reader_quote){ quotes[i].span, quotes[i].log_probability /
-			                                                        (double)quotes[i].n_tokens };
+		ret->quotes[i] = (struct reader_quote){ .span = quotes[i].span,
+			                                .start = quotes[i].start,
+			                                .n = quotes[i].n,
+			                                .score = quotes[i].log_probability /
+			                                         (double)quotes[i].n_tokens,
+			                                .log_probability = quotes[i].log_probability };
 	ret->n_quotes = n;
 	return 0;
 }
@@ -329,7 +336,7 @@ static int read_once(struct reader *reader, const uint32_t *tokens, size_t n_tok
                      const struct reader_task *tasks, size_t n_tasks, struct reader_result *results,
                      struct usage *usage, const struct reader_hooks *hooks, struct err *err)
 {
-	struct branch branches[N_TASKS] = { 0 };
+	struct branch branches[READER_MAX_TASKS] = { 0 };
 	struct context *document = NULL;
 	int r = read_document(reader, tokens, n_tokens, usage, hooks, &document, err);
 
@@ -355,6 +362,7 @@ int reader_read(struct reader *reader, const char *text, size_t n, const struct 
 	size_t n_tokens;
 	int r = prompt_document(&reader->format, text, n, &tokens, &n_tokens, err);
 
+	assert(n_tasks <= READER_MAX_TASKS);
 	memset(results, 0, n_tasks * sizeof(*results));
 	if (r < 0)
 		return r;

@@ -22,17 +22,22 @@ void reader_close(struct reader *reader);
 /* Longest text in bytes that is sure to fit the model's context, whatever its bytes are. */
 size_t reader_max_bytes(const struct reader *reader);
 
-/* One task behind a text. With spans the answer can only quote them, whole. */
+/* One task behind a text. With spans the answer can only quote them: whole, or one part of one. */
 struct reader_task {
 	enum task_kind kind;
+	const char *question; /* of a TASK_QUESTION, else NULL */
 	const struct grounded_span *spans;
 	size_t n_spans, min_quotes, max_quotes; /* n_spans 0: free text */
-	size_t max_tokens; /* of free text */
+	bool parts; /* see grounded.h; a quote that is not at its end after max_tokens is none */
+	size_t max_tokens; /* of free text and of a part */
 };
+#define READER_MAX_TASKS 32
 
 struct reader_quote {
 	size_t span; /* index into the task's spans */
+	size_t start, n; /* the bytes of it that were quoted */
 	double score; /* mean log-probability of its tokens */
+	double log_probability; /* of all of them */
 };
 
 /* What came back: quotes, or text. */
@@ -52,7 +57,7 @@ struct reader_hooks {
 	const volatile bool *cancel; /* may be NULL */
 };
 
-/* Read text[n] and do the tasks, decoded together. results[n_tasks] are the caller's, for reader_result_done(); *usage
+/* Read text[n] and do at most READER_MAX_TASKS tasks, decoded together. results[n_tasks] are the caller's, for reader_result_done(); *usage
  * grows. -ECANCELED: told to stop; what was computed is in kv.db. -EFBIG: longer than the model's context. */
 int reader_read(struct reader *reader, const char *text, size_t n, const struct reader_task *tasks,
                 size_t n_tasks, struct reader_result *results, struct usage *usage,

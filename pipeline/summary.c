@@ -19,13 +19,6 @@
 #define SHORTLIST 12 /* sentences that the decoder chooses among */
 #define GROUP_BYTES CHUNK_MAX_BYTES
 
-char *summary_section(const struct view *view, size_t offset)
-{
-	const struct heading *heading = view_heading_at(view, offset);
-
-	return heading == NULL ? NULL : strndup(view->text + heading->title, heading->end - heading->title);
-}
-
 /* Bytes that are no whole characters become question marks, control characters become blanks. */
 static void make_printable(char *text)
 {

@@ -33,10 +33,6 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
 /* Named in a chunk's key: changes when the tasks or what is made of their answers change. */
 #define SUMMARY_VERSION "summary 4"
 
-/* The words of the nearest heading at or before an offset of the view; the caller's, for free(). NULL: none, or no
- * memory. */
-char *summary_section(const struct view *view, size_t offset);
-
 /* Free text as people shall see it: valid UTF-8 without control characters, trimmed, no sentence twice, and cut back to
  * its last whole sentence where it was cut by length. one_line: up to the first line feed. *ret is the caller's, for
  * free(); "" is possible. -ENOMEM. */

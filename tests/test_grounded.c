@@ -146,7 +146,9 @@ static size_t make_spans(const char *const *texts, struct grounded_span *ret)
 static struct grounded *start_with(const struct vocabulary *vocabulary, const char *const *texts,
                                    size_t max_spans, size_t min_spans)
 {
-	const struct grounded_settings settings = { vocabulary->eos, max_spans, min_spans };
+	const struct grounded_settings settings = { .eos = vocabulary->eos,
+		                                    .max_spans = max_spans,
+		                                    .min_spans = min_spans };
 	struct grounded_span spans[MAX_SPANS];
 	size_t n = make_spans(texts, spans);
 	struct grounded *grounded = NULL;
@@ -522,7 +524,7 @@ static void spans_that_cannot_be_quoted_are_an_error_if_there_are_no_others(void
 {
 	const struct fixture *fixture = *state;
 	static const struct grounded_span SPANS[] = { { "", 0 }, { "two\nlines", 9 }, { "x", 1 } };
-	struct grounded_settings settings = { fixture->sparse.eos, 1, 0 };
+	struct grounded_settings settings = { .eos = fixture->sparse.eos, .max_spans = 1 };
 	struct grounded *grounded;
 	struct err err;
 
@@ -532,7 +534,7 @@ static void spans_that_cannot_be_quoted_are_an_error_if_there_are_no_others(void
 	settings.max_spans = 0;
 	assert_int_equal(grounded_new(fixture->sparse.trie, SPANS, 3, &settings, &grounded, &err), -EINVAL);
 	assert_string_equal(err.text, "an answer of 0 spans");
-	settings = (struct grounded_settings){ 0, 1, 0 };
+	settings = (struct grounded_settings){ .max_spans = 1 };
 	assert_int_equal(grounded_new(fixture->sparse.trie, SPANS, 3, &settings, &grounded, &err), -EINVAL);
 	assert_string_equal(err.text, "token 0 cannot end an answer");
 	grounded_free(NULL);

@@ -71,7 +71,7 @@ static uint32_t *task(const struct prompt_format *format, enum task_kind kind, s
 	uint32_t *ids = NULL;
 	struct err err = { "" };
 
-	if (prompt_task(format, kind, &ids, ret_n, &err) < 0)
+	if (prompt_task(format, kind, NULL, &ids, ret_n, &err) < 0)
 		fail_msg("%s", err.text);
 	return ids;
 }

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "pipeline/language.h"
 #include "pipeline/material.h"
+#include "pipeline/place.h"
 #include "tests/reading.h"
 
 static const struct reader_hooks NO_HOOKS = { 0 };
@@ -151,11 +152,11 @@ static void sections_are_those_of_the_nearest_heading(void **state)
 
 	(void)state;
 	assert_int_equal(view_make(source, strlen(source), true, &view, NULL), 0);
-	assert_null(summary_section(&view, 0));
-	section = summary_section(&view, (size_t)(strstr(view.text, "First") - view.text));
+	assert_null(place_section(&view, 0));
+	section = place_section(&view, (size_t)(strstr(view.text, "First") - view.text));
 	assert_string_equal(section, "One");
 	free(section);
-	section = summary_section(&view, view.n - 1);
+	section = place_section(&view, view.n - 1);
 	assert_string_equal(section, "Two");
 	free(section);
 	view_done(&view);
