@@ -8,12 +8,12 @@
 #include "base/array.h"
 #include "base/log.h"
 #include "model/context.h"
-#include "model/sampler.h"
 #include "model/token_trie.h"
+#include "pipeline/branch.h"
 #include "pipeline/prefix.h"
+#include "pipeline/reader_audit.h"
 
 #define STEP_TOKENS 512 /* prefilled between two looks at progress and cancellation */
-#define NGRAM 4 /* so many tokens in a row stand only once in free text */
 #define MAX_ATTEMPTS 3
 #define RESERVED_TOKENS 1024 /* of the context, for instruction and answer */
 
@@ -23,18 +23,7 @@ struct reader {
 	struct token_trie *trie;
 	struct prefix prefix;
 	struct block_io io; /* of prefix */
-};
-
-/* One task under way. */
-struct branch {
-	const struct reader_task *task;
-	struct context *context;
-	struct grounded *grounded; /* NULL: free text */
-	uint32_t *tokens; /* free text: what was generated */
-	size_t n_tokens, n_generated;
-	double log_probability;
-	uint32_t next; /* token to be appended */
-	bool done, cut;
+	const struct reader_audit *audit; /* NULL: none */
 };
 
 int reader_open(struct engine *engine, struct kvwriter *kv, struct reader **ret, struct err *err)
@@ -63,6 +52,11 @@ void reader_close(struct reader *reader)
 	token_trie_free(reader->trie);
 	prefix_done(&reader->prefix);
 	free(reader);
+}
+
+void reader_set_audit(struct reader *reader, const struct reader_audit *audit)
+{
+	reader->audit = audit;
 }
 
 size_t reader_max_bytes(const struct reader *reader)
@@ -132,102 +126,8 @@ static int read_document(struct reader *reader, const uint32_t *tokens, size_t n
 	return r;
 }
 
-static void branch_done(struct branch *branch)
-{
-	grounded_free(branch->grounded);
-	context_free(branch->context);
-	free(branch->tokens);
-}
-
-static int branch_init(struct branch *branch, struct reader *reader, const struct context *document,
-                       const struct reader_task *task, struct err *err)
-{
-	const struct model_shape *shape = engine_shape(reader->engine);
-	struct grounded_settings settings = { shape->eos_token_id[0], task->max_quotes, task->min_quotes,
-		                              task->parts };
-
-	branch->task = task;
-	if (task->n_spans > 0) {
-		int r = grounded_new(reader->trie, task->spans, task->n_spans, &settings, &branch->grounded,
-		                     err);
-
-		return r < 0 ? err_prefix(err, r, "quoting: ")
-		             : context_fork(document, &branch->context, err);
-	}
-	assert(task->max_tokens > 0);
-	branch->tokens = array_new(uint32_t, task->max_tokens);
-	if (branch->tokens == NULL)
-		return err_set(err, -ENOMEM, "no memory for an answer");
-	return context_fork(document, &branch->context, err);
-}
-
-/* Whether a token would repeat the last NGRAM tokens of free text: greedy decoding of a small model falls into loops
- * that it never leaves. */
-static bool repeats(const struct branch *branch, uint32_t token)
-{
-	const uint32_t *last;
-
-	if (branch->n_tokens < NGRAM)
-		return false;
-	last = branch->tokens + branch->n_tokens - (NGRAM - 1);
-	for (size_t i = 0; i + NGRAM <= branch->n_tokens; i++) {
-		if (branch->tokens[i + NGRAM - 1] == token &&
-		    memcmp(branch->tokens + i, last, (NGRAM - 1) * sizeof(*last)) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The best token that does not repeat; ties to the lower id. */
-static uint32_t choose_free(const struct branch *branch, const float *logits, size_t n)
-{
-	uint32_t best = 0;
-	bool found = false;
-
-	for (uint32_t id = 0; id < n; id++) {
-		if ((!found || logits[id] > logits[best]) && !repeats(branch, id)) {
-			best = id;
-			found = true;
-		}
-	}
-	return best;
-}
-
-/* The next token of a branch from its context's logits. */
-static void choose_token(struct branch *branch, const struct engine *engine)
-{
-	const float *logits = context_logits(branch->context);
-	size_t n_vocab = engine_shape(engine)->vocab_size, n_allowed;
-	const uint32_t *allowed;
-	double score;
-
-	if (branch->grounded == NULL) {
-		branch->next = choose_free(branch, logits, n_vocab);
-	} else {
-		grounded_allowed(branch->grounded, &allowed, &n_allowed);
-		branch->next = sampler_greedy_among(logits, allowed, n_allowed);
-	}
-	score = sampler_log_probability(logits, n_vocab, branch->next);
-	branch->log_probability += score;
-	branch->n_generated++;
-	if (branch->grounded != NULL) {
-		branch->done = grounded_accept(branch->grounded, branch->next, score) < 0 ||
-		               grounded_done(branch->grounded) ||
-		               (branch->task->parts && branch->n_generated == branch->task->max_tokens);
-		return;
-	}
-	if (engine_is_eos(engine, branch->next)) {
-		branch->done = true;
-		return;
-	}
-	branch->tokens[branch->n_tokens++] = branch->next;
-	branch->cut = branch->n_tokens == branch->task->max_tokens;
-	branch->done = branch->cut;
-}
-
 /* Every branch that goes on takes one step; all in one pass. Returns how many did, or an error. */
-static int step_branches(struct branch *branches, size_t n, const struct engine *engine,
-                         const struct reader_hooks *hooks, struct err *err)
+static int step_branches(struct branch *branches, size_t n, const struct reader_hooks *hooks, struct err *err)
 {
 	struct append appends[READER_MAX_TASKS];
 	size_t n_appends = 0;
@@ -245,7 +145,7 @@ static int step_branches(struct branch *branches, size_t n, const struct engine 
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		if (!branches[i].done)
-			choose_token(&branches[i], engine);
+			branch_go_on(&branches[i]);
 	}
 	return (int)n_appends;
 }
@@ -270,82 +170,53 @@ static int start_branches(struct reader *reader, struct branch *branches, size_t
 		r = context_forward(appends, n, hooks->cancel, err);
 	for (size_t i = 0; i < n; i++) {
 		if (r == 0)
-			choose_token(&branches[i], reader->engine);
+			branch_go_on(&branches[i]);
 		free(ids[i]);
 	}
 	return r;
 }
 
-static int take_quotes(const struct branch *branch, struct reader_result *ret)
-{
-	const struct grounded_result *quotes;
-	size_t n;
-
-	grounded_results(branch->grounded, &quotes, &n);
-	ret->quotes = array_new(struct reader_quote, n);
-	if (ret->quotes == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		ret->quotes[i] = (struct reader_quote){ .span = quotes[i].span,
-			                                .start = quotes[i].start,
-			                                .n = quotes[i].n,
-			                                .score = quotes[i].log_probability /
-			                                         (double)quotes[i].n_tokens,
-			                                .log_probability = quotes[i].log_probability };
-	ret->n_quotes = n;
-	return 0;
-}
-
-static int take_result(const struct reader *reader, const struct branch *branch, struct reader_result *ret,
-                       struct err *err)
-{
-	struct buf text = { 0 };
-	int r;
-
-	*ret = (struct reader_result){ .cut = branch->cut };
-	if (branch->n_generated > 0)
-		ret->score = branch->log_probability / (double)branch->n_generated;
-	if (branch->grounded != NULL)
-		return take_quotes(branch, ret) < 0 ? err_set(err, -ENOMEM, "no memory for an answer") : 0;
-	r = tokenizer_decode(reader->format.tokenizer, branch->tokens, branch->n_tokens, &text, err);
-	ret->text = buf_take(&text);
-	return r == 0 && ret->text == NULL ? err_set(err, -ENOMEM, "no memory for an answer") : r;
-}
-
-static int do_tasks(struct reader *reader, const struct context *document, struct branch *branches,
-                    const struct reader_task *tasks, size_t n, struct usage *usage,
+static int do_tasks(struct reader *reader, const struct audited_text *text, const struct context *document,
+                    struct branch *branches, const struct reader_task *tasks, size_t n, struct usage *usage,
                     const struct reader_hooks *hooks, struct err *err)
 {
+	struct watch *watch = NULL;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = branch_init(&branches[i], reader, document, &tasks[i], err);
+		r = branch_init(&branches[i], reader->engine, reader->trie, document, &tasks[i], err);
+	if (r == 0 && reader->audit != NULL)
+		r = watch_new(text, branches, n, &watch, err);
 	if (r == 0)
 		r = start_branches(reader, branches, n, usage, hooks, err);
 	if (r == 0) {
 		do
-			r = step_branches(branches, n, reader->engine, hooks, err);
+			r = step_branches(branches, n, hooks, err);
 		while (r > 0);
 	}
+	if (r == 0 && watch != NULL)
+		r = watch_finish(watch, reader->audit, reader->engine, reader->trie, document, hooks->cancel,
+		                 err);
+	watch_free(watch);
 	for (size_t i = 0; i < n; i++)
 		usage->generated_tokens += (int64_t)branches[i].n_generated;
 	return r;
 }
 
-static int read_once(struct reader *reader, const uint32_t *tokens, size_t n_tokens,
-                     const struct reader_task *tasks, size_t n_tasks, struct reader_result *results,
-                     struct usage *usage, const struct reader_hooks *hooks, struct err *err)
+static int read_once(struct reader *reader, const struct audited_text *text, const struct reader_task *tasks,
+                     size_t n_tasks, struct reader_result *results, struct usage *usage,
+                     const struct reader_hooks *hooks, struct err *err)
 {
 	struct branch branches[READER_MAX_TASKS] = { 0 };
 	struct context *document = NULL;
-	int r = read_document(reader, tokens, n_tokens, usage, hooks, &document, err);
+	int r = read_document(reader, text->tokens, text->n_tokens, usage, hooks, &document, err);
 
 	memset(results, 0, n_tasks * sizeof(*results));
 	if (r == 0)
-		r = do_tasks(reader, document, branches, tasks, n_tasks, usage, hooks, err);
+		r = do_tasks(reader, text, document, branches, tasks, n_tasks, usage, hooks, err);
 	for (size_t i = 0; i < n_tasks; i++) {
 		if (r == 0)
-			r = take_result(reader, &branches[i], &results[i], err);
+			r = branch_result(&branches[i], reader->format.tokenizer, &results[i], err);
 		branch_done(&branches[i]);
 	}
 	for (size_t i = 0; r < 0 && i < n_tasks; i++)
@@ -374,7 +245,8 @@ int reader_read(struct reader *reader, const char *text, size_t n, const struct 
 		if (attempt > 0)
 			log_warning("kv store: %s, computing them again", err->text);
 		if (r == 0 || r == -ESTALE)
-			r = read_once(reader, tokens, n_tokens, tasks, n_tasks, results, usage, hooks, err);
+			r = read_once(reader, &(struct audited_text){ text, n, tokens, n_tokens }, tasks,
+			              n_tasks, results, usage, hooks, err);
 	}
 	free(tokens);
 	return r;
