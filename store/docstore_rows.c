@@ -82,6 +82,7 @@ void document_chunk_done(struct document_chunk *chunk)
 	free(chunk->section);
 	free(chunk->key);
 	passages_done(&chunk->passages);
+	looks_done(&chunk->looks);
 	*chunk = (struct document_chunk){ 0 };
 }
 
@@ -266,6 +267,7 @@ void rows_read_chunk(struct txn *txn, sqlite3_stmt *row, struct document_chunk *
 	ret->tokens = sqlite3_column_int64(row, 5);
 	ret->key = row_text(txn, row, 6);
 	read_passages(txn, GET_CHUNK_SUMMARIES, sqlite3_column_int64(row, 0), &ret->passages);
+	rows_read_looks(txn, sqlite3_column_int64(row, 0), &ret->looks);
 }
 
 static void put_evidence(struct txn *txn, int64_t document_id, int64_t summary_id,
@@ -311,6 +313,10 @@ void rows_put_chunk(struct txn *txn, int64_t document_id, const struct document_
 	txn_run(txn, PUT_CHUNK_SEARCH, db_int(chunk_id), db_int(document_id), db_int(chunk->number),
 	        db_text_n(text, n));
 	rows_put_passages(txn, document_id, chunk_id, NULL, &chunk->passages);
+	rows_put_looks(txn, document_id, chunk_id, &chunk->looks);
+	if (chunk->check != CHECK_NOT_DUE)
+		txn_run(txn, PUT_DUE_CHECK, db_int(document_id), db_int(chunk_id),
+		        db_int(chunk->check == CHECK_WHOLE_DUE));
 }
 
 static void unsearch_chunks(struct txn *txn, int64_t document_id, int64_t first, int64_t last)

@@ -954,7 +954,7 @@ static void a_newer_schema_is_refused(void **state)
 	docstore_close(open_or_fail(f->path, DOCSTORE_WRITE));
 	change_outside(f, "PRAGMA user_version = 9");
 	expect_refused(f, DOCSTORE_WRITE, -EBADMSG,
-	               "made by a newer skimd: schema version 9, this one knows up to 2");
+	               "made by a newer skimd: schema version 9, this one knows up to 3");
 }
 
 static void damage_is_said_so(void **state)

@@ -665,7 +665,7 @@ static void a_file_of_version_1_is_brought_up_to_date(void **state)
 	assert_int_equal(sqlite3_exec(sqlite, VERSION_1, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(sqlite);
 	f->store = open_or_fail(f->path, DOCSTORE_WRITE);
-	assert_int_equal(query(f, "PRAGMA user_version"), 2);
+	assert_int_equal(query(f, "PRAGMA user_version"), 3);
 	assert_int_equal(query(f, "SELECT count(*) FROM document WHERE state = 'queued' AND crashes = 0"), 2);
 	assert_int_equal(
 		query(f, "SELECT retry = 'changed' AND retry_at IS NULL FROM document WHERE name = 'bad'"),
