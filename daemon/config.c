@@ -248,8 +248,9 @@ static int read_metrics_file(const struct source *source, const struct key *key,
 	if (is_word(node) && strcmp(node->text, "none") == 0)
 		return 0;
 	if (n <= strlen(ENDING) || strcmp(node->text + n - strlen(ENDING), ENDING) != 0)
-		return bad_value(source, node,
-		                 "must be none or a path that ends in .prom: node_exporter reads no other files");
+		return bad_value(
+			source, node,
+			"must be none or a path that ends in .prom: node_exporter reads no other files");
 	return read_path(source, key, node, ret);
 }
 
@@ -295,6 +296,12 @@ static const struct key CONTROL_KEYS[] = {
 	{ .name = NULL },
 };
 
+static const struct key AUDIT_KEYS[] = {
+	{ .name = "reading", .read = read_bool, .offset = AT(audit.reading) },
+	{ .name = "dense_share", .read = read_share, .offset = AT(audit.dense_share) },
+	{ .name = NULL },
+};
+
 static const struct key LOG_KEYS[] = {
 	{ .name = "level", .read = read_level, .offset = AT(log.level) },
 	{ .name = NULL },
@@ -316,8 +323,7 @@ static const struct key TOP_KEYS[] = {
 	{ .name = "log", .section = LOG_KEYS },
 	{ .name = "metrics", .section = METRICS_KEYS },
 	{ .name = "summary", .read = not_built },
-	{ .name = "audit", .read = not_built },
-
+	{ .name = "audit", .section = AUDIT_KEYS },
 	{ .name = NULL },
 };
 /* clang-format on */
@@ -364,6 +370,8 @@ int config_default(struct config **ret, struct err *err)
 	config->control.socket = strdup(CONFIG_CONTROL_SOCKET);
 	config->control.group = strdup(CONFIG_CONTROL_GROUP);
 	config->extract.max_bytes = 512 * BYTES_PER_M;
+	config->audit.reading = true;
+	config->audit.dense_share = 0.05;
 	config->log.level = LOG_LEVEL_INFO;
 	config->metrics.interval_ns = NS_PER_MIN;
 	if (config->model.path == NULL || config->store.path == NULL || config->kv.path == NULL ||

@@ -256,6 +256,7 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 		.kv_budget_bytes = config->kv.budget_bytes,
 		.kv_memory_bytes = config->kv.memory_bytes,
 		.max_bytes = config->extract.max_bytes,
+		.audit = { config->audit.reading, config->audit.dense_share },
 	};
 	char model[PATH_MAX];
 	int r;

@@ -111,6 +111,7 @@ static int open_pipeline(struct reading_run *run, struct err *err)
 		return r;
 	settings.n_threads = run->n_threads > 0 ? (unsigned)run->n_threads : config->model.threads;
 	settings.max_bytes = config->extract.max_bytes;
+	settings.audit.reading = config->audit.reading;
 	settings.kv_memory_bytes = config->kv.memory_bytes;
 	if ((r = paths_model(run->model != NULL ? run->model : config->model.path, model, sizeof(model),
 	                     err)) == 0 &&

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "model/engine.h"
 #include "pipeline/answer.h"
+#include "pipeline/audit.h"
 #include "store/docstore.h"
 #include "store/kvstore.h"
 
@@ -22,6 +23,7 @@ struct pipeline_settings {
 	uint64_t
 		kv_memory_bytes; /* of rows that a long text holds in memory; 0: a quarter of the machine's */
 	uint64_t max_bytes; /* of an input file; 0: the default */
+	struct audit_settings audit;
 };
 
 /* Open stores, then the model. A cache that cannot be opened is logged and done without. Errors as docstore_open()'s
@@ -63,6 +65,11 @@ int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipelin
 /* Write the outputs of a document that is done and lacks one: the program was stopped between rows and files. */
 int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      struct err *err);
+
+/* Compare one chunk that is due with dense attention, keep what that finds, and tell of it where it is bad. From the thread
+ * that calls pipeline_process(). hooks->progress is called with the stage "compare". -ENOENT: none is due; -ECANCELED: told
+ * to stop, it stays due. */
+int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hooks, struct err *err);
 
 /* Answer n questions about a document that has its text in the store: ret[n] are the caller's, for answer_done(), all of
  * them or (after a failure) none. From the thread that calls pipeline_process(). *usage grows. hooks->progress is not

@@ -128,11 +128,24 @@ static int repeat_init(struct repeat *repeat, const struct watch *watch, const s
 	return 0;
 }
 
+static double chance_of(const struct repeat *repeat)
+{
+	double k = engine_shape(repeat->branch.engine)->index_topk, sum = 0;
+
+	for (size_t i = 0; i < repeat->n; i++) {
+		double n_positions = (double)(repeat->n_document + i + 1);
+
+		sum += n_positions > k ? k / n_positions : 1;
+	}
+	return sum / (double)repeat->n;
+}
+
 static int repeat_take(const struct repeat *repeat, struct dense_view *ret)
 {
 	ret->n_tokens = repeat->branch.n_generated;
 	ret->n_agree = repeat->n_agree;
 	ret->score = repeat->branch.log_probability / (double)repeat->branch.n_generated;
+	ret->chance = chance_of(repeat);
 	return sighting_take_dense(&repeat->sighting, repeat->n, ret);
 }
 

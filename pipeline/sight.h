@@ -24,6 +24,7 @@ struct dense_view {
 	double *recall; /* [n_layers] share of dense A that falls on positions that the indexer chose */
 	double *missed; /* [parts] share of dense A, over layers and tokens, on positions that it did not choose */
 	double text_recall; /* as recall, over all layers, of what falls on the text alone */
+	double chance; /* recall of as many positions drawn by lot: mean of min(1, index_topk / positions there are) */
 };
 
 struct sight {

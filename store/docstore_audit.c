@@ -143,7 +143,8 @@ int docstore_next_check(struct docstore *store, const char *fingerprint, struct 
 		txn_fail(&txn, -ENOENT, "no comparison with dense attention is due");
 	else
 		due = (struct due_check){ sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1),
-			                  sqlite3_column_int64(row, 2), sqlite3_column_int(row, 3) != 0 };
+			                  sqlite3_column_int64(row, 2), sqlite3_column_int64(row, 3),
+			                  sqlite3_column_int64(row, 4), sqlite3_column_int(row, 5) != 0 };
 	row_done(row);
 	r = docstore_end(store, &txn);
 	if (r == 0)

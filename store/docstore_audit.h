@@ -10,6 +10,7 @@
 struct due_check {
 	int64_t id, document_id;
 	int64_t chunk; /* its number */
+	int64_t byte_start, byte_end; /* and place */
 	bool whole;
 };
 

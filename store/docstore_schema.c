@@ -504,7 +504,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			 " ORDER BY kind, reading.byte_start, reading.id",
 	[PUT_DUE_CHECK] = "INSERT INTO dense_due(document_id, chunk_id, whole) VALUES (?1, ?2, ?3)",
 	[NEXT_CHECK] =
-		"SELECT dense_due.id, dense_due.document_id, number, whole FROM dense_due"
+		"SELECT dense_due.id, dense_due.document_id, number, byte_start, byte_end, whole FROM "
+		"dense_due"
 		" JOIN document ON document.id = dense_due.document_id JOIN chunk ON chunk.id = chunk_id"
 		" WHERE state = 'done' AND number >= 0 AND fingerprint = ?1 ORDER BY dense_due.id LIMIT 1",
 	[COUNT_DUE] = "SELECT count(*) FROM dense_due WHERE document_id = ?1",
@@ -519,9 +520,9 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" WHERE id = ?1",
 	[CHECK_IS_DONE] = "DELETE FROM dense_due WHERE id = ?1",
 	[GET_CHECKS] = "SELECT id, kind, whole, checked_at, tokens, agrees, score, score_delta, mass_recall, "
-	               "text_recall,"
+		       "text_recall,"
 		       " chance, skill, worst_layer, layer_recall, warned, byte_start, lengths, missed FROM "
-	               "dense_check"
+		       "dense_check"
 		       " WHERE document_id = ?1 ORDER BY id",
 	[GET_AUDIT_DAYS] =
 		"SELECT substr(checked_at, 1, 10) AS day, folder, count(*), sum(warned), avg(agrees),"
