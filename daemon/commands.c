@@ -18,7 +18,8 @@ static const struct control_command COMMANDS[] = {
 	{ "retry", DOCUMENT_KEYS, command_retry },   { "reread", DOCUMENT_KEYS, command_reread },
 	{ "forget", DOCUMENT_KEYS, command_forget }, { "cache", CACHE_KEYS, command_cache },
 	{ "pause", NO_KEYS, command_pause },         { "resume", NO_KEYS, command_resume },
-	{ "rescan", NO_KEYS, command_rescan },       { NULL, NULL, NULL },
+	{ "rescan", NO_KEYS, command_rescan },       { "audit", AUDIT_KEYS, command_audit },
+	{ "report", DOCUMENT_KEYS, command_report }, { NULL, NULL, NULL },
 };
 
 int commands_find(struct docstore *store, const struct call *call, const char *key, int64_t *ret_id,

@@ -9,7 +9,8 @@
 
 #define PARAGRAPH_TOKENS 24
 #define SENTENCE_TOKENS 48
-#define MOST_TOKENS 96
+#define WORD_TOKENS 96
+#define MOST_TOKENS 160
 
 void parts_done(struct parts *parts)
 {
@@ -39,6 +40,8 @@ static bool is_end(const char *text, size_t end, size_t n, size_t n_tokens)
 		return false;
 	if (n_tokens >= MOST_TOKENS)
 		return true;
+	if (n_tokens >= WORD_TOKENS && (text[end] == ' ' || text[end] == '\n'))
+		return true;
 	if (n_tokens >= SENTENCE_TOKENS && ends_sentence(text, end))
 		return true;
 	return n_tokens >= PARAGRAPH_TOKENS && ends_paragraph(text, end, n);
@@ -54,6 +57,20 @@ static size_t end_of_token(const struct tokenizer *tokenizer, uint32_t token, co
 	if (bytes == NULL || length == 0 || length > n - at || memcmp(text + at, bytes, length) != 0)
 		return 0;
 	return at + length;
+}
+
+/* A rest that is too small to say anything of goes to the part before it. */
+static void join_rest(struct parts *parts, size_t n_tokens)
+{
+	size_t last = parts->n - 1;
+
+	if (parts->n < 2 || parts->n_tokens[last] >= PARAGRAPH_TOKENS)
+		return;
+	for (size_t i = n_tokens - parts->n_tokens[last]; i < n_tokens; i++)
+		parts->of_token[i] = (uint32_t)(last - 1);
+	parts->n_tokens[last - 1] += parts->n_tokens[last];
+	parts->ends[last - 1] = parts->ends[last];
+	parts->n--;
 }
 
 int parts_make(const struct tokenizer *tokenizer, const char *text, size_t n_bytes, const uint32_t *tokens,
@@ -80,6 +97,8 @@ int parts_make(const struct tokenizer *tokenizer, const char *text, size_t n_byt
 		if (i + 1 == n_tokens || is_end(text, at, n_bytes, parts.n_tokens[parts.n]))
 			parts.n++;
 	}
+	if (n_tokens > 0)
+		join_rest(&parts, n_tokens);
 	*ret = parts;
 	return 0;
 }

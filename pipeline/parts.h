@@ -17,7 +17,8 @@ struct parts {
 };
 
 /* Cut a text whose tokens these are, none of them special. A part ends with a paragraph, when it has 24 tokens or more;
- * with a sentence or a line, from 48 on; after 96 in any case. text is not kept. -EBADMSG: the tokens are not those of
+ * with a sentence or a line, from 48 on; with a word, from 96 on; after 160 in any case. A rest of fewer than 24 goes to
+ * the part before it. text is not kept. -EBADMSG: the tokens are not those of
  * the text; -ENOMEM. */
 int parts_make(const struct tokenizer *tokenizer, const char *text, size_t n_bytes, const uint32_t *tokens,
                size_t n_tokens, struct parts *ret, struct err *err);
