@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "daemon/commands_internal.h"
 #include "daemon/units.h"
+#include "store/docstore_questions.h"
 
 #define MAX_UNSETTLED 8 /* that are named; the rest is counted */
 #define RESCAN_NS NS_PER_S /* at least so much between two scans that are asked for */
@@ -39,6 +40,37 @@ static int add_counts(const struct commands *commands, json_t *status, struct er
 	return 0;
 }
 
+static int add_questions(const struct commands *commands, json_t *status, struct err *err)
+{
+	json_t *counts = json_object();
+
+	if (json_object_set_new(status, "questions", counts) < 0)
+		return err_set(err, -ENOMEM, "no memory for the status");
+	for (int state = QUESTION_ASKED; state <= QUESTION_FAILED; state++) {
+		int64_t n;
+		int r = docstore_count_questions(commands->settings.reader, (enum question_state)state, &n,
+		                                 err);
+
+		if (r < 0)
+			return r;
+		json_object_set_new(counts, question_state_name((enum question_state)state), json_integer(n));
+	}
+	return 0;
+}
+
+static json_t *asking_json(const struct commands *commands)
+{
+	struct asking_status asking;
+	json_t *files = json_array();
+
+	asking_status(commands->settings.asking, &asking);
+	for (size_t i = 0; i < asking.n_files && i < ASKING_MAX_NAMED; i++)
+		json_array_append_new(files, json_of_bytes(asking.files[i]));
+	return json_pack("{s:o, s:I, s:I, s:o}", "inbox",
+	                 json_of_bytes(commands->settings.config->store.inbox), "n_rows",
+	                 (json_int_t)asking.n_rows, "n_files", (json_int_t)asking.n_files, "files", files);
+}
+
 /* What is left takes as long as what is done did, by its tokens. */
 static json_t *eta_of(const struct worker_status *status)
 {
@@ -54,10 +86,11 @@ static json_t *reading_json(const struct worker_status *status)
 {
 	if (status->id == 0)
 		return json_null();
-	return json_pack("{s:I, s:o, s:s, s:I, s:I, s:o}", "id", (json_int_t)status->id, "name",
-	                 json_of_bytes(status->name), "stage", status->stage, "tokens_done",
-	                 (json_int_t)status->n_done, "tokens_total", (json_int_t)status->n_tokens,
-	                 "eta_seconds", eta_of(status));
+	return json_pack("{s:I, s:o, s:s, s:o, s:I, s:I, s:o}", "id", (json_int_t)status->id, "name",
+	                 json_of_bytes(status->name), "stage", status->stage, "question",
+	                 status->question_id == 0 ? json_null() : json_integer(status->question_id),
+	                 "tokens_done", (json_int_t)status->n_done, "tokens_total",
+	                 (json_int_t)status->n_tokens, "eta_seconds", eta_of(status));
 }
 
 struct unsettled {
@@ -119,15 +152,17 @@ int command_status(struct call *call, struct err *err)
 	int r;
 
 	worker_status(commands->settings.worker, &worker);
-	status = json_pack(
-		"{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:o, s:o}", "version", PACKAGE_VERSION, "model",
-		json_of_bytes(pipeline_model_name(pipeline)), "fingerprint", pipeline_fingerprint(pipeline),
-		"uptime_seconds", (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
-		(int)worker.paused, "reading", reading_json(&worker), "ended", (json_int_t)worker.n_documents,
-		"folders", folders_json(commands), "cache", cache_json(pipeline));
+	status = json_pack("{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:I, s:o, s:o, s:o}", "version",
+	                   PACKAGE_VERSION, "model", json_of_bytes(pipeline_model_name(pipeline)),
+	                   "fingerprint", pipeline_fingerprint(pipeline), "uptime_seconds",
+	                   (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
+	                   (int)worker.paused, "reading", reading_json(&worker), "ended",
+	                   (json_int_t)worker.n_documents, "answered", (json_int_t)worker.n_questions,
+	                   "asking", asking_json(commands), "folders", folders_json(commands), "cache",
+	                   cache_json(pipeline));
 	if (status == NULL)
 		return err_set(err, -ENOMEM, "no memory for the status");
-	if ((r = add_counts(commands, status, err)) < 0)
+	if ((r = add_counts(commands, status, err)) < 0 || (r = add_questions(commands, status, err)) < 0)
 		json_decref(status);
 	else
 		call_reply(call, status);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "daemon/asking.h"
 #include "daemon/config.h"
 #include "daemon/intake.h"
 #include "daemon/loop.h"
@@ -19,6 +20,7 @@ struct commands_settings {
 	struct loop *loop;
 	struct pipeline *pipeline;
 	struct intake *intake;
+	struct asking *asking;
 	struct worker *worker;
 	struct docstore *reader; /* a connection of the loop's own, which waits for no writer */
 	void *user;

@@ -65,6 +65,12 @@ extern const struct protocol_key AUDIT_KEYS[];
 int command_audit(struct call *call, struct err *err);
 int command_report(struct call *call, struct err *err);
 
+/* command_questions.c: what is asked of documents */
+extern const struct protocol_key ASK_KEYS[], ANSWER_KEYS[], QUESTIONS_KEYS[];
+int command_ask(struct call *call, struct err *err);
+int command_answer(struct call *call, struct err *err);
+int command_questions(struct call *call, struct err *err);
+
 /* command_status.c: how the daemon is, and what it shall do */
 int command_ping(struct call *call, struct err *err);
 int command_status(struct call *call, struct err *err);

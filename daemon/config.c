@@ -15,6 +15,7 @@
 #include "daemon/units.h"
 #include "daemon/values.h"
 #include "daemon/yamltree.h"
+#include "store/docstore_questions.h"
 
 #define AT(field) offsetof(struct config, field)
 #define AT_WATCH(field) offsetof(struct config_watch, field)
@@ -104,6 +105,33 @@ static int read_ignore(const struct source *source, const struct key *key, const
 	return 0;
 }
 
+static int read_questions(const struct source *source, const struct key *key, const struct node *node,
+                          void *ret)
+{
+	struct config_watch *watch = ret;
+	struct err why;
+
+	(void)key;
+	if (node->kind != NODE_LIST)
+		return bad_value(source, node, "must be a list of questions");
+	watch->questions = array_new(char *, node->n_children);
+	if (watch->questions == NULL)
+		return no_memory(source);
+	for (size_t i = 0; i < node->n_children; i++) {
+		const struct node *question = node->children[i];
+
+		if (!is_word(question))
+			return bad_value(source, question, "must be a question");
+		if (question_check(question->text, &why) < 0)
+			return bad_value(source, question, why.text);
+		watch->questions[i] = strdup(question->text);
+		if (watch->questions[i] == NULL)
+			return no_memory(source);
+		watch->n_questions++;
+	}
+	return 0;
+}
+
 static int read_output(const struct source *source, const struct node *node, struct config_watch *watch)
 {
 	const char *word = node->kind == NODE_SCALAR ? node->text : "";
@@ -186,7 +214,7 @@ static const struct key WATCH_KEYS[] = {
 	{ .name = "rescan", .read = read_duration, .offset = AT_WATCH(rescan_ns), .min = NS_PER_S, .max = 7 * NS_PER_DAY },
 	{ .name = "ignore", .read = read_ignore },
 	{ .name = "outputs", .read = read_outputs },
-	{ .name = "questions", .read = not_built },
+	{ .name = "questions", .read = read_questions },
 	{ .name = "keep", .read = not_built },
 	{ .name = NULL },
 };
@@ -199,6 +227,9 @@ static void watch_done(struct config_watch *watch)
 	for (size_t i = 0; i < watch->n_ignore; i++)
 		free(watch->ignore[i]);
 	free(watch->ignore);
+	for (size_t i = 0; i < watch->n_questions; i++)
+		free(watch->questions[i]);
+	free(watch->questions);
 }
 
 static int read_watch_entry(const struct source *source, const struct node *node, struct config_watch *watch)
@@ -271,7 +302,7 @@ static const struct key MODEL_KEYS[] = {
 
 static const struct key STORE_KEYS[] = {
 	{ .name = "path", .read = read_path, .offset = AT(store.path) },
-	{ .name = "inbox", .read = not_built },
+	{ .name = "inbox", .read = read_path, .offset = AT(store.inbox) },
 	{ .name = NULL },
 };
 
@@ -349,6 +380,7 @@ void config_free(struct config *config)
 	free(config->watch);
 	free(config->model.path);
 	free(config->store.path);
+	free(config->store.inbox);
 	free(config->kv.path);
 	free(config->control.socket);
 	free(config->control.group);
@@ -383,6 +415,18 @@ int config_default(struct config **ret, struct err *err)
 	return 0;
 }
 
+/* Where skimd.db is, there is its inbox, too. */
+static int set_inbox(struct config *config)
+{
+	const char *path = config->store.path;
+
+	if (config->store.inbox != NULL)
+		return 0;
+	return asprintf(&config->store.inbox, "%.*s/ask/inbox.db", (int)(strrchr(path, '/') - path), path) < 0
+	               ? -ENOMEM
+	               : 0;
+}
+
 static int read_root(const struct source *source, const struct node *root, struct config *config)
 {
 	const struct node *watch =
@@ -391,6 +435,8 @@ static int read_root(const struct source *source, const struct node *root, struc
 
 	if (r < 0)
 		return r;
+	if (set_inbox(config) < 0)
+		return no_memory(source);
 	if (config->n_watch == 0)
 		return err_set(source->err, -EINVAL, "%s:%zu: key 'watch': nothing to watch", source->path,
 		               watch != NULL ? watch->line : 1);

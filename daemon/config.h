@@ -28,6 +28,8 @@ struct config_watch {
 	char **ignore; /* patterns of names, besides those of ignore.h */
 	size_t n_ignore;
 	bool markdown, json; /* outputs; both may be false */
+	char **questions; /* asked of every document, each fit for docstore_ask_all() */
+	size_t n_questions;
 };
 
 /* Named like the keys. Paths are absolute; a relative one in the file is taken from the file's folder. */
@@ -41,6 +43,7 @@ struct config {
 	} model;
 	struct {
 		char *path;
+		char *inbox; /* "ask/inbox.db" beside path unless it is named */
 	} store;
 	struct {
 		char *path;
@@ -68,8 +71,8 @@ struct config {
 };
 
 /* Read and check a configuration. *ret is the caller's, for config_free(). No two watched folders, outboxes or
- * a watched folder and an outbox can meet, nor does a database lie in a watched folder, nor are both databases one
- * file. -ENOENT, -EACCES: the
+ * a watched folder and an outbox can meet, nor does a database lie in a watched folder, nor are two databases one
+ * file; inbox.db has a folder of its own. -ENOENT, -EACCES: the
  * file; -EFBIG; -EBADMSG: not YAML; -EINVAL: a key or value; all with words "FILE:LINE: key 'watch[0].path': ..." */
 int config_read(const char *path, struct config **ret, struct err *err);
 

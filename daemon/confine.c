@@ -120,6 +120,8 @@ static int add_written(struct confine *confine, const struct config *config, str
 		r = add(confine, config->watch[i].outbox, true, err);
 	if (r < 0 || (r = add_database(confine, config->store.path, err)) < 0 ||
 	    (r = add_database(confine, config->kv.path, err)) < 0 ||
+	    (config->store.inbox != NULL &&
+	     (r = add_folder_of(confine, config->store.inbox, true, err)) < 0) ||
 	    (r = add(confine, RUNSTATEDIR "/skimd", true, err)) < 0 ||
 	    (r = add_folder_of(confine, config->control.socket, true, err)) < 0 ||
 	    (config->metrics.file != NULL &&

@@ -164,17 +164,18 @@ static int check_database(const struct checker *checker, size_t i, const char *k
 	                  watched(checker, i).path, key, path);
 }
 
-static const struct node *path_of(const struct checker *checker, const char *section)
+static const struct node *key_below(const struct checker *checker, const char *section, const char *key)
 {
 	const struct node *node = node_get(checker->root, section);
 
-	return node != NULL && node->kind == NODE_MAPPING ? node_get(node, "path") : NULL;
+	return node != NULL && node->kind == NODE_MAPPING ? node_get(node, key) : NULL;
 }
 
-/* The key that a clash of the databases is blamed on; neither may be written, as both have defaults. */
+/* The key that a clash of the databases is blamed on; none need be written, as all have defaults. */
 static const struct node *database_key(const struct checker *checker)
 {
-	const struct node *kv = path_of(checker, "kv"), *store = path_of(checker, "store");
+	const struct node *kv = key_below(checker, "kv", "path"),
+			  *store = key_below(checker, "store", "path");
 
 	if (kv != NULL)
 		return kv;
@@ -198,6 +199,25 @@ static int check_databases(const struct checker *checker)
 	return r;
 }
 
+/* Who may write into the inbox's folder could take away what else is in it. */
+static int check_inbox(const struct checker *checker)
+{
+	const char *inbox = checker->config->store.inbox, *last = strrchr(inbox, '/');
+	const char *const others[] = { checker->config->store.path, checker->config->kv.path,
+		                       checker->config->control.socket, checker->config->metrics.file };
+	const struct node *key = key_below(checker, "store", "inbox");
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (others[i] != NULL && strncmp(others[i], inbox, (size_t)(last + 1 - inbox)) == 0)
+			return node_error(checker->file, key != NULL ? key : database_key(checker),
+			                  checker->err, -EINVAL,
+			                  "'%s' needs a folder of its own, without '%s': whoever asks may "
+			                  "write there",
+			                  inbox, others[i]);
+	}
+	return 0;
+}
+
 static int check_entry(const struct checker *checker, size_t i)
 {
 	int r;
@@ -210,7 +230,8 @@ static int check_entry(const struct checker *checker, size_t i)
 		if ((r = check_loop(checker, i, j)) < 0)
 			return r;
 	}
-	if ((r = check_database(checker, i, "store.path", checker->config->store.path)) < 0)
+	if ((r = check_database(checker, i, "store.path", checker->config->store.path)) < 0 ||
+	    (r = check_database(checker, i, "store.inbox", checker->config->store.inbox)) < 0)
 		return r;
 	if ((r = check_database(checker, i, "kv.path", checker->config->kv.path)) < 0 ||
 	    checker->config->metrics.file == NULL)
@@ -226,5 +247,7 @@ int folders_check(const char *file, const struct node *root, const struct config
 
 	for (size_t i = 0; i < config->n_watch && r == 0; i++)
 		r = check_entry(&checker, i);
-	return r < 0 ? r : check_databases(&checker);
+	if (r == 0)
+		r = check_databases(&checker);
+	return r < 0 ? r : check_inbox(&checker);
 }

@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/log.h"
+#include "daemon/ask_file.h"
 #include "daemon/document_file.h"
 #include "pipeline/messages.h"
 #include "pipeline/output.h"
@@ -90,6 +91,8 @@ static int see_ready(void *user, const char *path, const struct stat *st)
 	char output[PATH_MAX];
 	struct document_file file;
 
+	if (ask_file_is(path))
+		return folder->intake->settings.questions(folder->intake->settings.user, path);
 	if (!name_fits(folder, path))
 		return see_ignored(user, path, st, "the name is too long for its outputs");
 	if (!find_output(folder, path, output))
@@ -121,6 +124,10 @@ static int see_unreadable(void *user, const char *path, int error)
 	}
 	if (lstat(path, &st) < 0)
 		return 0; /* gone, as the next event or scan will say */
+	if (ask_file_is(path)) {
+		log_warning("'%s': its questions cannot be read: %s", path, strerror(error));
+		return 0;
+	}
 	snprintf(reason, sizeof(reason), "cannot be read: %s", strerror(error));
 	return see_ignored(user, path, &st, reason);
 }
@@ -239,6 +246,9 @@ int intake_add(struct intake *intake, size_t i, const char *path, const struct s
 	char output[PATH_MAX];
 	struct document_file file;
 
+	if (ask_file_is(path))
+		return err_set(err, -EINVAL, "'%s' holds questions of another file, and is no document",
+		               path);
 	if (!name_fits(folder, path) || !find_output(folder, path, output))
 		return err_set(err, -ENAMETOOLONG, "'%s': the name is too long for its outputs", path);
 	file = document_file_of(path, folder->config->path, output, st);

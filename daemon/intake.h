@@ -23,6 +23,8 @@ struct intake_settings {
 	bool walled; /* files outside of what is open now are closed to us, for good */
 	void *user;
 	void (*queued)(void *user); /* a document waits to be read */
+	/* A file of questions is complete. Negative: it could not be taken note of, and is told again. */
+	int (*questions)(void *user, const char *path);
 	/* A watched folder is not the one that it was at the start, and cannot be opened. */
 	void (*replaced)(void *user, const char *path);
 };
@@ -35,7 +37,8 @@ void intake_close(struct intake *intake); /* before the loop is freed; NULL is a
 /* Scan all folders now; what cannot be scanned is logged. */
 void intake_rescan(struct intake *intake);
 
-/* Queue a file of config->watch[i] that is complete, also one that was forgotten. -ENAMETOOLONG: for its outputs. -EIO: the
+/* Queue a file of config->watch[i] that is complete, also one that was forgotten. -EINVAL: it is a file of questions;
+ * -ENAMETOOLONG: for its outputs. -EIO: the
  * store, which is logged. */
 int intake_add(struct intake *intake, size_t i, const char *path, const struct stat *st, struct err *err);
 

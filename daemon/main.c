@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "daemon/asking.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
 #include "daemon/confine.h"
@@ -44,6 +45,7 @@ struct daemon {
 	struct worker *worker;
 	struct commands *commands; /* NULL: no control socket */
 	struct intake *intake;
+	struct asking *asking;
 	bool once;
 	struct loop_timer *once_timer;
 	struct loop_timer *watchdog_timer;
@@ -105,6 +107,9 @@ static void send_status(struct daemon *daemon)
 	docstore_count(daemon->reader, DOCUMENT_QUEUED, &n_queued, NULL);
 	if (status.paused)
 		notify_send(daemon->notify, "STATUS=paused; %lld queued", (long long)n_queued);
+	else if (status.busy && status.question_id != 0)
+		notify_send(daemon->notify, "STATUS=answering a question about '%s'; %lld queued",
+		            status.name, (long long)n_queued);
 	else if (status.busy && status.n_tokens > 0)
 		notify_send(daemon->notify, "STATUS=%s '%s': %llu of %llu tokens; %lld more queued",
 		            status.stage, status.name, (unsigned long long)status.n_done,
@@ -202,6 +207,7 @@ static void on_once(void *user)
 {
 	struct daemon *daemon = user;
 	struct worker_status status;
+	struct asking_status asking;
 	struct err err = { "" };
 	int64_t n_queued;
 	int r = docstore_count(daemon->reader, DOCUMENT_QUEUED, &n_queued, &err);
@@ -210,8 +216,9 @@ static void on_once(void *user)
 		end(daemon, r, &err);
 		return;
 	}
+	asking_status(daemon->asking, &asking); /* before the worker's: what it finds is the worker's then */
 	worker_status(daemon->worker, &status);
-	if (intake_n_unsettled(daemon->intake) == 0 && n_queued == 0 && !status.busy &&
+	if (intake_n_unsettled(daemon->intake) == 0 && n_queued == 0 && !asking.busy && !status.busy &&
 	    !intake_is_incomplete(daemon->intake))
 		loop_stop(daemon->loop);
 }
@@ -222,7 +229,8 @@ static int make_folders(const struct config *config, struct err *err)
 	int r;
 
 	if ((r = file_make_folder_of(config->store.path, 0750, err)) < 0 ||
-	    (r = file_make_folder_of(config->kv.path, 0750, err)) < 0)
+	    (r = file_make_folder_of(config->kv.path, 0750, err)) < 0 ||
+	    (r = asking_make_folder(config, err)) < 0)
 		return r;
 	for (size_t i = 0; i < config->n_watch; i++) {
 		if ((r = file_make_folders(config->watch[i].outbox, 0750, err)) < 0)
@@ -279,7 +287,37 @@ static void document_queued(void *user)
 
 	if (daemon->worker != NULL)
 		worker_wake(daemon->worker);
+	asking_documents(daemon->asking);
 	commands_changed(daemon->commands);
+}
+
+static int see_questions(void *user, const char *path)
+{
+	struct daemon *daemon = user;
+
+	return asking_file(daemon->asking, path);
+}
+
+/* From the thread of daemon->asking, which starts when there is a worker. */
+static void question_asked(void *user)
+{
+	struct daemon *daemon = user;
+
+	worker_wake(daemon->worker);
+	loop_wake(daemon->loop);
+}
+
+static int open_asking(struct daemon *daemon, struct err *err)
+{
+	struct asking_settings settings = {
+		.config = daemon->config,
+		.store = pipeline_docstore(daemon->pipeline),
+		.fingerprint = pipeline_fingerprint(daemon->pipeline),
+		.user = daemon,
+		.asked = question_asked,
+	};
+
+	return asking_new(&settings, &daemon->asking, err);
 }
 
 static void folder_replaced(void *user, const char *path)
@@ -300,6 +338,7 @@ static int open_intake(struct daemon *daemon, struct err *err)
 		.walled = daemon->walled,
 		.user = daemon,
 		.queued = document_queued,
+		.questions = see_questions,
 		.replaced = folder_replaced,
 	};
 
@@ -324,6 +363,7 @@ static int open_commands(struct daemon *daemon, struct err *err)
 		.reader = daemon->reader,
 		.user = daemon,
 		.intake = daemon->intake,
+		.asking = daemon->asking,
 		.changed = on_wake,
 	};
 
@@ -358,8 +398,9 @@ static int run(struct daemon *daemon, struct err *err)
 		return r;
 	notify_send(daemon->notify, "STATUS=opening the stores and the model");
 	if ((r = put_up_walls(daemon, err)) < 0 || (r = open_pipeline(daemon, err)) < 0 ||
-	    (r = open_intake(daemon, err)) < 0 || (r = open_worker(daemon, err)) < 0 ||
-	    (r = open_commands(daemon, err)) < 0 || (r = open_timers(daemon, err)) < 0)
+	    (r = open_asking(daemon, err)) < 0 || (r = open_intake(daemon, err)) < 0 ||
+	    (r = open_worker(daemon, err)) < 0 || (r = open_commands(daemon, err)) < 0 ||
+	    (r = open_timers(daemon, err)) < 0 || (r = asking_start(daemon->asking, err)) < 0)
 		return r;
 	log_fields(LOG_LEVEL_INFO, READY, "ready: %zu folder%s, model '%s'", daemon->config->n_watch,
 	           daemon->config->n_watch == 1 ? "" : "s", pipeline_model_name(daemon->pipeline));
@@ -372,6 +413,7 @@ static int run(struct daemon *daemon, struct err *err)
 static void daemon_close(struct daemon *daemon)
 {
 	commands_close(daemon->commands);
+	asking_free(daemon->asking);
 	worker_stop(daemon->worker);
 	intake_close(daemon->intake);
 	docstore_close(daemon->reader);

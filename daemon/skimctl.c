@@ -20,6 +20,7 @@ static const struct {
 } COMMANDS[] = {
 	{ "read", skimctl_read, "read files here and now, without a daemon", SKIMCTL_READ_USAGE },
 	{ "list", skimctl_list, "documents and their states", SKIMCTL_LIST_USAGE },
+	{ "ask", skimctl_ask_question, "a question about a document, or about all", SKIMCTL_ASK_USAGE },
 	{ "show", skimctl_show, "what was read of a document", SKIMCTL_SHOW_USAGE },
 	{ "audit", skimctl_audit, "what was looked at in a document, and what not", SKIMCTL_AUDIT_USAGE },
 	{ "report", skimctl_report, "the same as a page for a browser", SKIMCTL_REPORT_USAGE },

@@ -16,10 +16,15 @@ enum skimctl_status {
 	SKIMCTL_OK = 0,
 	SKIMCTL_FAILED = 1, /* a document could not be read, a comparison did not hold */
 	SKIMCTL_USAGE = 2,
-	SKIMCTL_TIMEOUT = 3, /* of wait */
+	SKIMCTL_TIMEOUT = 3, /* of wait and ask */
 };
 
-#define SKIMCTL_READ_USAGE "skimctl read [--json] [--no-store] [--model DIR] [--threads N] [-c FILE] FILE ..."
+#define SKIMCTL_READ_USAGE                                                                                 \
+	"skimctl read [--json] [--no-store] [--model DIR] [--threads N] [-q QUESTION] ... [-c FILE] FILE " \
+	"..."
+#define SKIMCTL_ASK_USAGE                                                               \
+	"skimctl ask [--json] [--no-wait | --timeout SECONDS] [-c FILE] DOC QUESTION\n" \
+	"       skimctl ask --all [--json] [--no-wait | --timeout SECONDS] [-c FILE] QUESTION"
 #define SKIMCTL_LIST_USAGE "skimctl list [--json] [-c FILE]"
 #define SKIMCTL_SHOW_USAGE "skimctl show [--json] [-c FILE] DOC"
 #define SKIMCTL_AUDIT_USAGE "skimctl audit [--json] [-c FILE] [DOC]"
@@ -47,6 +52,7 @@ enum skimctl_status {
 	"       each with [--threads N] [--chunk N] [--kernels NAME]"
 
 int skimctl_read(int argc, char **argv);
+int skimctl_ask_question(int argc, char **argv);
 int skimctl_list(int argc, char **argv);
 int skimctl_show(int argc, char **argv);
 int skimctl_audit(int argc, char **argv);

@@ -11,7 +11,8 @@ static void print_reading(json_t *reading)
 		total = skimctl_integer(reading, "tokens_total");
 	const json_t *eta = json_object_get(reading, "eta_seconds");
 
-	printf("%-10s '%s'", "reading", skimctl_string(reading, "name"));
+	printf("%-10s '%s'", json_is_null(json_object_get(reading, "question")) ? "reading" : "answering",
+	       skimctl_string(reading, "name"));
 	if (skimctl_string(reading, "stage")[0] != '\0')
 		printf(", stage %s", skimctl_string(reading, "stage"));
 	if (total > 0)
@@ -21,15 +22,31 @@ static void print_reading(json_t *reading)
 	putchar('\n');
 }
 
-static void print_counts(json_t *documents)
+static void print_counts(const char *of, json_t *counts)
 {
 	const char *state;
 	json_t *n;
 
-	printf("%-10s", "documents");
-	json_object_foreach(documents, state, n)
+	printf("%-10s", of);
+	json_object_foreach(counts, state, n)
 		printf(" %" PRId64 " %s", (int64_t)json_integer_value(n), state);
 	putchar('\n');
+}
+
+/* What was asked of documents that are not there. */
+static void print_asking(json_t *asking)
+{
+	json_t *files = json_object_get(asking, "files"), *file;
+	int64_t n_rows = skimctl_integer(asking, "n_rows"), n_files = skimctl_integer(asking, "n_files");
+	size_t i;
+
+	if (n_rows > 0)
+		printf("%-10s %" PRId64 " questions of %s, for their documents\n", "waiting", n_rows,
+		       skimctl_string(asking, "inbox"));
+	json_array_foreach(files, i, file)
+		printf("%-10s %s, for its document\n", "waiting", json_string_value(file));
+	if ((size_t)n_files > json_array_size(files))
+		printf("%-10s and %zu more\n", "waiting", (size_t)n_files - json_array_size(files));
 }
 
 static void print_folder(json_t *folder)
@@ -59,7 +76,9 @@ static void print_status(json_t *status)
 	printf("%-10s %s\n", "model", skimctl_string(status, "model"));
 	if (json_is_object(reading))
 		print_reading(reading);
-	print_counts(json_object_get(status, "documents"));
+	print_counts("documents", json_object_get(status, "documents"));
+	print_counts("questions", json_object_get(status, "questions"));
+	print_asking(json_object_get(status, "asking"));
 	json_array_foreach(folders, i, folder) print_folder(folder);
 	printf("%-10s %" PRId64 " blocks, %" PRId64 " bytes, %" PRId64 " hits, %" PRId64 " misses\n", "cache",
 	       (int64_t)skimctl_integer(cache, "entries"), (int64_t)skimctl_integer(cache, "bytes"),

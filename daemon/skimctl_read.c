@@ -10,21 +10,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/array.h"
 #include "base/log.h"
-#include "daemon/config.h"
 #include "daemon/document_file.h"
-#include "daemon/paths.h"
+#include "daemon/question_view.h"
 #include "daemon/skimctl.h"
+#include "daemon/skimctl_pipeline.h"
 #include "pipeline/output.h"
 #include "pipeline/pipeline.h"
+#include "store/docstore_questions.h"
 
 struct reading_run {
-	bool json, no_store, terminal;
-	const char *config_path, *model;
-	unsigned long n_threads;
+	bool json, terminal;
+	struct skimctl_pipeline settings;
+	const char **questions; /* in the order of the command line */
+	size_t n_questions;
 	struct pipeline *pipeline;
 	const char *name; /* of the file in work */
+	struct usage usage; /* of its questions, as far as they were not answered before */
 	struct timespec start, shown;
 };
 
@@ -65,62 +68,6 @@ static void end_progress(const struct reading_run *run)
 		fprintf(stderr, "\r\033[K");
 }
 
-static void show_waiting(long holder, void *user)
-{
-	(void)user;
-	fprintf(stderr, "skimctl: waiting for process %ld, which has the store open for writing\n", holder);
-}
-
-/* Stores by the configuration named, or the user's own. */
-static int set_stores(struct reading_run *run, const struct config *config,
-                      struct pipeline_settings *settings, char *store, char *cache, struct err *err)
-{
-	int r;
-
-	settings->store = (struct docstore_settings){ .path = store,
-		                                      .mode = DOCSTORE_WRITE_WAIT,
-		                                      .waiting = show_waiting };
-	settings->kv_path = cache;
-	settings->kv_budget_bytes = config->kv.budget_bytes;
-	if (run->no_store) {
-		settings->store.path = ":memory:";
-		settings->kv_path = NULL;
-		return 0;
-	}
-	if (run->config_path != NULL) {
-		settings->store.path = config->store.path;
-		settings->kv_path = config->kv.path;
-	} else if ((r = paths_user_store(store, PATH_MAX, err)) < 0 ||
-	           (r = paths_user_cache(cache, PATH_MAX, err)) < 0) {
-		return r;
-	}
-	if ((r = file_make_folder_of(settings->store.path, 0750, err)) < 0)
-		return r;
-	return file_make_folder_of(settings->kv_path, 0750, err);
-}
-
-static int open_pipeline(struct reading_run *run, struct err *err)
-{
-	char store[PATH_MAX], cache[PATH_MAX], model[PATH_MAX];
-	struct pipeline_settings settings = { .model_dir = model };
-	struct config *config;
-	int r = run->config_path != NULL ? config_read(run->config_path, &config, err)
-	                                 : config_default(&config, err);
-
-	if (r < 0)
-		return r;
-	settings.n_threads = run->n_threads > 0 ? (unsigned)run->n_threads : config->model.threads;
-	settings.max_bytes = config->extract.max_bytes;
-	settings.audit.reading = config->audit.reading;
-	settings.kv_memory_bytes = config->kv.memory_bytes;
-	if ((r = paths_model(run->model != NULL ? run->model : config->model.path, model, sizeof(model),
-	                     err)) == 0 &&
-	    (r = set_stores(run, config, &settings, store, cache, err)) == 0)
-		r = pipeline_open(&settings, &run->pipeline, err);
-	config_free(config);
-	return r;
-}
-
 static int add_file(struct reading_run *run, const char *path, int64_t *ret_id, struct err *err)
 {
 	char *resolved = realpath(path, NULL);
@@ -147,6 +94,43 @@ static bool is_answered(const struct reading_run *run, const struct document *do
 	       strcmp(document->fingerprint, pipeline_fingerprint(run->pipeline)) == 0;
 }
 
+/* Those that were asked now, in their order: what is printed depends on the file and the command line alone. */
+static int choose_questions(const struct reading_run *run, struct questions *questions)
+{
+	struct questions chosen = { .items = array_new(struct question, run->n_questions) };
+
+	if (chosen.items == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->n_questions; i++) {
+		for (size_t j = 0; j < questions->n; j++) {
+			struct question *question = &questions->items[j];
+
+			if (question->text == NULL || strcmp(question->text, run->questions[i]) != 0)
+				continue;
+			chosen.items[chosen.n++] = *question;
+			*question = (struct question){ 0 };
+		}
+	}
+	questions_done(questions);
+	*questions = chosen;
+	return 0;
+}
+
+/* Usage and timings are of this run. */
+static void set_usage(const struct reading_run *run, bool answered, struct document *document)
+{
+	struct usage *usage = &document->usage;
+
+	if (answered)
+		*usage = (struct usage){ 0 };
+	if (answered || run->n_questions > 0)
+		document->seconds = seconds_since(&run->start);
+	usage->prompt_tokens += run->usage.prompt_tokens;
+	usage->computed_tokens += run->usage.computed_tokens;
+	usage->reused_tokens += run->usage.reused_tokens;
+	usage->generated_tokens += run->usage.generated_tokens;
+}
+
 static int print_reading(struct reading_run *run, int64_t id, bool answered, struct err *err)
 {
 	struct reading reading = { 0 };
@@ -155,10 +139,11 @@ static int print_reading(struct reading_run *run, int64_t id, bool answered, str
 
 	if (r < 0)
 		return r;
-	if (answered) { /* this run took nothing: usage and timings are of the run */
-		reading.document.usage = (struct usage){ 0 };
-		reading.document.seconds = seconds_since(&run->start);
+	if (choose_questions(run, &reading.questions) < 0) {
+		reading_done(&reading);
+		return err_set(err, -ENOMEM, "no memory for the questions");
 	}
+	set_usage(run, answered, &reading.document);
 	r = run->json ? output_json(&reading, &text) : output_markdown(&reading, &text);
 	if (r < 0)
 		err_set(err, r, "no memory for the output");
@@ -172,13 +157,56 @@ static int print_reading(struct reading_run *run, int64_t id, bool answered, str
 static int process(struct reading_run *run, int64_t id, struct err *err)
 {
 	static const struct pipeline_outputs NONE = { false, false };
-	struct pipeline_hooks hooks = { run, show_progress, &cancelled };
+	struct pipeline_hooks hooks = { run, show_progress, &cancelled, NULL };
 	int r = docstore_start(pipeline_docstore(run->pipeline), id, err);
 
 	if (r == 0)
 		r = pipeline_process(run->pipeline, id, &NONE, &hooks, err);
 	end_progress(run);
 	return r;
+}
+
+static int answer(struct reading_run *run, int64_t id, struct err *err)
+{
+	struct pipeline_hooks hooks = { run, show_progress, &cancelled, NULL };
+	struct docstore *store = pipeline_docstore(run->pipeline);
+	struct question question = { 0 };
+	int r;
+
+	if ((r = docstore_start_question(store, id, err)) < 0)
+		return r;
+	r = pipeline_answer_question(run->pipeline, id, NULL, &hooks, err);
+	end_progress(run);
+	if (r < 0 || (r = docstore_get_question(store, id, &question, err)) < 0)
+		return r;
+	if (question.state == QUESTION_FAILED)
+		r = err_set(err, -EBADMSG, "%s: '%s': %s", run->name, question.text, question.error);
+	run->usage.prompt_tokens += question.usage.prompt_tokens;
+	run->usage.computed_tokens += question.usage.computed_tokens;
+	run->usage.reused_tokens += question.usage.reused_tokens;
+	run->usage.generated_tokens += question.usage.generated_tokens;
+	question_done(&question);
+	return r;
+}
+
+static int ask(struct reading_run *run, int64_t document_id, const char *text, struct err *err)
+{
+	struct docstore *store = pipeline_docstore(run->pipeline);
+	struct question_request request = { .document_id = document_id,
+		                            .text = text,
+		                            .source = "command",
+		                            .fingerprint = pipeline_fingerprint(run->pipeline) };
+	struct question question = { 0 };
+	bool open;
+	int64_t id;
+	int r;
+
+	if ((r = docstore_ask(store, &request, &id, err)) < 0 ||
+	    (r = docstore_get_question(store, id, &question, err)) < 0)
+		return r;
+	open = question_view_is_open(&question);
+	question_done(&question);
+	return open ? answer(run, id, err) : 0;
 }
 
 /* Read one file and print it; -EBADMSG with words when it could not be read. */
@@ -191,6 +219,7 @@ static int read_file(struct reading_run *run, const char *path, struct err *err)
 	int r;
 
 	run->name = path;
+	run->usage = (struct usage){ 0 };
 	clock_gettime(CLOCK_MONOTONIC, &run->start);
 	run->shown = run->start;
 	if ((r = add_file(run, path, &id, err)) < 0 || (r = docstore_get(store, id, &document, err)) < 0)
@@ -204,6 +233,8 @@ static int read_file(struct reading_run *run, const char *path, struct err *err)
 		r = err_set(err, -EBADMSG, "%s: %s", path,
 		            document.error == NULL ? "not read" : document.error);
 	document_done(&document);
+	for (size_t i = 0; r == 0 && i < run->n_questions; i++)
+		r = ask(run, id, run->questions[i], err);
 	return r < 0 ? r : print_reading(run, id, answered, err);
 }
 
@@ -217,8 +248,19 @@ static const struct option OPTIONS[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* There is room for as many as there are words on the command line. */
+static void add_question(struct reading_run *run, const char *text)
+{
+	for (size_t i = 0; i < run->n_questions; i++) {
+		if (strcmp(run->questions[i], text) == 0)
+			return;
+	}
+	run->questions[run->n_questions++] = text;
+}
+
 static int parse(struct reading_run *run, int argc, char **argv)
 {
+	struct err err;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "c:q:", OPTIONS, NULL)) != -1) {
@@ -227,21 +269,25 @@ static int parse(struct reading_run *run, int argc, char **argv)
 			run->json = true;
 			break;
 		case 'n':
-			run->no_store = true;
+			run->settings.stores = SKIMCTL_STORES_NONE;
 			break;
 		case 'm':
-			run->model = optarg;
+			run->settings.model = optarg;
 			break;
 		case 't':
-			if (!skimctl_number(optarg, 1, 256, &run->n_threads))
+			if (!skimctl_number(optarg, 1, 256, &run->settings.n_threads))
 				return skimctl_usage(SKIMCTL_READ_USAGE);
 			break;
 		case 'c':
-			run->config_path = optarg;
+			run->settings.config_path = optarg;
 			break;
 		case 'q':
-			fprintf(stderr, "skimctl: read: '-q': answering questions is not built yet\n");
-			return SKIMCTL_USAGE;
+			if (question_check(optarg, &err) < 0) {
+				fprintf(stderr, "skimctl: read: '-q': %s\n", err.text);
+				return SKIMCTL_USAGE;
+			}
+			add_question(run, optarg);
+			break;
 		default:
 			return skimctl_usage(SKIMCTL_READ_USAGE);
 		}
@@ -249,24 +295,36 @@ static int parse(struct reading_run *run, int argc, char **argv)
 	return optind < argc ? SKIMCTL_OK : skimctl_usage(SKIMCTL_READ_USAGE);
 }
 
-int skimctl_read(int argc, char **argv)
+static int read_files(struct reading_run *run, int argc, char **argv)
 {
-	struct reading_run run = { .terminal = isatty(STDERR_FILENO) == 1 };
 	struct sigaction interrupt = { .sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND };
+	int status = parse(run, argc, argv);
 	struct err err = { "" };
-	int status = parse(&run, argc, argv);
 
 	if (status != SKIMCTL_OK)
 		return status;
 	log_set_level(LOG_LEVEL_ERROR);
-	if (open_pipeline(&run, &err) < 0)
+	if (skimctl_open_pipeline(&run->settings, &run->pipeline, &err) < 0)
 		return skimctl_fail(&err);
 	sigaction(SIGINT, &interrupt, NULL);
 	sigaction(SIGTERM, &interrupt, NULL);
 	for (int i = optind; i < argc && !cancelled && fflush(stdout) == 0; i++) {
-		if (read_file(&run, argv[i], &err) < 0)
+		if (read_file(run, argv[i], &err) < 0)
 			status = skimctl_fail(&err);
 	}
-	pipeline_close(run.pipeline);
+	pipeline_close(run->pipeline);
+	return status;
+}
+
+int skimctl_read(int argc, char **argv)
+{
+	struct reading_run run = { .terminal = isatty(STDERR_FILENO) == 1,
+		                   .questions = array_new(const char *, (size_t)argc) };
+	int status;
+
+	if (run.questions == NULL)
+		return skimctl_fail(&(struct err){ "no memory for the questions" });
+	status = read_files(&run, argc, argv);
+	free(run.questions);
 	return status;
 }

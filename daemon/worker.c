@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "daemon/loop.h"
 #include "pipeline/messages.h"
+#include "store/docstore_questions.h"
 
 #define CHANGED_NS 1000000000ull /* between two calls of changed() within a document */
 
@@ -37,6 +38,7 @@ struct worker {
 	struct worker_status status;
 	uint64_t changed_ns; /* the worker thread's own, like the next */
 	int64_t left_reading; /* the document that the store could not put back when it failed; 0: none */
+	int64_t left_answering; /* likewise a question */
 };
 
 static void tell(struct worker *worker)
@@ -64,6 +66,7 @@ static void set_busy(struct worker *worker, int64_t id, const char *name)
 	pthread_mutex_lock(&worker->lock);
 	worker->status.busy = name != NULL;
 	worker->status.id = id;
+	worker->status.question_id = 0;
 	worker->status.started_ns = loop_now_ns();
 	worker->status.n_done = worker->status.n_tokens = 0;
 	worker->status.stage[0] = '\0';
@@ -123,9 +126,18 @@ static void note_outcome(struct worker *worker, int64_t id)
 	document_done(&document);
 }
 
+static bool question_waits(void *user)
+{
+	struct worker *worker = user;
+	bool waits = false;
+
+	docstore_has_question(pipeline_docstore(worker->settings.pipeline), &waits, NULL);
+	return waits;
+}
+
 static int process(struct worker *worker, int64_t id, struct err *err)
 {
-	struct pipeline_hooks hooks = { worker, see_progress, &worker->cancel };
+	struct pipeline_hooks hooks = { worker, see_progress, &worker->cancel, question_waits };
 	struct document document = { 0 };
 	struct pipeline_outputs outputs;
 	int r = docstore_get(pipeline_docstore(worker->settings.pipeline), id, &document, err);
@@ -152,6 +164,58 @@ static bool passes(int r)
 	return r == -ENOSPC || r == -EDQUOT || r == -ENOMEM || r == -EBUSY;
 }
 
+static void log_answered(const struct question *question)
+{
+	log_info("'%s': question %lld: %s, score %.2f, %lld tokens, %lld reused, %.1f s", question->path,
+	         (long long)question->id, question->found ? "answered" : "not stated there",
+	         question->answer.score, (long long)question->usage.prompt_tokens,
+	         (long long)question->usage.reused_tokens, question->seconds);
+}
+
+static void note_answer(struct worker *worker, int64_t id)
+{
+	struct question question = { 0 };
+
+	if (docstore_get_question(pipeline_docstore(worker->settings.pipeline), id, &question, NULL) < 0)
+		return;
+	if (question.state == QUESTION_ANSWERED) {
+		log_answered(&question);
+		count_usage(worker, &question.usage);
+	}
+	question_done(&question);
+	pthread_mutex_lock(&worker->lock);
+	worker->status.n_questions++;
+	worker->status.n_steps++;
+	pthread_mutex_unlock(&worker->lock);
+}
+
+static void set_answering(struct worker *worker, int64_t id)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->status.question_id = id;
+	pthread_mutex_unlock(&worker->lock);
+}
+
+static int answer(struct worker *worker, int64_t id, struct err *err)
+{
+	struct pipeline_hooks hooks = { worker, see_progress, &worker->cancel, NULL };
+	struct question question = { 0 };
+	struct pipeline_outputs outputs;
+	int r = docstore_get_question(pipeline_docstore(worker->settings.pipeline), id, &question, err);
+
+	if (r < 0)
+		return r;
+	outputs = worker->settings.outputs(worker->settings.user, question.path);
+	set_busy(worker, question.document_id, question.name);
+	set_answering(worker, id);
+	question_done(&question);
+	r = pipeline_answer_question(worker->settings.pipeline, id, &outputs, &hooks, err);
+	if (r == 0)
+		note_answer(worker, id);
+	tell(worker);
+	return r;
+}
+
 static void set_resting(struct worker *worker, const struct err *why)
 {
 	pthread_mutex_lock(&worker->lock);
@@ -163,23 +227,38 @@ static void set_resting(struct worker *worker, const struct err *why)
 
 static int put_back_left(struct worker *worker, struct err *err)
 {
+	struct docstore *store = pipeline_docstore(worker->settings.pipeline);
 	int r = 0;
 
 	if (worker->left_reading != 0)
-		r = docstore_put_back(pipeline_docstore(worker->settings.pipeline), worker->left_reading,
-		                      err);
-	if (r == 0 || r == -ENOENT)
-		worker->left_reading = 0;
-	return r == -ENOENT ? 0 : r;
+		r = docstore_put_back(store, worker->left_reading, err);
+	if (r == -ENOENT)
+		r = 0;
+	if (r == 0 && worker->left_answering != 0)
+		r = docstore_put_back_question(store, worker->left_answering, err);
+	if (r == 0)
+		worker->left_reading = worker->left_answering = 0;
+	return r;
+}
+
+static int take_and_answer(struct worker *worker, struct err *err)
+{
+	int64_t id;
+	int r = docstore_take_question(pipeline_docstore(worker->settings.pipeline), &id, err);
+
+	if (r < 0)
+		return r;
+	r = answer(worker, id, err);
+	if (passes(r))
+		worker->left_answering = id;
+	return r == -ENOENT ? -EIO : r;
 }
 
 static int take_and_process(struct worker *worker, struct err *err)
 {
 	int64_t id;
-	int r = put_back_left(worker, err);
+	int r = docstore_take(pipeline_docstore(worker->settings.pipeline), &id, err);
 
-	if (r == 0)
-		r = docstore_take(pipeline_docstore(worker->settings.pipeline), &id, err);
 	if (r < 0)
 		return r;
 	r = process(worker, id, err);
@@ -228,7 +307,7 @@ static void see_step(void *user, const char *stage, uint64_t n_done, uint64_t n_
  * -ENOENT: nothing is due. */
 static int compare_one(struct worker *worker, struct err *err)
 {
-	struct pipeline_hooks hooks = { worker, see_step, &worker->cancel };
+	struct pipeline_hooks hooks = { .user = worker, .progress = see_step, .cancel = &worker->cancel };
 	int r;
 
 	if (take_wake(worker))
@@ -241,17 +320,26 @@ static int compare_one(struct worker *worker, struct err *err)
 	return r == -ECANCELED ? 0 : r;
 }
 
-/* Documents until none is queued, or the store needs a rest. 0, or what stops the worker. */
+/* -ENOENT: there is nothing to do. */
+static int do_next(struct worker *worker, struct err *err)
+{
+	int r = put_back_left(worker, err);
+
+	if (r == 0)
+		r = take_and_answer(worker, err);
+	if (r == -ENOENT)
+		r = take_and_process(worker, err);
+	return r == -ENOENT ? compare_one(worker, err) : r;
+}
+
+/* Questions and documents until none waits, or the store needs a rest. 0, or what stops the worker. */
 static int drain(struct worker *worker, struct err *err)
 {
 	int r = 0;
 
 	set_resting(worker, NULL);
-	while (r == 0 && !worker->cancel) {
-		r = take_and_process(worker, err);
-		if (r == -ENOENT)
-			r = compare_one(worker, err);
-	}
+	while (r == 0 && !worker->cancel)
+		r = do_next(worker, err);
 	if (r == 0)
 		return -ECANCELED;
 	if (!passes(r))

@@ -1,4 +1,6 @@
-/* The one thread that runs jobs: takes documents from the database, as docstore_take() has them, until told to stop. */
+/* The one thread that runs jobs: takes questions and documents from the database, as docstore_take_question() and
+ * docstore_take() have them, until told to stop. Questions come first: between two documents, and between two parts of
+ * one, which goes back to the queue for them. */
 #ifndef SKIMD_DAEMON_WORKER_H
 #define SKIMD_DAEMON_WORKER_H
 
@@ -24,12 +26,13 @@ struct worker_status {
 	bool busy; /* a document is in work, or waits and may be taken */
 	bool paused;
 	int64_t id; /* of the document in work; 0: none */
+	int64_t question_id; /* of it, that is being answered; 0: it is read */
 	uint64_t started_ns; /* when it was taken, on the loop's clock */
 	char name[256]; /* of the document in work, control characters replaced */
 	char stage[16];
 	uint64_t n_done, n_tokens;
-	uint64_t n_documents; /* ended since the start */
-	struct usage usage; /* of those of them that are done */
+	uint64_t n_documents, n_questions; /* ended since the start */
+	struct usage usage; /* of those of them that are done or answered */
 	uint64_t n_steps; /* rises while there is progress, whatever it is in */
 	bool resting; /* the store has no room or no memory, err says more: the next worker_wake() tries again */
 	int r; /* the error that ended the thread; 0 */

@@ -381,12 +381,18 @@ static const struct job_state *read_chunk(struct job *job, size_t number)
 	return r < 0 ? stop(job, r) : &READ;
 }
 
+/* Only behind a part that was computed: a document gets on however often it gives way. */
+static bool gives_way(const struct job *job)
+{
+	return job->n_computed > 0 && job->hooks->give_way != NULL && job->hooks->give_way(job->hooks->user);
+}
+
 static const struct job_state *read_chunks(struct job *job)
 {
 	const struct job_state *next = &READ;
 
 	for (size_t i = 0; next == &READ && i < job->n_chunks; i++) {
-		if (is_cancelled(job))
+		if (is_cancelled(job) || gives_way(job))
 			return stop(job, err_set(job->err, -ECANCELED, "told to stop"));
 		next = read_chunk(job, i);
 		report(job);

@@ -82,6 +82,40 @@ static void put_quotes(struct buf *buf, const struct passages *passages)
 	}
 }
 
+/* The answer, and the sentence that it stands in. */
+static void put_answer(struct buf *buf, const struct question *question)
+{
+	const struct passage *answer = &question->answer;
+
+	buf_puts(buf, "### ");
+	put_escaped(buf, question->text);
+	buf_puts(buf, "\n\n");
+	put_passage(buf, answer);
+	buf_puts(buf, "\n\n");
+	if (answer->n_evidence == 0)
+		return;
+	buf_puts(buf, "> ");
+	put_escaped(buf, answer->evidence[0].quote);
+	buf_puts(buf, "\n>\n> — ");
+	put_place(buf, answer->evidence[0].section, answer->evidence[0].page, answer->evidence[0].byte_start,
+	          answer->evidence[0].byte_end);
+	buf_puts(buf, "\n\n");
+}
+
+static void put_answers(struct buf *buf, const struct questions *questions)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < questions->n; i++) {
+		if (questions->items[i].answer.text == NULL)
+			continue;
+		if (!any)
+			buf_puts(buf, "## Answers\n\n");
+		any = true;
+		put_answer(buf, &questions->items[i]);
+	}
+}
+
 static void put_title(struct buf *buf, const struct reading *reading)
 {
 	const struct passage *title = first_of(&reading->passages, PASSAGE_TITLE);
@@ -140,6 +174,7 @@ int output_markdown(const struct reading *reading, struct buf *ret)
 		buf_puts(ret, "## Key passages\n\n");
 		put_quotes(ret, &reading->passages);
 	}
+	put_answers(ret, &reading->questions);
 	if (reading->n_chunks > 1) {
 		buf_puts(ret, "## Part by part\n\n");
 		for (size_t i = 0; i < reading->n_chunks; i++)
@@ -172,22 +207,48 @@ static json_t *evidence_json(const struct evidence *evidence)
 	                 string_or_null(evidence->section), "score", score(evidence->score));
 }
 
+static json_t *evidence_list(const struct passage *passage)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < passage->n_evidence; i++)
+		json_array_append_new(list, evidence_json(&passage->evidence[i]));
+	return list;
+}
+
+json_t *output_answer_json(const struct question *question)
+{
+	const struct passage *answer = &question->answer;
+
+	return json_pack("{s:s, s:b, s:s, s:b, s:o, s:o}", "question", question->text, "found",
+	                 (int)question->found, "text", answer->text, "generated", (int)answer->generated,
+	                 "score", score(answer->score), "evidence", evidence_list(answer));
+}
+
+static json_t *answers_json(const struct questions *questions)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < questions->n; i++) {
+		if (questions->items[i].answer.text != NULL)
+			json_array_append_new(list, output_answer_json(&questions->items[i]));
+	}
+	return list;
+}
+
 static json_t *passages_json(const struct passages *passages, enum passage_kind kind)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < passages->n; i++) {
 		const struct passage *passage = &passages->items[i];
-		json_t *evidence;
 
 		if (passage->kind != kind)
 			continue;
-		evidence = json_array();
-		for (size_t j = 0; j < passage->n_evidence; j++)
-			json_array_append_new(evidence, evidence_json(&passage->evidence[j]));
-		json_array_append_new(list, json_pack("{s:s, s:b, s:o, s:o}", "text", passage->text,
-		                                      "generated", passage->generated, "score",
-		                                      score(passage->score), "evidence", evidence));
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:b, s:o, s:o}", "text", passage->text, "generated",
+		                                passage->generated, "score", score(passage->score),
+		                                "evidence", evidence_list(passage)));
 	}
 	return list;
 }
@@ -226,12 +287,13 @@ static json_t *reading_json(const struct reading *reading)
 
 	for (size_t i = 0; i < reading->n_chunks; i++)
 		json_array_append_new(chunks, chunk_json(&reading->chunks[i]));
-	return json_pack("{s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:[], s:o, s:o, s:{s:f}}", "document",
+	return json_pack("{s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:f}}", "document",
 	                 document_json(document), "model", "name", string_or_null(document->model),
 	                 "fingerprint", string_or_null(document->fingerprint), "title",
 	                 passages_json(&reading->passages, PASSAGE_TITLE), "summary",
 	                 passages_json(&reading->passages, PASSAGE_ABSTRACT), "key",
-	                 passages_json(&reading->passages, PASSAGE_KEY), "answers", "chunks", chunks, "usage",
+	                 passages_json(&reading->passages, PASSAGE_KEY), "answers",
+	                 answers_json(&reading->questions), "chunks", chunks, "usage",
 	                 usage_json(&document->usage), "timings", "seconds",
 	                 round(document->seconds * 1e3) / 1e3);
 }

@@ -3,6 +3,7 @@
 #ifndef SKIMD_PIPELINE_OUTPUT_H
 #define SKIMD_PIPELINE_OUTPUT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@
 /* Append the reading; -ENOMEM. Everything outside "timings" and "usage" of the JSON is the same bytes each time. */
 int output_markdown(const struct reading *reading, struct buf *ret);
 int output_json(const struct reading *reading, struct buf *ret);
+
+/* An answer as it stands in the list "answers", of a question that has one. NULL: no memory. */
+json_t *output_answer_json(const struct question *question);
 
 /* Write the files that are asked for beside the document's row: its output path and a suffix. A file there that is not
  * as skimd wrote it is never overwritten: -EEXIST. A document without an output path has none to write. */

@@ -14,8 +14,10 @@
 #include "pipeline/job.h"
 #include "pipeline/messages.h"
 #include "pipeline/output.h"
+#include "pipeline/question_job.h"
 #include "pipeline/reader.h"
 #include "store/docstore_audit.h"
+#include "store/docstore_questions.h"
 #include "store/kvstore.h"
 #include "store/kvwriter.h"
 
@@ -272,6 +274,33 @@ int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hoo
 	for (size_t i = 0; r == 0 && i < checks.n; i++)
 		tell_of_check(pipeline, &due, &checks.items[i]);
 	dense_checks_done(&checks);
+	return r;
+}
+
+int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
+                             const struct pipeline_hooks *hooks, struct err *err)
+{
+	struct question_job job = {
+		.store = pipeline->store,
+		.reader = pipeline->reader,
+		.model = pipeline->model,
+		.fingerprint = pipeline->fingerprint,
+		.outputs = outputs,
+		.hooks = hooks,
+		.err = err,
+	};
+	int r = docstore_get_question(pipeline->store, id, &job.question, err);
+
+	if (r < 0)
+		return r;
+	if (pipeline->writer != NULL)
+		kvwriter_begin(pipeline->writer, job.question.document_id);
+	r = question_job_run(&job);
+	if (pipeline->writer != NULL) {
+		kvwriter_end(pipeline->writer);
+		note_damage(pipeline, job.question.document_id);
+	}
+	question_done(&job.question);
 	return r;
 }
 

@@ -54,11 +54,14 @@ struct pipeline_hooks {
 	/* n_done of about n_tokens read; called often. May be NULL. */
 	void (*progress)(void *user, const char *stage, uint64_t n_done, uint64_t n_tokens);
 	const volatile bool *cancel; /* may be NULL */
+	/* Whether something more urgent waits: asked behind each part that was read, of which none is lost then. May be
+	 * NULL. */
+	bool (*give_way)(void *user);
 };
 
 /* Take one document, which the store has as 'reading', through all its states. 0: it has ended, as done, failed
  * or ignored: its row says which.
- * -ECANCELED: told to stop, it is queued again with what was done kept. Others: the store itself failed. */
+ * -ECANCELED: told to stop or to give way, it is queued again with what was done kept. Others: the store itself failed. */
 int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      const struct pipeline_hooks *hooks, struct err *err);
 
@@ -70,6 +73,12 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
  * that calls pipeline_process(). hooks->progress is called with the stage "compare". -ENOENT: none is due; -ECANCELED: told
  * to stop, it stays due. */
 int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hooks, struct err *err);
+
+/* Answer one question, which the store has as 'answering', and write its document's outputs again; outputs NULL: who
+ * writes them sees to it at its next start. 0: it is answered or has failed, its row says which. -ECANCELED: told to
+ * stop, it is asked again later. Others: the store itself failed. From the thread that calls pipeline_process(). */
+int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
+                             const struct pipeline_hooks *hooks, struct err *err);
 
 /* Answer n questions about a document that has its text in the store: ret[n] are the caller's, for answer_done(), all of
  * them or (after a failure) none. From the thread that calls pipeline_process(). *usage grows. hooks->progress is not

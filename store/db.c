@@ -118,12 +118,14 @@ static int open_sqlite(struct db *db, const struct db_settings *settings)
 	int flags = settings->unlocked    ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
 	            : settings->read_only ? SQLITE_OPEN_READONLY
 	                                  : SQLITE_OPEN_READWRITE;
+	int no_links = settings->no_links ? SQLITE_OPEN_NOFOLLOW : 0;
 	char *name = settings->unlocked ? unlocked_uri(db->path) : strdup(db->path);
 	int code;
 
 	if (name == NULL)
 		return SQLITE_NOMEM;
-	code = sqlite3_open_v2(name, &db->sqlite, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	code = sqlite3_open_v2(name, &db->sqlite,
+	                       flags | no_links | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, settings->vfs);
 	free(name);
 	return code;
 }

@@ -28,6 +28,8 @@ struct db_settings {
 	const char *path; /* absolute (see db_resolve()), or DB_IN_MEMORY */
 	bool read_only;
 	bool unlocked; /* read-only, and past all locks and journals: whoever writes is not seen and not disturbed */
+	const char *vfs; /* of SQLite; NULL: its usual one */
+	bool no_links; /* a symbolic link on the way to it is an error */
 	int busy_ms; /* how long to wait for another process's lock */
 	const char *const *sql; /* n_sql statements, for as long as the db is open */
 	size_t n_sql;

@@ -296,21 +296,35 @@ static int64_t find_id(struct txn *txn, const char *word)
 	return row == NULL ? 0 : id;
 }
 
-int docstore_resolve(struct docstore *store, const char *word, int64_t *ret_id, struct err *err)
+static int resolve(struct docstore *store, const char *word, const int *searches, size_t n_searches,
+                   int64_t *ret_id, struct err *err)
 {
-	static const int SEARCHES[] = { FIND_PATH, FIND_NAME, FIND_PART_OF_NAME };
 	struct txn txn = docstore_begin_read(store, err);
 	int64_t id = find_id(&txn, word);
 	int r;
 
-	for (size_t i = 0; i < sizeof(SEARCHES) / sizeof(SEARCHES[0]) && id == 0 && word[0] != '\0'; i++)
-		id = find_one(&txn, SEARCHES[i], word);
+	for (size_t i = 0; i < n_searches && id == 0 && word[0] != '\0'; i++)
+		id = find_one(&txn, searches[i], word);
 	if (id == 0)
 		txn_fail(&txn, -ENOENT, "no document is named '%s'", word);
 	r = docstore_end(store, &txn);
 	if (r == 0)
 		*ret_id = id;
 	return r;
+}
+
+int docstore_resolve(struct docstore *store, const char *word, int64_t *ret_id, struct err *err)
+{
+	static const int SEARCHES[] = { FIND_PATH, FIND_NAME, FIND_PART_OF_NAME };
+
+	return resolve(store, word, SEARCHES, sizeof(SEARCHES) / sizeof(SEARCHES[0]), ret_id, err);
+}
+
+int docstore_find_named(struct docstore *store, const char *word, int64_t *ret_id, struct err *err)
+{
+	static const int SEARCHES[] = { FIND_PATH, FIND_NAME };
+
+	return resolve(store, word, SEARCHES, sizeof(SEARCHES) / sizeof(SEARCHES[0]), ret_id, err);
 }
 
 int docstore_count(struct docstore *store, enum document_state state, int64_t *ret_n, struct err *err)

@@ -113,17 +113,49 @@ struct document_chunk {
 	enum check_due check; /* written with the chunk, not read */
 };
 
+enum question_state {
+	QUESTION_ASKED, /* waits for the model, or for its document to be read */
+	QUESTION_ANSWERING,
+	QUESTION_ANSWERED,
+	QUESTION_FAILED, /* error says why */
+};
+
+/* A question of a document, and its answer if it has one, which may be of an earlier model while it is asked again. */
+struct question {
+	int64_t id, document_id;
+	char *name, *path; /* of the document */
+	char *text;
+	char *source; /* see docstore_questions.h */
+	char *asked_at; /* UTC */
+	enum question_state state;
+	char *error;
+	struct passage answer; /* text NULL: none yet; its kind says nothing */
+	bool found; /* false: the document does not say, and the text says that */
+	char *answered_at; /* UTC */
+	char *model, *fingerprint;
+	struct usage usage;
+	double seconds;
+};
+
+struct questions {
+	struct question *items;
+	size_t n, cap;
+};
+
 /* All that was read of one document. */
 struct reading {
 	struct document document;
 	struct passages passages; /* of the whole document, in order of rank within a kind */
 	struct document_chunk *chunks;
 	size_t n_chunks;
+	struct questions questions; /* in the order in which they were asked */
 };
 
 void document_done(struct document *document);
 void passages_done(struct passages *passages);
 void document_chunk_done(struct document_chunk *chunk);
+void question_done(struct question *question);
+void questions_done(struct questions *questions);
 void reading_done(struct reading *reading);
 
 /* Append an empty passage; NULL: no memory. */
@@ -222,8 +254,9 @@ int docstore_reread(struct docstore *store, int64_t id, struct err *err);
 int docstore_is_quarantined(struct docstore *store, int64_t id, bool *ret, struct err *err);
 
 /* What extraction found: sha256, media_type, charset, language, bytes, pages of document are copied, and the text
- * (kept deflated). When the text is not what is stored, the document's results go, so that evidence always stands
- * in the stored text, and its chunks are hidden: docstore_find_chunk() still has them until docstore_finish(). */
+ * (kept deflated). When the text is not what is stored, the document's results go, answers as well, so that evidence
+ * always stands in the stored text; its questions are asked anew, and its chunks are hidden: docstore_find_chunk()
+ * still has them until docstore_finish(). */
 int docstore_put_text(struct docstore *store, int64_t id, const struct document *document, const char *text,
                       size_t n, struct err *err);
 
@@ -242,7 +275,8 @@ int docstore_find_chunk(struct docstore *store, int64_t id, const char *key, str
                         struct err *err);
 
 /* The whole document's results: passages, and from document: tokens, model, fingerprint, usage, seconds.
- * Chunks numbered n_chunks and above are removed; state 'done'. All in one transaction. */
+ * Chunks numbered n_chunks and above are removed; state 'done'. Questions that had failed, or were answered by another
+ * model, are asked again. All in one transaction. */
 int docstore_finish(struct docstore *store, int64_t id, const struct document *document,
                     const struct passages *passages, size_t n_chunks, struct err *err);
 
@@ -266,6 +300,9 @@ int docstore_get(struct docstore *store, int64_t id, struct document *ret, struc
 /* The row that an id, a path, a name or a unique part of a name means. -ENOENT: none; -ENOTUNIQ: several, with
  * the first few in the words. */
 int docstore_resolve(struct docstore *store, const char *word, int64_t *ret_id, struct err *err);
+
+/* The same by an id, a path or a whole name: for words that may come before their document. */
+int docstore_find_named(struct docstore *store, const char *word, int64_t *ret_id, struct err *err);
 
 /* The first row behind id. -ENOENT: there is none. */
 int docstore_next(struct docstore *store, int64_t id, struct document *ret, struct err *err);
@@ -329,14 +366,6 @@ struct search_hit {
  * words contain is no operator and no error. each as for docstore_events(). -EINVAL: no word in it, or too many. */
 int docstore_search(struct docstore *store, const char *words, size_t n_most,
                     int (*each)(void *user, const struct search_hit *hit), void *user, struct err *err);
-
-#define QUESTION_MAX_BYTES 4096
-
-/* A question of a document, to be answered; asked before, *ret_id is the row that is there. source: "inbox", "control",
- * "folder" (the configuration's) or "file". -EINVAL: the text is empty, too long, not UTF-8, or has control characters;
- * or no such source; -ENOENT: no such document. */
-int docstore_ask(struct docstore *store, int64_t document_id, const char *text, const char *source,
-                 int64_t *ret_id, struct err *err);
 
 /* Copy everything that is committed into a new file, whole or not at all. Runs beside readers and the writer, and works
  * for DOCSTORE_READ as well. Takes long: not from the loop. -EEXIST: path is there, and stays as it is; -ENOSPC, … */

@@ -40,6 +40,7 @@ int docstore_forget_rows(struct docstore *store, int64_t id, struct err *err)
 	txn_run(&txn, FORGET_OUTPUTS, db_int(id));
 	txn_run(&txn, FORGET_FILE, db_int(id));
 	rows_delete_summaries(&txn, id);
+	rows_delete_answers(&txn, id);
 	rows_delete_chunks(&txn, id, INT64_MIN, INT64_MAX);
 	txn_run(&txn, DELETE_DOCUMENT, db_int(id));
 	txn_run(&txn, ADD_CHORE, db_text(REWRITE));

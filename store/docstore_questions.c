@@ -1,16 +1,19 @@
-/* Questions of docstore.h, as they arrive. */
+#include "store/docstore_questions.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "store/docstore_internal.h"
+#include "store/docstore_rows.h"
 #include "store/docstore_schema.h"
 
-static int check_text(const char *text, struct err *err)
+int question_check(const char *text, struct err *err)
 {
 	size_t n = strlen(text);
 
-	if (n == 0)
+	if (text[strspn(text, " ")] == '\0')
 		return err_set(err, -EINVAL, "the question is empty");
 	if (n > QUESTION_MAX_BYTES)
 		return err_set(err, -EINVAL, "the question has %zu bytes, more than %d", n,
@@ -24,36 +27,295 @@ static int check_text(const char *text, struct err *err)
 	return 0;
 }
 
-static bool has_document(struct txn *txn, int64_t id)
+/* Somebody who asks now wants another try of what has failed; a folder's list or a file says the same for ever. */
+static bool is_somebody(const char *source)
 {
-	sqlite3_stmt *row = txn_rows(txn, HAS_DOCUMENT, db_int(id));
-
-	row_done(row);
-	return row != NULL;
+	return strcmp(source, "folder") != 0 && strcmp(source, "file") != 0;
 }
 
-int docstore_ask(struct docstore *store, int64_t document_id, const char *text, const char *source,
-                 int64_t *ret_id, struct err *err)
+/* The first column of a statement's first row; 0: there is none. */
+static int64_t first_integer(sqlite3_stmt *row)
 {
-	int r = check_text(text, err);
+	int64_t integer = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+
+	row_done(row);
+	return integer;
+}
+
+static void need_room(struct txn *txn)
+{
+	const char *asked = question_state_name(QUESTION_ASKED);
+
+	if (first_integer(txn_rows(txn, COUNT_QUESTIONS, db_text(asked))) >= QUESTION_MAX_ASKED)
+		txn_fail(txn, -EAGAIN, "%d questions wait to be answered: ask again later",
+		         QUESTION_MAX_ASKED);
+}
+
+static int64_t find_or_put(struct txn *txn, const struct question_request *request)
+{
+	int64_t document_id = request->document_id, id;
+
+	if (first_integer(txn_rows(txn, HAS_DOCUMENT, db_int(document_id))) == 0)
+		txn_fail(txn, -ENOENT, "there is no document %lld", (long long)document_id);
+	id = first_integer(txn_rows(txn, FIND_QUESTION, db_int(document_id), db_text(request->text)));
+	if (id != 0) {
+		txn_run(txn, ASK_AGAIN, db_int(id), db_text(request->fingerprint),
+		        db_int(is_somebody(request->source)));
+		return id;
+	}
+	need_room(txn);
+	txn_run(txn, PUT_QUESTION, db_int(document_id), db_text(request->text), db_text(request->source));
+	return txn_last_id(txn);
+}
+
+static int64_t ask(struct txn *txn, const struct question_request *request)
+{
+	int64_t id = find_or_put(txn, request);
+
+	rows_settle_questions(txn, request->document_id);
+	return id;
+}
+
+int docstore_ask(struct docstore *store, const struct question_request *request, int64_t *ret_id,
+                 struct err *err)
+{
+	int r = question_check(request->text, err);
 	struct txn txn;
-	sqlite3_stmt *row;
 	int64_t id;
 
 	if (r < 0)
 		return r;
 	txn = docstore_begin(store, err);
-	if (!has_document(&txn, document_id))
-		txn_fail(&txn, -ENOENT, "there is no document %lld", (long long)document_id);
-	row = txn_rows(&txn, FIND_QUESTION, db_int(document_id), db_text(text));
-	id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-	row_done(row);
-	if (id == 0) {
-		txn_run(&txn, PUT_QUESTION, db_int(document_id), db_text(text), db_text(source));
-		id = txn_last_id(&txn);
+	id = ask(&txn, request);
+	r = docstore_end(store, &txn);
+	if (r == 0)
+		*ret_id = id;
+	return r;
+}
+
+int docstore_ask_all(struct docstore *store, const struct question_request *request, const char *folder,
+                     int64_t *ret_n, struct err *err)
+{
+	int r = question_check(request->text, err);
+	struct txn txn;
+	int64_t n;
+
+	if (r < 0)
+		return r;
+	txn = docstore_begin(store, err);
+	if (is_somebody(request->source))
+		need_room(&txn);
+	txn_run(&txn, ASK_ALL, db_text(request->text), db_text(request->source), db_text(folder));
+	n = txn_n_changed(&txn);
+	if (is_somebody(request->source))
+		txn_run(&txn, ASK_ALL_AGAIN, db_text(request->text), db_text(request->fingerprint));
+	txn_run(&txn, FAIL_OF_TEXT, db_text(request->text));
+	r = docstore_end(store, &txn);
+	if (r == 0)
+		*ret_n = n;
+	return r;
+}
+
+int docstore_ask_from_inbox(struct docstore *store, const struct question_request *request, const char *inbox,
+                            int64_t row, int64_t *ret_id, struct err *err)
+{
+	int r = question_check(request->text, err);
+	struct txn txn;
+	int64_t id = 0;
+
+	if (r < 0)
+		return r;
+	txn = docstore_begin(store, err);
+	if (first_integer(txn_rows(&txn, HAS_INBOX_ROW, db_text(inbox), db_int(row))) == 0) {
+		txn_run(&txn, PUT_INBOX_ROW, db_text(inbox), db_int(row));
+		id = ask(&txn, request);
 	}
 	r = docstore_end(store, &txn);
 	if (r == 0)
 		*ret_id = id;
+	return r;
+}
+
+int docstore_has_inbox_row(struct docstore *store, const char *inbox, int64_t row, bool *ret, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	bool found = first_integer(txn_rows(&txn, HAS_INBOX_ROW, db_text(inbox), db_int(row))) != 0;
+	int r = docstore_end(store, &txn);
+
+	if (r == 0)
+		*ret = found;
+	return r;
+}
+
+int docstore_inbox_removed(struct docstore *store, const char *inbox, int64_t row, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, DELETE_INBOX_ROW, db_text(inbox), db_int(row));
+	txn_run(&txn, DELETE_OTHER_INBOXES, db_text(inbox));
+	return docstore_end(store, &txn);
+}
+
+int docstore_take_question(struct docstore *store, int64_t *ret_id, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+	int64_t id;
+	int r;
+
+	id = first_integer(txn_rows(&txn, NEXT_QUESTION));
+	if (id != 0)
+		txn_run(&txn, MARK_ANSWERING, db_int(id));
+	r = docstore_end(store, &txn);
+	if (r < 0)
+		return r;
+	if (id == 0)
+		return err_set(err, -ENOENT, "no question can be answered now");
+	*ret_id = id;
+	return 0;
+}
+
+int docstore_has_question(struct docstore *store, bool *ret, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	bool found = first_integer(txn_rows(&txn, NEXT_QUESTION)) != 0;
+	int r = docstore_end(store, &txn);
+
+	if (r == 0)
+		*ret = found;
+	return r;
+}
+
+static void need_question(struct txn *txn, int64_t id)
+{
+	if (txn->ret == 0 && txn_n_changed(txn) == 0)
+		txn_fail(txn, -ENOENT, "there is no question %lld", (long long)id);
+}
+
+int docstore_start_question(struct docstore *store, int64_t id, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, MARK_ANSWERING, db_int(id));
+	need_question(&txn, id);
+	return docstore_end(store, &txn);
+}
+
+int docstore_put_back_question(struct docstore *store, int64_t id, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, PUT_BACK_QUESTION, db_int(id));
+	return docstore_end(store, &txn);
+}
+
+int docstore_put_answer(struct docstore *store, const struct question *question, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, MARK_ANSWERED, db_int(question->id));
+	need_question(&txn, question->id);
+	txn_run(&txn, UNSEARCH_ANSWER, db_int(question->id));
+	txn_run(&txn, DELETE_ANSWER, db_int(question->id));
+	rows_put_answer(&txn, question);
+	txn_run(&txn, MARK_TO_PUBLISH, db_int(question->document_id));
+	return docstore_end(store, &txn);
+}
+
+static void fail(struct txn *txn, int64_t id, int64_t document_id, const char *error)
+{
+	char words[600];
+
+	txn_run(txn, FAIL_QUESTION, db_int(id), db_text(error));
+	need_question(txn, id);
+	snprintf(words, sizeof(words), "question %lld: %s", (long long)id, error);
+	txn_run(txn, PUT_EVENT, db_text("warning"), db_int_or_null(document_id), db_text(words));
+}
+
+int docstore_fail_question(struct docstore *store, int64_t id, const char *error, struct err *err)
+{
+	struct txn txn = docstore_begin(store, err);
+	sqlite3_stmt *row = txn_rows(&txn, GET_QUESTION, db_int(id));
+	int64_t document_id = row == NULL ? 0 : sqlite3_column_int64(row, 1);
+
+	row_done(row);
+	fail(&txn, id, document_id, error);
+	return docstore_end(store, &txn);
+}
+
+/* Fails the next question that has crashed too often. False: there is none. */
+static bool fail_crashed(struct txn *txn)
+{
+	sqlite3_stmt *row = txn_rows(txn, NEXT_QUESTION_CRASHED, db_int(QUESTION_MAX_CRASHES));
+	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+	int64_t document_id = row == NULL ? 0 : sqlite3_column_int64(row, 1);
+	char error[128];
+
+	row_done(row);
+	if (id == 0)
+		return false;
+	snprintf(error, sizeof(error),
+	         "skimd ended %d times in the middle of it: left out until it is asked again",
+	         QUESTION_MAX_CRASHES);
+	fail(txn, id, document_id, error);
+	return txn->ret == 0;
+}
+
+void docstore_recover_questions(struct txn *txn, bool orderly)
+{
+	if (!orderly) {
+		txn_run(txn, COUNT_QUESTION_CRASHES);
+		while (fail_crashed(txn))
+			;
+	}
+	txn_run(txn, PUT_BACK_QUESTIONS);
+}
+
+/* One row of QUESTION_COLUMNS, in a transaction that began before. */
+static int end_with_question(struct docstore *store, struct txn *txn, sqlite3_stmt *row, const char *none,
+                             struct question *ret)
+{
+	struct question question = { 0 };
+	int r;
+
+	if (row == NULL)
+		txn_fail(txn, -ENOENT, "%s", none);
+	else
+		rows_read_question(txn, row, &question);
+	row_done(row);
+	r = docstore_end(store, txn);
+	if (r < 0)
+		question_done(&question);
+	else
+		*ret = question;
+	return r;
+}
+
+int docstore_get_question(struct docstore *store, int64_t id, struct question *ret, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	sqlite3_stmt *row = txn_rows(&txn, GET_QUESTION, db_int(id));
+
+	return end_with_question(store, &txn, row, "there is no such question", ret);
+}
+
+int docstore_next_question(struct docstore *store, int64_t id, int64_t document_id, const char *text,
+                           struct question *ret, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	sqlite3_stmt *row =
+		txn_rows(&txn, NEXT_QUESTION_OF, db_int(id), db_int_or_null(document_id), db_text(text));
+
+	return end_with_question(store, &txn, row, "there is no further question", ret);
+}
+
+int docstore_count_questions(struct docstore *store, enum question_state state, int64_t *ret_n,
+                             struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	int64_t n = first_integer(txn_rows(&txn, COUNT_QUESTIONS, db_text(question_state_name(state))));
+	int r = docstore_end(store, &txn);
+
+	if (r == 0)
+		*ret_n = n;
 	return r;
 }

@@ -80,6 +80,15 @@ int docstore_add(struct docstore *store, const struct document_file *file, int64
 	return 0;
 }
 
+static void settle_questions_of(struct txn *txn, const char *path)
+{
+	sqlite3_stmt *row = txn_rows(txn, FIND_PATH, db_text(path));
+	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+
+	row_done(row);
+	rows_settle_questions(txn, id);
+}
+
 int docstore_ignore(struct docstore *store, const struct document_file *file, const char *reason,
                     struct err *err)
 {
@@ -90,13 +99,19 @@ int docstore_ignore(struct docstore *store, const struct document_file *file, co
 		txn_run(&txn, ADD_FOLDER, FILE_VALUES(file), db_text(file->folder));
 		txn_run(&txn, IGNORE_FILE, FILE_VALUES(file), db_text(file->folder),
 		        db_text(name_of(file->path)), db_text(reason));
+		settle_questions_of(&txn, file->path);
 	}
 	return docstore_end(store, &txn);
 }
 
 int docstore_gone(struct docstore *store, int64_t id, struct err *err)
 {
-	return docstore_change(store, MARK_GONE, id, err);
+	struct txn txn = docstore_begin(store, err);
+
+	txn_run(&txn, MARK_GONE, db_int(id));
+	docstore_need_row(&txn, id);
+	rows_settle_questions(&txn, id);
+	return docstore_end(store, &txn);
 }
 
 int docstore_start(struct docstore *store, int64_t id, struct err *err)
@@ -204,6 +219,7 @@ static void fail_document(struct txn *txn, int64_t id, struct failure *failure, 
 	        db_int(failure->n_attempts));
 	docstore_need_row(txn, id);
 	txn_run(txn, PUT_EVENT, db_text("warning"), db_int(id), db_text(failure->reason));
+	rows_settle_questions(txn, id);
 }
 
 int docstore_fail(struct docstore *store, int64_t id, enum document_state state, enum document_retry retry,
@@ -315,5 +331,6 @@ int docstore_recover(struct docstore *store, bool orderly, struct err *err)
 			;
 	}
 	txn_run(&txn, PUT_BACK_ALL);
+	docstore_recover_questions(&txn, orderly);
 	return docstore_end(store, &txn);
 }

@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "store/docstore_internal.h"
+#include "store/docstore_questions.h"
 #include "store/docstore_rows.h"
 #include "store/docstore_schema.h"
 #include "store/docstore_text.h"
@@ -31,6 +32,8 @@ static void replace_text(struct txn *txn, int64_t id, const void *deflated, size
 	txn_run(txn, PUT_TEXT, db_int(id), db_int((int64_t)n), db_blob(deflated, n_deflated));
 	rows_hide_chunks(txn, id);
 	rows_delete_summaries(txn, id);
+	rows_delete_answers(txn, id);
+	txn_run(txn, ASK_ANEW, db_int(id));
 	txn_run(txn, FORGET_RESULTS_OF_OLD_TEXT, db_int(id));
 	txn_run(txn, FORGET_COPIES, db_int(id));
 }
@@ -121,6 +124,9 @@ int docstore_finish(struct docstore *store, int64_t id, const struct document *d
 	rows_delete_summaries(&txn, id);
 	txn_run(&txn, NAME_MODEL_OF_SUMMARIES, db_int(id), db_text(document->model));
 	rows_put_passages(&txn, id, 0, document->model, passages);
+	txn_run(&txn, ASK_AFTER_READING, db_int(id), db_text(document->fingerprint),
+	        db_int(QUESTION_MAX_CRASHES));
+	rows_settle_questions(&txn, id);
 	return docstore_end(store, &txn);
 }
 
@@ -167,6 +173,7 @@ static void load(struct txn *txn, int64_t id, struct reading *reading)
 	row_done(row);
 	rows_read_passages(txn, id, &reading->passages);
 	load_chunks(txn, id, reading);
+	rows_read_questions(txn, id, &reading->questions);
 }
 
 int docstore_load(struct docstore *store, int64_t id, struct reading *ret, struct err *err)
@@ -217,6 +224,9 @@ int docstore_copy(struct docstore *store, int64_t from, int64_t to, struct err *
 	rows_delete_chunks(&txn, to, INT64_MIN, INT64_MAX);
 	rows_delete_summaries(&txn, to);
 	copy_results(&txn, to, &reading, text, n);
+	txn_run(&txn, ASK_AFTER_READING, db_int(to), db_text(reading.document.fingerprint),
+	        db_int(QUESTION_MAX_CRASHES));
+	rows_settle_questions(&txn, to);
 	txn_run(&txn, NAME_MODEL_OF_SUMMARIES, db_int(to), db_text(reading.document.model));
 	free(text);
 	reading_done(&reading);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "store/docstore_questions.h"
 #include "store/docstore_schema.h"
 #include "store/docstore_text.h"
 
@@ -26,6 +27,14 @@ static const char *const KIND_NAMES[] = {
 	[PASSAGE_KEY] = "key",
 };
 
+static const char *const QUESTION_STATE_NAMES[] = {
+	[QUESTION_ASKED] = "asked",
+	[QUESTION_ANSWERING] = "answering",
+	[QUESTION_ANSWERED] = "answered",
+	[QUESTION_FAILED] = "failed",
+};
+
+#define N_QUESTION_STATES (sizeof(QUESTION_STATE_NAMES) / sizeof(QUESTION_STATE_NAMES[0]))
 #define N_STATES (sizeof(STATE_NAMES) / sizeof(STATE_NAMES[0]))
 #define N_RETRIES (sizeof(RETRY_NAMES) / sizeof(RETRY_NAMES[0]))
 #define N_KINDS (sizeof(KIND_NAMES) / sizeof(KIND_NAMES[0]))
@@ -38,6 +47,11 @@ const char *document_state_name(enum document_state state)
 const char *document_retry_name(enum document_retry retry)
 {
 	return retry == RETRY_NONE ? NULL : RETRY_NAMES[retry];
+}
+
+const char *question_state_name(enum question_state state)
+{
+	return QUESTION_STATE_NAMES[state];
 }
 
 void document_done(struct document *document)
@@ -77,6 +91,29 @@ void passages_done(struct passages *passages)
 	*passages = (struct passages){ 0 };
 }
 
+void question_done(struct question *question)
+{
+	free(question->name);
+	free(question->path);
+	free(question->text);
+	free(question->source);
+	free(question->asked_at);
+	free(question->error);
+	passage_done(&question->answer);
+	free(question->answered_at);
+	free(question->model);
+	free(question->fingerprint);
+	*question = (struct question){ 0 };
+}
+
+void questions_done(struct questions *questions)
+{
+	for (size_t i = 0; i < questions->n; i++)
+		question_done(&questions->items[i]);
+	free(questions->items);
+	*questions = (struct questions){ 0 };
+}
+
 void document_chunk_done(struct document_chunk *chunk)
 {
 	free(chunk->section);
@@ -93,6 +130,7 @@ void reading_done(struct reading *reading)
 	for (size_t i = 0; i < reading->n_chunks; i++)
 		document_chunk_done(&reading->chunks[i]);
 	free(reading->chunks);
+	questions_done(&reading->questions);
 	*reading = (struct reading){ 0 };
 }
 
@@ -214,11 +252,11 @@ void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret
 	ret->crashes = sqlite3_column_int64(row, column++);
 }
 
-static void read_evidence(struct txn *txn, int64_t summary_id, struct passage *passage)
+static void read_evidence(struct txn *txn, int statement, int64_t id, struct passage *passage)
 {
 	sqlite3_stmt *row;
 
-	for (row = txn_rows(txn, GET_EVIDENCE, db_int(summary_id)); row != NULL; row = txn_next(txn, row)) {
+	for (row = txn_rows(txn, statement, db_int(id)); row != NULL; row = txn_next(txn, row)) {
 		struct evidence *evidence = passage_add_evidence(passage);
 
 		if (evidence == NULL) {
@@ -249,7 +287,7 @@ static void read_passages(struct txn *txn, int statement, int64_t id, struct pas
 		passage->text = row_text(txn, row, 2);
 		passage->generated = sqlite3_column_int(row, 3) != 0;
 		passage->score = sqlite3_column_double(row, 4);
-		read_evidence(txn, sqlite3_column_int64(row, 0), passage);
+		read_evidence(txn, GET_EVIDENCE, sqlite3_column_int64(row, 0), passage);
 	}
 }
 
@@ -270,12 +308,13 @@ void rows_read_chunk(struct txn *txn, sqlite3_stmt *row, struct document_chunk *
 	rows_read_looks(txn, sqlite3_column_int64(row, 0), &ret->looks);
 }
 
-static void put_evidence(struct txn *txn, int64_t document_id, int64_t summary_id,
+/* Of a summary or of an answer; the other is 0. */
+static void put_evidence(struct txn *txn, int64_t document_id, int64_t summary_id, int64_t answer_id,
                          const struct evidence *evidence)
 {
-	txn_run(txn, PUT_EVIDENCE, db_int(document_id), db_int(summary_id), db_text(evidence->quote),
-	        db_int(evidence->byte_start), db_int(evidence->byte_end), db_int_or_null(evidence->page),
-	        db_text(evidence->section), db_real(evidence->score));
+	txn_run(txn, PUT_EVIDENCE, db_int(document_id), db_int_or_null(summary_id), db_int_or_null(answer_id),
+	        db_text(evidence->quote), db_int(evidence->byte_start), db_int(evidence->byte_end),
+	        db_int_or_null(evidence->page), db_text(evidence->section), db_real(evidence->score));
 	if (txn->ret == -EINVAL)
 		err_prefix(txn->err, txn->ret,
 		           "evidence of bytes %lld to %lld: ", (long long)evidence->byte_start,
@@ -298,7 +337,7 @@ void rows_put_passages(struct txn *txn, int64_t document_id, int64_t chunk_id, c
 		summary_id = txn_last_id(txn);
 		txn_run(txn, PUT_SUMMARY_SEARCH, db_int(summary_id));
 		for (size_t j = 0; j < passage->n_evidence && txn->ret == 0; j++)
-			put_evidence(txn, document_id, summary_id, &passage->evidence[j]);
+			put_evidence(txn, document_id, summary_id, 0, &passage->evidence[j]);
 	}
 }
 
@@ -341,6 +380,85 @@ void rows_delete_summaries(struct txn *txn, int64_t document_id)
 {
 	txn_run(txn, UNSEARCH_SUMMARIES, db_int(document_id));
 	txn_run(txn, DELETE_SUMMARIES, db_int(document_id));
+}
+
+static void read_answer(struct txn *txn, sqlite3_stmt *row, int column, struct question *ret)
+{
+	int64_t answer_id = sqlite3_column_int64(row, column++);
+
+	ret->answer.text = row_text(txn, row, column++);
+	ret->found = sqlite3_column_int(row, column++) != 0;
+	ret->answer.generated = sqlite3_column_int(row, column++) != 0;
+	ret->answer.score = sqlite3_column_double(row, column++);
+	ret->answered_at = row_text(txn, row, column++);
+	ret->model = row_text(txn, row, column++);
+	ret->fingerprint = row_text(txn, row, column++);
+	ret->usage.prompt_tokens = sqlite3_column_int64(row, column++);
+	ret->usage.computed_tokens = sqlite3_column_int64(row, column++);
+	ret->usage.reused_tokens = sqlite3_column_int64(row, column++);
+	ret->usage.generated_tokens = sqlite3_column_int64(row, column++);
+	ret->seconds = sqlite3_column_double(row, column++);
+	read_evidence(txn, GET_ANSWER_EVIDENCE, answer_id, &ret->answer);
+}
+
+void rows_read_question(struct txn *txn, sqlite3_stmt *row, struct question *ret)
+{
+	int column = 0;
+
+	ret->id = sqlite3_column_int64(row, column++);
+	ret->document_id = sqlite3_column_int64(row, column++);
+	ret->name = row_text(txn, row, column++);
+	ret->path = row_text(txn, row, column++);
+	ret->text = row_text(txn, row, column++);
+	ret->source = row_text(txn, row, column++);
+	ret->state =
+		(enum question_state)name_number(txn, row, column++, QUESTION_STATE_NAMES, N_QUESTION_STATES);
+	ret->error = row_text(txn, row, column++);
+	ret->asked_at = row_text(txn, row, column++);
+	if (sqlite3_column_type(row, column) != SQLITE_NULL)
+		read_answer(txn, row, column, ret);
+}
+
+void rows_read_questions(struct txn *txn, int64_t document_id, struct questions *ret)
+{
+	sqlite3_stmt *row;
+
+	for (row = txn_rows(txn, GET_QUESTIONS, db_int(document_id)); row != NULL; row = txn_next(txn, row)) {
+		if (array_grow(&ret->items, sizeof(*ret->items), ret->n, &ret->cap) < 0) {
+			txn_fail(txn, -ENOMEM, "no memory for the questions");
+			continue;
+		}
+		ret->items[ret->n] = (struct question){ 0 };
+		rows_read_question(txn, row, &ret->items[ret->n++]);
+	}
+}
+
+void rows_put_answer(struct txn *txn, const struct question *question)
+{
+	const struct usage *usage = &question->usage;
+	int64_t answer_id;
+
+	txn_run(txn, PUT_ANSWER, db_int(question->id), db_int(question->document_id),
+	        db_text(question->answer.text), db_int(question->found), db_int(question->answer.generated),
+	        db_real(question->answer.score), db_text(question->model), db_text(question->fingerprint),
+	        db_int(usage->prompt_tokens), db_int(usage->computed_tokens), db_int(usage->reused_tokens),
+	        db_int(usage->generated_tokens), db_real(question->seconds));
+	answer_id = txn_last_id(txn);
+	txn_run(txn, PUT_ANSWER_SEARCH, db_int(answer_id));
+	for (size_t i = 0; i < question->answer.n_evidence && txn->ret == 0; i++)
+		put_evidence(txn, question->document_id, 0, answer_id, &question->answer.evidence[i]);
+}
+
+void rows_delete_answers(struct txn *txn, int64_t document_id)
+{
+	txn_run(txn, UNSEARCH_ANSWERS, db_int(document_id));
+	txn_run(txn, DELETE_ANSWERS, db_int(document_id));
+}
+
+void rows_settle_questions(struct txn *txn, int64_t document_id)
+{
+	txn_run(txn, FAIL_OF_DOCUMENT, db_int(document_id));
+	txn_run(txn, MAKE_READY, db_int(document_id));
 }
 
 char *rows_get_text(struct txn *txn, int64_t document_id, size_t *ret_n)

@@ -32,6 +32,17 @@ void rows_read_looks(struct txn *txn, int64_t chunk_id, struct looks *ret);
 void rows_delete_chunks(struct txn *txn, int64_t document_id, int64_t first, int64_t last); /* by number */
 void rows_delete_summaries(struct txn *txn, int64_t document_id); /* of the whole document */
 
+/* A row of QUESTION_COLUMNS, and its answer with the evidence; all of a document's in the order in which they were asked. */
+void rows_read_question(struct txn *txn, sqlite3_stmt *row, struct question *ret);
+void rows_read_questions(struct txn *txn, int64_t document_id, struct questions *ret);
+
+/* The answer that stands in a question, which has none in the database. */
+void rows_put_answer(struct txn *txn, const struct question *question);
+void rows_delete_answers(struct txn *txn, int64_t document_id); /* their lines of search, too */
+
+/* A document was read, has failed or went away: its questions are ready to be answered, or have failed with it. */
+void rows_settle_questions(struct txn *txn, int64_t document_id);
+
 /* Give the chunks negative numbers: see docstore_schema.c. */
 void rows_hide_chunks(struct txn *txn, int64_t document_id);
 

@@ -246,7 +246,67 @@ static const char VERSION_2[] =
 	"  json_extract(chosen, '$[' || length.key || ']') / 1e3 AS chosen"                                  \
 	" FROM reading, json_each(lengths) AS length;"
 
-static const char VERSION_3[] = AUDIT_TABLES;
+
+/* question.ready: its document was read when somebody last looked, so that nobody has to look at all that wait for theirs.
+ * question.state 'answering' is of one moment: a writer that opens the database finds it where the last one crashed.
+ * A row of search about an answer has the id -answer.id. inbox_row: the rows of an inbox.db that stand in question, and
+ * were not removed from there yet. */
+static const char VERSION_3[] =
+	"ALTER TABLE question RENAME TO question_of_version_2;"
+	"CREATE TABLE question("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"
+	" text TEXT NOT NULL CHECK (length(CAST(text AS BLOB)) BETWEEN 1 AND 4096),"
+	" asked_at TEXT NOT NULL DEFAULT (" NOW "),"
+	" source TEXT NOT NULL CHECK (source IN ('inbox', 'control', 'folder', 'file', 'command')),"
+	" state TEXT NOT NULL DEFAULT 'asked'"
+	"  CHECK (state IN ('asked', 'answering', 'answered', 'failed')),"
+	" error TEXT,"
+	" crashes INTEGER NOT NULL DEFAULT 0,"
+	" ready INTEGER NOT NULL DEFAULT 0 CHECK (ready IN (0, 1)),"
+	" UNIQUE (document_id, text)"
+	") STRICT;"
+	"INSERT INTO question(id, document_id, text, asked_at, source, ready)"
+	" SELECT id, document_id, text, asked_at, source, EXISTS (SELECT 1 FROM document"
+	"  WHERE id = document_id AND fingerprint IS NOT NULL) FROM question_of_version_2;"
+	"DROP TABLE question_of_version_2;"
+	"CREATE INDEX question_asked ON question(document_id) WHERE state = 'asked';"
+	"CREATE INDEX question_ready ON question(source = 'folder', id) WHERE state = 'asked' AND ready = 1;"
+	"CREATE INDEX question_text ON question(text);"
+
+	"CREATE TABLE answer("
+	" id INTEGER PRIMARY KEY,"
+	" question_id INTEGER NOT NULL UNIQUE REFERENCES question(id) ON DELETE CASCADE,"
+	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"
+	" text TEXT NOT NULL,"
+	" found INTEGER NOT NULL CHECK (found IN (0, 1)),"
+	" generated INTEGER NOT NULL CHECK (generated IN (0, 1)),"
+	" score REAL,"
+	" answered_at TEXT NOT NULL DEFAULT (" NOW "),"
+	" model TEXT,"
+	" fingerprint TEXT,"
+	" prompt_tokens INTEGER NOT NULL DEFAULT 0,"
+	" computed_tokens INTEGER NOT NULL DEFAULT 0,"
+	" reused_tokens INTEGER NOT NULL DEFAULT 0,"
+	" generated_tokens INTEGER NOT NULL DEFAULT 0,"
+	" seconds REAL NOT NULL DEFAULT 0"
+	") STRICT;"
+	"CREATE INDEX answer_document ON answer(document_id);"
+	"ALTER TABLE evidence ADD COLUMN answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE;"
+	"CREATE INDEX evidence_answer ON evidence(answer_id);"
+
+	"CREATE TABLE inbox_row("
+	" inbox TEXT NOT NULL,"
+	" row INTEGER NOT NULL,"
+	" PRIMARY KEY (inbox, row)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE VIEW v_answers AS"
+	" SELECT question.id, name, path, question.text AS question, question.state, question.error,"
+	"  answer.text AS answer, found, score, answered_at,"
+	"  (SELECT quote FROM evidence WHERE answer_id = answer.id ORDER BY id LIMIT 1) AS quote"
+	" FROM question JOIN document ON document.id = question.document_id"
+	"  LEFT JOIN answer ON question_id = question.id;" AUDIT_TABLES;
 
 static const char *const STEPS[] = { VERSION_1, VERSION_2, VERSION_3 };
 
@@ -283,6 +343,24 @@ const struct db_schema DOCSTORE_SCHEMA = {
 #define CHUNK_COLUMNS "id, number, byte_start, byte_end, section, tokens, key"
 #define IN_RANGE " WHERE document_id = ?1 AND number BETWEEN ?2 AND ?3"
 #define SUMMARY_COLUMNS "id, kind, text, generated, score"
+#define QUESTION_COLUMNS                                                                                \
+	"question.id, question.document_id, name, path, question.text, source, question.state, "        \
+	"question.error, asked_at, answer.id, answer.text, found, generated, score, answered_at, "      \
+	"answer.model, answer.fingerprint, answer.prompt_tokens, answer.computed_tokens, "              \
+	"answer.reused_tokens, answer.generated_tokens, answer.seconds FROM question JOIN document ON " \
+	"document.id = question.document_id LEFT JOIN answer ON question_id = question.id"
+
+/* Read, and the text is there: also of a file that is gone, but not while a new content is to be read first. */
+#define CAN_BE_ASKED "document.state IN ('done', 'gone') AND document.fingerprint IS NOT NULL"
+/* It will not be read before somebody sees to it, and what was read before is not of what is there now. */
+#define CANNOT_BE_ASKED                                                                \
+	"((document.state IN ('failed', 'ignored') AND document.retry IS NOT 'later')" \
+	" OR (document.state = 'gone' AND document.fingerprint IS NULL))"
+
+#define FAIL_QUESTIONS                                                                          \
+	"UPDATE question SET state = 'failed', error = 'the document is ' || document.state ||" \
+	" coalesce(': ' || document.error, '') FROM document WHERE question.state = 'asked'"    \
+	" AND document.id = document_id AND " CANNOT_BE_ASKED
 
 const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	/* ?1 path, ?2 output, ?3 device, ?4 inode, ?5 size, ?6 mtime_ns, ?7 ctime_ns, ?8 folder, ?9 name */
@@ -475,9 +553,9 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"SELECT " SUMMARY_COLUMNS " FROM summary WHERE document_id = ?1 AND chunk_id IS NULL"
 		" ORDER BY id",
 	[GET_CHUNK_SUMMARIES] = "SELECT " SUMMARY_COLUMNS " FROM summary WHERE chunk_id = ?1 ORDER BY id",
-	[PUT_EVIDENCE] = "INSERT INTO evidence(document_id, summary_id, quote, byte_start, byte_end, page, "
-			 "section, score)"
-			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[PUT_EVIDENCE] = "INSERT INTO evidence(document_id, summary_id, answer_id, quote, byte_start, "
+			 "byte_end, page, section, score)"
+			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[GET_EVIDENCE] =
 		"SELECT quote, byte_start, byte_end, page, section, score FROM evidence WHERE summary_id = ?1"
 		" ORDER BY id",
@@ -529,6 +607,70 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" avg(score_delta), avg(mass_recall), avg(text_recall), min(skill) FROM dense_check"
 		" JOIN document ON document.id = document_id GROUP BY day, folder ORDER BY day DESC, folder"
 		" LIMIT ?1",
+	/* ?2 the model to be asked; NULL: an answer of any will do. ?3: one that has failed is tried again */
+	[ASK_AGAIN] = "UPDATE question SET state = 'asked', error = NULL WHERE id = ?1"
+		      " AND ((state = 'failed' AND ?3) OR (state = 'answered' AND ?2 IS NOT NULL"
+		      "  AND (SELECT fingerprint FROM answer WHERE question_id = ?1) IS NOT ?2))",
+	/* ?3 a folder, of which also what is not read yet is asked; NULL: all that is read */
+	[ASK_ALL] =
+		"INSERT OR IGNORE INTO question(document_id, text, source, ready)"
+		" SELECT id, ?1, ?2, " CAN_BE_ASKED " FROM document"
+		" WHERE iif(?3 IS NULL, " CAN_BE_ASKED ", folder = ?3 AND state NOT IN ('ignored', 'gone'))",
+	[ASK_ALL_AGAIN] =
+		"UPDATE question SET state = 'asked', error = NULL WHERE text = ?1 AND (state = 'failed'"
+		" OR (state = 'answered' AND (SELECT fingerprint FROM answer WHERE question_id = question.id)"
+		"  IS NOT ?2))",
+	[COUNT_QUESTIONS] = "SELECT count(*) FROM question WHERE state = ?1",
+	[HAS_INBOX_ROW] = "SELECT 1 FROM inbox_row WHERE inbox = ?1 AND row = ?2",
+	[PUT_INBOX_ROW] = "INSERT INTO inbox_row(inbox, row) VALUES (?1, ?2)",
+	[DELETE_INBOX_ROW] = "DELETE FROM inbox_row WHERE inbox = ?1 AND row = ?2",
+	[DELETE_OTHER_INBOXES] = "DELETE FROM inbox_row WHERE inbox <> ?1",
+	[FAIL_OF_DOCUMENT] = FAIL_QUESTIONS " AND document_id = ?1",
+	[FAIL_OF_TEXT] = FAIL_QUESTIONS " AND text = ?1",
+	[MAKE_READY] = "UPDATE question SET ready = 1 FROM document WHERE document_id = ?1 AND ready = 0"
+		       " AND document.id = ?1 AND " CAN_BE_ASKED,
+	/* What somebody waits for comes before what a folder asks of every document. */
+	[NEXT_QUESTION] = "SELECT question.id FROM question INDEXED BY question_ready"
+			  " CROSS JOIN document ON document.id = document_id"
+			  " WHERE question.state = 'asked' AND ready = 1 AND " CAN_BE_ASKED
+			  " ORDER BY source = 'folder', question.id LIMIT 1",
+	[MARK_ANSWERING] = "UPDATE question SET state = 'answering', error = NULL WHERE id = ?1",
+	[PUT_BACK_QUESTION] = "UPDATE question SET state = 'asked' WHERE id = ?1 AND state = 'answering'",
+	[PUT_BACK_QUESTIONS] = "UPDATE question SET state = 'asked' WHERE state = 'answering'",
+	[COUNT_QUESTION_CRASHES] = "UPDATE question SET crashes = crashes + 1 WHERE state = 'answering'",
+	[NEXT_QUESTION_CRASHED] = "SELECT id, document_id FROM question WHERE state = 'answering' AND"
+				  " crashes >= ?1 LIMIT 1",
+	[FAIL_QUESTION] = "UPDATE question SET state = 'failed', error = ?2 WHERE id = ?1",
+	[GET_QUESTION] = "SELECT " QUESTION_COLUMNS " WHERE question.id = ?1",
+	[GET_QUESTIONS] = "SELECT " QUESTION_COLUMNS " WHERE question.document_id = ?1 ORDER BY question.id",
+	[NEXT_QUESTION_OF] = "SELECT " QUESTION_COLUMNS " WHERE question.id > ?1 AND question.document_id ="
+			     " coalesce(?2, question.document_id) AND question.text = coalesce(?3, "
+			     "question.text) ORDER BY question.id LIMIT 1",
+	[MARK_ANSWERED] = "UPDATE question SET state = 'answered', error = NULL, crashes = 0 WHERE id = ?1",
+	[PUT_ANSWER] = "INSERT INTO answer(question_id, document_id, text, found, generated, score, model, "
+		       "fingerprint,"
+		       " prompt_tokens, computed_tokens, reused_tokens, generated_tokens, seconds)"
+		       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+	[PUT_ANSWER_SEARCH] =
+		"INSERT INTO search(rowid, document_id, chunk, kind, body) SELECT -id, document_id, NULL,"
+		" 'answer', (SELECT text FROM question WHERE id = question_id) || char(10) || text"
+		" FROM answer WHERE id = ?1 AND found",
+	[GET_ANSWER_EVIDENCE] =
+		"SELECT quote, byte_start, byte_end, page, section, score FROM evidence WHERE answer_id = ?1"
+		" ORDER BY id",
+	[UNSEARCH_ANSWER] =
+		"DELETE FROM search WHERE rowid IN (SELECT -id FROM answer WHERE question_id = ?1)",
+	[DELETE_ANSWER] = "DELETE FROM answer WHERE question_id = ?1",
+	[UNSEARCH_ANSWERS] =
+		"DELETE FROM search WHERE rowid IN (SELECT -id FROM answer WHERE document_id = ?1)",
+	[DELETE_ANSWERS] = "DELETE FROM answer WHERE document_id = ?1",
+	[ASK_ANEW] = "UPDATE question SET state = 'asked', error = NULL, crashes = 0 WHERE document_id = ?1",
+	/* ?2 the model that has read the document; ?3 crashes that are too many */
+	[ASK_AFTER_READING] =
+		"UPDATE question SET state = 'asked', error = NULL WHERE document_id = ?1"
+		" AND ((state = 'failed' AND crashes < ?3) OR (state = 'answered'"
+		"  AND (SELECT fingerprint FROM answer WHERE question_id = question.id) IS NOT ?2))",
+	[MARK_TO_PUBLISH] = "UPDATE document SET published = 0 WHERE id = ?1 AND state = 'done'",
 	/* What stands in an event's words is the document's path, or its name in quotes. */
 	[FORGET_EVENTS] =
 		"UPDATE event SET message = 'of a document that was forgotten' WHERE document_id = ?1"

@@ -252,11 +252,9 @@ static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 		{ "model: {model: x}", "model.model" },
 		{ "model: {concurrency: 2}", "model.concurrency" },
 		{ "model: {prompts: {}}", "model.prompts" },
-		{ "store: {inbox: x}", "store.inbox" },
 		{ "extract: {max_pages: 5}", "extract.max_pages" },
 		{ "extract: {timeout: 5s}", "extract.timeout" },
 		{ "extract: {ocr: false}", "extract.ocr" },
-		{ "    questions: []", "watch[0].questions" },
 		{ "    keep: forever", "watch[0].keep" },
 	};
 
@@ -268,6 +266,37 @@ static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 		snprintf(expected, sizeof(expected), "4: key '%s': is not built yet", KEYS[i][1]);
 		assert_refused(text, expected);
 	}
+}
+
+static void questions_of_a_folder_are_read(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text(WATCH "    questions: [Who paid?, \"What: how much?\"]\n"), 0);
+	assert_int_equal(fixture.config->watch[0].n_questions, 2);
+	assert_string_equal(fixture.config->watch[0].questions[0], "Who paid?");
+	assert_string_equal(fixture.config->watch[0].questions[1], "What: how much?");
+	assert_refused(WATCH "    questions: Who?\n",
+	               "4: key 'watch[0].questions': must be a list of questions");
+	assert_refused(WATCH "    questions: [[]]\n", "4: key 'watch[0].questions[0]': must be a question");
+	assert_refused(WATCH "    questions: [\"a\\tb\"]\n",
+	               "4: key 'watch[0].questions[0]': the question has a control character at byte 1");
+}
+
+static void the_inbox_has_a_folder_of_its_own(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text(WATCH), 0);
+	assert_string_equal(fixture.config->store.inbox, "/var/lib/skimd/ask/inbox.db");
+	assert_int_equal(read_text(WATCH "store: {path: state/skimd.db}\n"), 0);
+	assert_string_equal(fixture.config->store.inbox, at("state/ask/inbox.db"));
+	assert_int_equal(read_text(WATCH "store: {path: state/skimd.db, inbox: asked/in.db}\n"), 0);
+	assert_string_equal(fixture.config->store.inbox, at("asked/in.db"));
+	assert_refused(WATCH "store: {path: state/skimd.db, inbox: state/inbox.db}\n",
+	               "4: key 'store.inbox': '@/state/inbox.db' needs a folder of its own, without"
+	               " '@/state/skimd.db': whoever asks may write there");
+	assert_refused(WATCH "store: {inbox: in/inbox.db}\n",
+	               "2: key 'watch[0].path': '@/in' holds store.inbox '@/in/inbox.db': skimd would watch"
+	               " what it writes itself");
 }
 
 static void values_of_parts_to_come_are_refused_as_not_built(void **state)
@@ -538,12 +567,14 @@ static void databases_do_not_lie_in_watched_folders(void **state)
 	assert_refused(WATCH "store: {path: in/skimd.db}\n",
 	               "2: key 'watch[0].path': '@/in' holds store.path '@/in/skimd.db': skimd would watch "
 	               "what it writes itself");
-	assert_refused(WATCH "kv: {path: in/new/kv.db}\n",
-	               "2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch what "
-	               "it writes itself");
-	assert_refused(WATCH "metrics: {file: in/skimd.prom}\n",
-	               "2: key 'watch[0].path': '@/in' holds metrics.file '@/in/skimd.prom': skimd would watch "
-	               "what it writes itself");
+	assert_refused(
+		WATCH "kv: {path: in/new/kv.db}\n",
+		"2: key 'watch[0].path': '@/in' holds kv.path '@/in/new/kv.db': skimd would watch what "
+		"it writes itself");
+	assert_refused(
+		WATCH "metrics: {file: in/skimd.prom}\n",
+		"2: key 'watch[0].path': '@/in' holds metrics.file '@/in/skimd.prom': skimd would watch "
+		"what it writes itself");
 }
 
 static void metrics_go_where_they_are_looked_for(void **state)
@@ -727,6 +758,8 @@ int main(void)
 		TEST(unknown_keys_are_refused_at_every_level),
 		TEST(the_control_socket_is_a_short_path_and_a_group),
 		TEST(keys_of_parts_to_come_are_refused_as_not_built),
+		TEST(questions_of_a_folder_are_read),
+		TEST(the_inbox_has_a_folder_of_its_own),
 		TEST(values_of_parts_to_come_are_refused_as_not_built),
 		TEST(a_watch_needs_both_folders),
 		TEST(a_watched_folder_must_be_there),

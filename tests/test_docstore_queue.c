@@ -1,4 +1,4 @@
-/* What is read when: failures that come back, crashes that do not, folders in turn, questions; and files of version 1. */
+/* What is read when: failures that come back, crashes that do not, folders in turn; and files of version 1. */
 #include "tests/documents.h"
 
 #include "store/backoff.h"
@@ -507,47 +507,6 @@ static void reread_finds_no_chunk_but_those_read_since(void **state)
 	expect_state(f, twin, DOCUMENT_DONE);
 }
 
-static void a_question_is_kept_once(void **state)
-{
-	struct fixture *f = *state;
-	int64_t id = add(f, INBOX, "/in/1"), other = add(f, INBOX, "/in/2"), first = 0, second = 0, third = 0;
-
-	assert_int_equal(docstore_ask(f->store, id, "Who held the bridge?", "inbox", &first, NULL), 0);
-	assert_int_equal(docstore_ask(f->store, id, "Who held the bridge?", "control", &second, NULL), 0);
-	assert_int_equal(first, second);
-	assert_int_equal(docstore_ask(f->store, other, "Who held the bridge?", "file", &third, NULL), 0);
-	assert_true(third != first);
-	assert_int_equal(
-		query(f, "SELECT count(*) FROM question WHERE state = 'open' AND error IS NULL AND asked_at"
-	                 " LIKE '____-__-__T__:__:__Z' AND source IN ('inbox', 'file')"),
-		2);
-}
-
-static void a_question_that_cannot_be_one_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	int64_t id = add(f, INBOX, "/in/1"), question = 0;
-	char text[QUESTION_MAX_BYTES + 2];
-	struct err err = { "" };
-
-	memset(text, '?', sizeof(text));
-	text[QUESTION_MAX_BYTES + 1] = '\0';
-	assert_int_equal(docstore_ask(f->store, id, "", "inbox", &question, &err), -EINVAL);
-	assert_string_equal(err.text, "the question is empty");
-	assert_int_equal(docstore_ask(f->store, id, text, "inbox", &question, &err), -EINVAL);
-	assert_string_equal(err.text, "the question has 4097 bytes, more than 4096");
-	text[QUESTION_MAX_BYTES] = '\0';
-	assert_int_equal(docstore_ask(f->store, id, text, "inbox", &question, &err), 0);
-	assert_int_equal(docstore_ask(f->store, id, "caf\xe9?", "inbox", &question, &err), -EINVAL);
-	assert_string_equal(err.text, "the question is not UTF-8");
-	assert_int_equal(docstore_ask(f->store, id, "a\nb", "inbox", &question, &err), -EINVAL);
-	assert_string_equal(err.text, "the question has a control character at byte 1");
-	assert_int_equal(docstore_ask(f->store, id, "a\xc2\x9b", "inbox", &question, &err), -EINVAL);
-	assert_int_equal(docstore_ask(f->store, id, "Who?", "rumour", &question, &err), -EINVAL);
-	assert_int_equal(docstore_ask(f->store, 9, "Who?", "inbox", &question, &err), -ENOENT);
-	assert_int_equal(query(f, "SELECT count(*) FROM question"), 1);
-}
-
 static void progress_is_seen_while_it_is_read(void **state)
 {
 	static const struct document_progress HALF = { "read", 0.5, 500, 1000, 42 };
@@ -708,8 +667,6 @@ int main(void)
 		TEST(a_crash_before_the_text_is_known_is_nobody_elses),
 		TEST(retry_queues_what_failed_or_was_ignored),
 		TEST(reread_finds_no_chunk_but_those_read_since),
-		TEST(a_question_is_kept_once),
-		TEST(a_question_that_cannot_be_one_is_refused),
 		TEST(progress_is_seen_while_it_is_read),
 		cmocka_unit_test_setup_teardown(a_file_of_version_1_is_brought_up_to_date, set_up_folder,
 		                                tear_down),

@@ -18,166 +18,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "pipeline/output.h"
-#include "tests/reading.h"
-
-static const struct pipeline_outputs BOTH = { true, true };
-
-struct fixture {
-	struct path folder, inbox, outbox;
-	const char *store, *kv; /* names in the folder */
-	struct pipeline *pipeline;
-};
-
-static void open_pipeline(struct fixture *f)
-{
-	struct path model = fixture_path("tiny"), store = path_of(&f->folder, f->store);
-	struct path kv = path_of(&f->folder, f->kv);
-	struct pipeline_settings settings = { .model_dir = model.text,
-		                              .n_threads = 2,
-		                              .store = { .path = store.text, .mode = DOCSTORE_WRITE },
-		                              .kv_path = kv.text,
-		                              .kv_budget_bytes = KV_BUDGET,
-		                              .max_bytes = 1 << 20 };
-	struct err err = { "" };
-
-	if (pipeline_open(&settings, &f->pipeline, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-/* Other files for the stores, from now on, and no outputs: a fresh database would know none as ours. */
-static void reopen(struct fixture *f, const char *store, const char *kv)
-{
-	each_file(&f->outbox, remove_one, NULL);
-	pipeline_close(f->pipeline);
-	f->store = store;
-	f->kv = kv;
-	open_pipeline(f);
-}
-
-static int set_up_closed(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	f->folder = folder_make();
-	f->inbox = folder_make();
-	f->outbox = folder_make();
-	f->store = "skimd.db";
-	f->kv = "kv.db";
-	*state = f;
-	return 0;
-}
-
-static int set_up(void **state)
-{
-	set_up_closed(state);
-	open_pipeline(*state);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	pipeline_close(f->pipeline);
-	folder_remove(&f->folder);
-	folder_remove(&f->inbox);
-	folder_remove(&f->outbox);
-	free(f);
-	return 0;
-}
-
-static int64_t nanoseconds(struct timespec time)
-{
-	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-/* The file as the daemon would queue it. */
-static int64_t queue(struct fixture *f, const char *name)
-{
-	struct path path = path_of(&f->inbox, name), output = path_of(&f->outbox, name);
-	struct stat st = { 0 };
-	struct document_file file = { .path = path.text, .output = output.text };
-	struct err err = { "" };
-	int64_t id = 0;
-
-	stat(path.text, &st);
-	file.inode = (int64_t)st.st_ino;
-	file.size = st.st_size;
-	file.mtime_ns = nanoseconds(st.st_mtim);
-	file.ctime_ns = nanoseconds(st.st_ctim);
-	if (docstore_add(pipeline_docstore(f->pipeline), &file, &id, NULL, &err) < 0)
-		fail_msg("%s", err.text);
-	return id;
-}
-
-static int process(struct fixture *f, int64_t id, const struct pipeline_hooks *hooks, struct err *err)
-{
-	assert_int_equal(docstore_start(pipeline_docstore(f->pipeline), id, NULL), 0);
-	return pipeline_process(f->pipeline, id, &BOTH, hooks, err);
-}
-
-static struct reading load(struct fixture *f, int64_t id)
-{
-	struct reading ret = { 0 };
-	struct err err = { "" };
-
-	if (docstore_load(pipeline_docstore(f->pipeline), id, &ret, &err) < 0)
-		fail_msg("%s", err.text);
-	return ret;
-}
-
-/* A file with these bytes, from inbox to its end. */
-static struct reading read_bytes(struct fixture *f, const char *name, const void *bytes, size_t n)
-{
-	static const struct pipeline_hooks NONE = { 0 };
-	struct err err = { "" };
-	int64_t id;
-
-	folder_write(&f->inbox, name, bytes, n);
-	id = queue(f, name);
-	if (process(f, id, &NONE, &err) < 0)
-		fail_msg("%s", err.text);
-	return load(f, id);
-}
-
-static struct reading read_text(struct fixture *f, const char *name, const struct buf *text)
-{
-	struct reading ret = read_bytes(f, name, text->data, text->n);
-
-	if (ret.document.state != DOCUMENT_DONE)
-		fail_msg("%s", ret.document.error);
-	return ret;
-}
-
-/* All results, as text: what a program gets, but for usage and timings. */
-static char *results_of(const struct reading *reading)
-{
-	struct buf text = { 0 };
-	json_t *json;
-	char *ret;
-
-	assert_int_equal(output_json(reading, &text), 0);
-	json = json_loadb(text.data, text.n, 0, NULL);
-	assert_non_null(json);
-	json_object_del(json, "usage");
-	json_object_del(json, "timings");
-	ret = json_dumps(json, JSON_INDENT(1) | JSON_SORT_KEYS);
-	assert_non_null(ret);
-	json_decref(json);
-	buf_done(&text);
-	return ret;
-}
-
-static void assert_same_results(const struct reading *a, const struct reading *b)
-{
-	char *left = results_of(a), *right = results_of(b);
-
-	assert_string_equal(left, right);
-	free(left);
-	free(right);
-}
+#include "tests/jobs.h"
 
 static void assert_evidence_stands(const struct passages *passages, const struct buf *text)
 {
@@ -599,7 +440,7 @@ static void what_was_done_is_kept_when_told_to_stop(void **state)
 	struct fixture *f = *state;
 	struct buf text = make_text(18000, 6);
 	struct stopper stopper = { .stop_at = 6000 };
-	struct pipeline_hooks hooks = { &stopper, see_progress, &stopper.cancel };
+	struct pipeline_hooks hooks = { &stopper, see_progress, &stopper.cancel, NULL };
 	struct reading stopped, reading, cold;
 	struct err err = { "" };
 	int64_t id, taken;
@@ -630,11 +471,57 @@ static void what_was_done_is_kept_when_told_to_stop(void **state)
 	buf_done(&text);
 }
 
+static bool count_calls(void *user)
+{
+	++*(size_t *)user;
+	return true;
+}
+
+/* However often something else is more urgent, each turn reads a part. */
+static void a_document_gives_way_between_its_parts(void **state)
+{
+	static const struct pipeline_hooks NONE = { 0 };
+	struct fixture *f = *state;
+	struct buf text = make_text(30000, 7);
+	size_t n_calls = 0, n_turns = 0, n_chunks = 0;
+	struct pipeline_hooks hooks = { .user = &n_calls, .give_way = count_calls };
+	struct reading reading, cold;
+	struct err err = { "" };
+	int64_t id, taken;
+	int r;
+
+	folder_write(&f->inbox, "a.txt", text.data, text.n);
+	id = queue(f, "a.txt");
+	while ((r = process(f, id, &hooks, &err)) == -ECANCELED) {
+		reading = load(f, id);
+		assert_int_equal(reading.document.state, DOCUMENT_QUEUED);
+		assert_int_equal(reading.n_chunks, n_chunks + 1);
+		n_chunks = reading.n_chunks;
+		reading_done(&reading);
+		assert_int_equal(docstore_take(pipeline_docstore(f->pipeline), &taken, NULL), 0);
+		n_turns++;
+	}
+	assert_int_equal(r, 0);
+	assert_true(n_turns > 1);
+	assert_int_equal(n_calls, n_turns);
+	reading = load(f, id);
+	assert_int_equal(reading.n_chunks, n_turns + 1);
+
+	reopen(f, "fresh.db", "fresh_kv.db");
+	folder_write(&f->inbox, "a.txt", text.data, text.n);
+	assert_int_equal(process(f, queue(f, "a.txt"), &NONE, &err), 0);
+	cold = load(f, id);
+	assert_same_results(&cold, &reading);
+	reading_done(&reading);
+	reading_done(&cold);
+	buf_done(&text);
+}
+
 /* In a process of its own: reads until it is killed. */
 static void read_until_killed(struct fixture *f, uint64_t stop_at)
 {
 	struct stopper stopper = { .stop_at = stop_at, .kill = true };
-	struct pipeline_hooks hooks = { &stopper, see_progress, NULL };
+	struct pipeline_hooks hooks = { &stopper, see_progress, NULL, NULL };
 
 	open_pipeline(f);
 	process(f, queue(f, "a.txt"), &hooks, NULL);
@@ -745,6 +632,7 @@ int main(void)
 		TEST(an_edit_recomputes_only_the_chunks_it_touches),
 		TEST(a_fresh_database_with_the_old_cache_computes_instructions_alone),
 		TEST(a_fresh_cache_with_the_old_database_reads_no_chunk_again),
+		TEST(a_document_gives_way_between_its_parts),
 		TEST(what_was_done_is_kept_when_told_to_stop),
 		cmocka_unit_test_setup_teardown(a_reading_that_is_killed_ends_the_same_after_a_restart,
 		                                set_up_closed, tear_down),

@@ -1,0 +1,557 @@
+#include "daemon/asking.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <libgen.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon/ask_file.h"
+#include "daemon/loop.h"
+#include "daemon/units.h"
+#include "store/docstore_questions.h"
+#include "store/inbox.h"
+
+#define GATHER_NS \
+	(50 * NS_PER_MS) /* between a change of the inbox and a look: a client changes it in steps */
+#define QUIET_NS (1500 * NS_PER_MS) /* without a change, before rows are removed: that takes a lock */
+#define BUSY_NS (500 * NS_PER_MS) /* between two tries while a client holds a lock */
+#define FAILED_NS (30 * NS_PER_S)
+#define POLL_NS (10 * NS_PER_MIN) /* in case that something went unnoticed; and */
+#define UNWATCHED_NS NS_PER_S /* where inotify has none left for us */
+#define DOCUMENTS_NS (500 * NS_PER_MS) /* between two looks at new documents: they come in bursts */
+#define MAX_FILES 10000 /* that wait for their documents */
+
+struct paths {
+	char **items;
+	size_t n, cap;
+};
+
+struct asking {
+	struct asking_settings settings;
+	struct inbox *inbox;
+	char folder[PATH_MAX]; /* of the inbox */
+	int inotify_fd; /* -1: none */
+	int wake_fd;
+	bool started;
+	pthread_t thread;
+
+	pthread_mutex_t lock; /* guards what follows */
+	struct paths new_files;
+	bool new_documents, stop, busy;
+	struct asking_status status; /* but for busy */
+
+	/* The thread's own. */
+	struct paths files; /* whose documents are not known */
+	uint64_t look_ns, clean_ns, documents_ns; /* when they are due; UINT64_MAX: not */
+	bool documents_due;
+	char told[sizeof(((struct err *)NULL)->text)]; /* the last trouble of the inbox; "": none */
+};
+
+static void paths_done(struct paths *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		free(paths->items[i]);
+	free(paths->items);
+	*paths = (struct paths){ 0 };
+}
+
+static bool paths_has(const struct paths *paths, const char *path)
+{
+	for (size_t i = 0; i < paths->n; i++) {
+		if (strcmp(paths->items[i], path) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int paths_add(struct paths *paths, const char *path)
+{
+	char *copy;
+
+	if (paths_has(paths, path))
+		return 0;
+	if (array_grow(&paths->items, sizeof(*paths->items), paths->n, &paths->cap) < 0 ||
+	    (copy = strdup(path)) == NULL)
+		return -ENOMEM;
+	paths->items[paths->n++] = copy;
+	return 0;
+}
+
+/* (gid_t)-1: none that we could give a file to. */
+static gid_t group_of(const struct config *config)
+{
+	const struct group *group = getgrnam(config->control.group);
+
+	return group == NULL ? (gid_t)-1 : group->gr_gid;
+}
+
+static int folder_of(const struct config *config, char *ret, struct err *err)
+{
+	char copy[PATH_MAX];
+
+	if ((size_t)snprintf(copy, sizeof(copy), "%s", config->store.inbox) >= sizeof(copy))
+		return err_set(err, -ENAMETOOLONG, "%s: the path is too long", config->store.inbox);
+	snprintf(ret, PATH_MAX, "%s", dirname(copy));
+	return 0;
+}
+
+int asking_make_folder(const struct config *config, struct err *err)
+{
+	gid_t group = group_of(config);
+	char folder[PATH_MAX];
+	struct stat st;
+	int r = folder_of(config, folder, err);
+
+	if (r < 0 || stat(folder, &st) == 0)
+		return r;
+	if ((r = file_make_folder_of(folder, 0750, err)) < 0)
+		return r;
+	if (mkdir(folder, 0700) < 0)
+		return err_set(err, -errno, "%s: cannot be made: %s", folder, strerror(errno));
+	if (group != (gid_t)-1 && (chown(folder, (uid_t)-1, group) < 0 || chmod(folder, 02770) < 0))
+		log_info("inbox '%s': only this user can ask there: the folder cannot be given to group %s: "
+		         "%s",
+		         config->store.inbox, config->control.group, strerror(errno));
+	return 0;
+}
+
+/* --- rows of the inbox */
+
+static int say(int verdict, struct err *why, const struct err *words)
+{
+	*why = *words;
+	return verdict;
+}
+
+static int take_new_row(struct asking *asking, const char *inbox, const struct inbox_row *row,
+                        struct err *ret_why, struct err *err)
+{
+	struct question_request request = { .text = row->text,
+		                            .source = "inbox",
+		                            .fingerprint = asking->settings.fingerprint };
+	int64_t id;
+	int r = docstore_find_named(asking->settings.store, row->document, &request.document_id, err);
+
+	if (r == 0)
+		r = docstore_ask_from_inbox(asking->settings.store, &request, inbox, row->id, &id, err);
+	if (r == 0) {
+		log_info("inbox: question %lld, of document %lld", (long long)id,
+		         (long long)request.document_id);
+		asking->settings.asked(asking->settings.user);
+		return INBOX_TAKEN;
+	}
+	if (r == -ENOENT) {
+		err_set(ret_why, 0, "no document is named '%s' yet: waiting for it, for %d days",
+		        row->document, INBOX_KEEP_S / 86400);
+		return INBOX_WAITS;
+	}
+	return r == -ENOTUNIQ || r == -EINVAL || r == -EAGAIN ? say(INBOX_WAITS, ret_why, err) : r;
+}
+
+static int take_row(void *user, const char *inbox, const struct inbox_row *row, struct err *ret_why,
+                    struct err *err)
+{
+	struct asking *asking = user;
+	bool taken;
+	int r = docstore_has_inbox_row(asking->settings.store, inbox, row->id, &taken, err);
+
+	if (r < 0)
+		return r;
+	return taken ? INBOX_TAKEN : take_new_row(asking, inbox, row, ret_why, err);
+}
+
+static int see_removed(void *user, const char *inbox, int64_t id, struct err *err)
+{
+	struct asking *asking = user;
+
+	return docstore_inbox_removed(asking->settings.store, inbox, id, err);
+}
+
+static void tell_aside(struct asking *asking, const struct err *why)
+{
+	struct err words;
+
+	if (why->text[0] == '\0')
+		return;
+	err_set(&words, 0, "inbox: %s: set aside and made anew", why->text);
+	log_warning("%s", words.text);
+	docstore_event(asking->settings.store, "warning", 0, words.text, NULL);
+}
+
+/* Each trouble once, and again when there was none in between. */
+static void tell_trouble(struct asking *asking, const char *words)
+{
+	if (strcmp(asking->told, words) != 0 && words[0] != '\0')
+		log_warning("inbox: %s; trying again", words);
+	snprintf(asking->told, sizeof(asking->told), "%s", words);
+}
+
+static void look(struct asking *asking, uint64_t now_ns)
+{
+	struct inbox_counts counts;
+	struct err aside, err = { "" };
+	int r = inbox_look(asking->inbox, now_ns >= asking->clean_ns, &counts, &aside, &err);
+	uint64_t poll_ns = asking->inotify_fd < 0 ? UNWATCHED_NS : POLL_NS;
+
+	tell_aside(asking, &aside);
+	tell_trouble(asking, r == 0 || r == -EBUSY || r == -ECANCELED ? "" : err.text);
+	asking->look_ns = now_ns + (r == -EBUSY ? BUSY_NS : r < 0 ? FAILED_NS : poll_ns);
+	if (r == 0 && counts.to_clean)
+		asking->look_ns = asking->clean_ns;
+	if (r < 0)
+		return;
+	pthread_mutex_lock(&asking->lock);
+	asking->status.n_rows = counts.n_waiting;
+	pthread_mutex_unlock(&asking->lock);
+}
+
+/* --- files of questions */
+
+struct file_questions {
+	struct asking *asking;
+	const char *path;
+	struct question_request request;
+	size_t n;
+};
+
+static int ask_line(void *user, size_t number, const char *text)
+{
+	struct file_questions *file = user;
+	struct docstore *store = file->asking->settings.store;
+	struct err err;
+	int64_t id;
+	int r;
+
+	file->request.text = text;
+	r = docstore_ask(store, &file->request, &id, &err);
+	file->n += r == 0;
+	if (r == 0 || r == -ENOENT)
+		return r;
+	if (r == -EINVAL) {
+		char words[PATH_MAX];
+
+		snprintf(words, sizeof(words), "'%s': line %zu: %s", file->path, number, err.text);
+		log_warning("%s", words);
+		docstore_event(store, "warning", file->request.document_id, words, NULL);
+		return 0;
+	}
+	log_error("'%s': %s", file->path, err.text);
+	return r;
+}
+
+/* False: it waits for its document. */
+static bool take_file(struct asking *asking, const char *path)
+{
+	struct file_questions file = { .asking = asking, .path = path, .request = { .source = "file" } };
+	char document[PATH_MAX];
+	struct stat st;
+	struct err err;
+	int r;
+
+	if (!ask_file_document(path, document, sizeof(document)))
+		return true;
+	if (docstore_find_named(asking->settings.store, document, &file.request.document_id, NULL) < 0)
+		return lstat(path, &st) < 0 && errno == ENOENT;
+	err.text[0] = '\0';
+	r = ask_file_read(path, ask_line, &file, &err);
+	if (r < 0 && err.text[0] != '\0')
+		log_warning("questions in %s", err.text);
+	if (file.n > 0) {
+		log_info("'%s': %zu questions", path, file.n);
+		asking->settings.asked(asking->settings.user);
+	}
+	return r != -EAGAIN && r != -EBUSY && r != -ENOSPC && r != -ENOMEM;
+}
+
+static void take_files(struct asking *asking)
+{
+	struct paths waiting = { 0 };
+
+	for (size_t i = 0; i < asking->files.n; i++) {
+		if (!take_file(asking, asking->files.items[i]) &&
+		    paths_add(&waiting, asking->files.items[i]) < 0)
+			log_error("'%s': no memory to wait for its document", asking->files.items[i]);
+	}
+	paths_done(&asking->files);
+	asking->files = waiting;
+}
+
+static void name_files(struct asking *asking)
+{
+	struct asking_status *status = &asking->status;
+
+	pthread_mutex_lock(&asking->lock);
+	status->n_files = asking->files.n;
+	for (size_t i = 0; i < asking->files.n && i < ASKING_MAX_NAMED; i++) {
+		const char *path = asking->files.items[i];
+		size_t n = strlen(path), most = sizeof(status->files[i]) - 1;
+
+		snprintf(status->files[i], sizeof(status->files[i]), "%s", path + (n > most ? n - most : 0));
+		text_printable(status->files[i]);
+	}
+	pthread_mutex_unlock(&asking->lock);
+}
+
+/* --- questions of folders */
+
+static void ask_folder(struct asking *asking, const struct config_watch *watch)
+{
+	for (size_t i = 0; i < watch->n_questions; i++) {
+		struct question_request request = { .text = watch->questions[i], .source = "folder" };
+		struct err err = { "" };
+		int64_t n = 0;
+
+		if (docstore_ask_all(asking->settings.store, &request, watch->path, &n, &err) < 0)
+			log_error("'%s': its questions cannot be asked: %s", watch->path, err.text);
+		if (n > 0)
+			asking->settings.asked(asking->settings.user);
+	}
+}
+
+static void see_documents(struct asking *asking, uint64_t now_ns)
+{
+	const struct config *config = asking->settings.config;
+
+	asking->documents_due = false;
+	asking->documents_ns = now_ns + DOCUMENTS_NS;
+	for (size_t i = 0; i < config->n_watch; i++)
+		ask_folder(asking, &config->watch[i]);
+	take_files(asking);
+	name_files(asking);
+	if (asking->status.n_rows > 0) /* written by this thread alone */
+		asking->look_ns = now_ns;
+}
+
+/* --- the thread */
+
+static void drain(int fd, bool *ret_any)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0) {
+		*ret_any = true;
+		if ((size_t)n < sizeof(bytes) && n == (ssize_t)sizeof(uint64_t))
+			return; /* an event counter has no more */
+	}
+}
+
+static int timeout_ms(const struct asking *asking)
+{
+	uint64_t now_ns = loop_now_ns(), due_ns = asking->look_ns;
+
+	if (asking->documents_due && asking->documents_ns < due_ns)
+		due_ns = asking->documents_ns;
+	if (due_ns <= now_ns)
+		return 0;
+	return (int)((due_ns - now_ns) / NS_PER_MS) + 1;
+}
+
+static void wait_for_something(struct asking *asking)
+{
+	struct pollfd fds[] = { { .fd = asking->wake_fd, .events = POLLIN },
+		                { .fd = asking->inotify_fd, .events = POLLIN } };
+	bool changed = false, woken = false;
+	uint64_t now_ns;
+
+	if (poll(fds, 2, timeout_ms(asking)) <= 0)
+		return;
+	now_ns = loop_now_ns();
+	if (fds[0].revents != 0)
+		drain(asking->wake_fd, &woken);
+	if (fds[1].revents != 0)
+		drain(asking->inotify_fd, &changed);
+	if (!changed)
+		return;
+	asking->clean_ns = now_ns + QUIET_NS;
+	if (asking->look_ns > now_ns + GATHER_NS)
+		asking->look_ns = now_ns + GATHER_NS;
+}
+
+/* What others left for us. False: stop. */
+static bool take_orders(struct asking *asking)
+{
+	struct paths files;
+	bool stop;
+
+	pthread_mutex_lock(&asking->lock);
+	stop = asking->stop;
+	asking->busy = true;
+	asking->documents_due |= asking->new_documents || asking->new_files.n > 0;
+	asking->new_documents = false;
+	files = asking->new_files;
+	asking->new_files = (struct paths){ 0 };
+	pthread_mutex_unlock(&asking->lock);
+	for (size_t i = 0; i < files.n; i++) {
+		if (paths_add(&asking->files, files.items[i]) < 0)
+			log_error("'%s': no memory for its questions", files.items[i]);
+	}
+	paths_done(&files);
+	return !stop;
+}
+
+static void rest(struct asking *asking)
+{
+	pthread_mutex_lock(&asking->lock);
+	asking->busy = asking->documents_due;
+	pthread_mutex_unlock(&asking->lock);
+}
+
+static void *asking_main(void *user)
+{
+	struct asking *asking = user;
+
+	while (take_orders(asking)) {
+		uint64_t now_ns = loop_now_ns();
+
+		if (asking->documents_due && now_ns >= asking->documents_ns)
+			see_documents(asking, now_ns);
+		if (now_ns >= asking->look_ns)
+			look(asking, now_ns);
+		rest(asking);
+		wait_for_something(asking);
+	}
+	return NULL;
+}
+
+static void wake(struct asking *asking)
+{
+	const uint64_t one = 1;
+	ssize_t n;
+
+	do
+		n = write(asking->wake_fd, &one, sizeof(one));
+	while (n < 0 && errno == EINTR);
+}
+
+int asking_file(struct asking *asking, const char *path)
+{
+	int r;
+
+	pthread_mutex_lock(&asking->lock);
+	r = asking->status.n_files + asking->new_files.n < MAX_FILES ? paths_add(&asking->new_files, path)
+	                                                             : -EAGAIN;
+	pthread_mutex_unlock(&asking->lock);
+	wake(asking);
+	return r;
+}
+
+void asking_documents(struct asking *asking)
+{
+	pthread_mutex_lock(&asking->lock);
+	asking->new_documents = true;
+	pthread_mutex_unlock(&asking->lock);
+	wake(asking);
+}
+
+void asking_status(struct asking *asking, struct asking_status *ret)
+{
+	pthread_mutex_lock(&asking->lock);
+	*ret = asking->status;
+	ret->busy = asking->busy || asking->new_documents || asking->new_files.n > 0;
+	pthread_mutex_unlock(&asking->lock);
+}
+
+static int open_inbox(struct asking *asking, struct err *err)
+{
+	const struct config *config = asking->settings.config;
+	struct inbox_settings settings = { .path = config->store.inbox,
+		                           .group = group_of(config),
+		                           .user = asking,
+		                           .take = take_row,
+		                           .removed = see_removed };
+	struct stat st;
+	int r = folder_of(config, asking->folder, err);
+
+	if (r < 0)
+		return r;
+	/* Where the folder is the user's alone, so is what is in it. */
+	if (stat(asking->folder, &st) == 0 && st.st_gid != settings.group)
+		settings.group = (gid_t)-1;
+	return inbox_new(&settings, &asking->inbox, err);
+}
+
+/* Not IN_CLOSE_WRITE: we close it ourselves after each look. */
+static void watch_folder(struct asking *asking)
+{
+	asking->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (asking->inotify_fd >= 0 &&
+	    inotify_add_watch(asking->inotify_fd, asking->folder,
+	                      IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE) >= 0)
+		return;
+	log_info("inbox: inotify: %s: looking at it every %.0f s instead", strerror(errno),
+	         (double)UNWATCHED_NS / (double)NS_PER_S);
+	if (asking->inotify_fd >= 0)
+		close(asking->inotify_fd);
+	asking->inotify_fd = -1;
+}
+
+int asking_new(const struct asking_settings *settings, struct asking **ret, struct err *err)
+{
+	struct asking *asking = array_new(struct asking, 1);
+	int r;
+
+	if (asking == NULL)
+		return err_set(err, -ENOMEM, "no memory for questions");
+	asking->settings = *settings;
+	asking->inotify_fd = -1;
+	asking->busy = true;
+	asking->documents_due = true;
+	pthread_mutex_init(&asking->lock, NULL);
+	asking->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	r = asking->wake_fd < 0 ? err_set(err, -errno, "cannot make an event: %s", strerror(errno))
+	                        : open_inbox(asking, err);
+	if (r < 0)
+		asking_free(asking);
+	else
+		*ret = asking;
+	return r;
+}
+
+int asking_start(struct asking *asking, struct err *err)
+{
+	int r;
+
+	watch_folder(asking);
+	r = -pthread_create(&asking->thread, NULL, asking_main, asking);
+	if (r < 0)
+		return err_set(err, r, "cannot start a thread: %s", strerror(-r));
+	asking->started = true;
+	return 0;
+}
+
+void asking_free(struct asking *asking)
+{
+	if (asking == NULL)
+		return;
+	pthread_mutex_lock(&asking->lock);
+	asking->stop = true;
+	pthread_mutex_unlock(&asking->lock);
+	if (asking->started) {
+		inbox_cancel(asking->inbox);
+		wake(asking);
+		pthread_join(asking->thread, NULL);
+	}
+	inbox_free(asking->inbox);
+	paths_done(&asking->files);
+	paths_done(&asking->new_files);
+	if (asking->inotify_fd >= 0)
+		close(asking->inotify_fd);
+	if (asking->wake_fd >= 0)
+		close(asking->wake_fd);
+	pthread_mutex_destroy(&asking->lock);
+	free(asking);
+}
