@@ -114,6 +114,11 @@ void answerer_close(struct answerer *answerer)
 	free(answerer);
 }
 
+const struct view *answerer_view(const struct answerer *answerer)
+{
+	return &answerer->view;
+}
+
 static bool holds(const struct grounded_span *sentence, const char *bytes, size_t n, size_t *ret_at)
 {
 	const char *found = memmem(sentence->bytes, sentence->n, bytes, n);

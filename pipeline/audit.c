@@ -128,7 +128,7 @@ static bool is_stretch(const struct audit_notes *notes, const char *text, const 
 {
 	size_t n = parts->n == 0 ? 0 : parts->ends[parts->n - 1];
 
-	return n > 0 && n <= notes->view->n - notes->view_start &&
+	return n > 0 && notes->view_start < notes->view->n && n <= notes->view->n - notes->view_start &&
 	       memcmp(text, notes->view->text + notes->view_start, n) == 0;
 }
 
@@ -153,17 +153,19 @@ static bool has_check(const struct dense_checks *checks, enum look_kind kind, in
 int audit_see(void *user, const char *text, const struct reader_task *task, const struct sight *sight,
               struct err *err)
 {
-	const struct audit_notes *notes = user;
+	struct audit_notes notes = *(const struct audit_notes *)user;
 	enum look_kind kind = KINDS[task->kind];
 	int r = 0;
 
-	if (!is_stretch(notes, text, sight->parts))
+	if (notes.view_start == AUDIT_ANYWHERE)
+		notes.view_start = (uintptr_t)text - (uintptr_t)notes.view->text;
+	if (!is_stretch(&notes, text, sight->parts))
 		return 0;
-	if (notes->looks != NULL && !has_look(notes->looks, kind, start_of_parts(notes)))
-		r = add_look(notes, kind, sight);
-	if (r == 0 && notes->checks != NULL && sight->dense.n_tokens > 0 &&
-	    !has_check(notes->checks, kind, start_of_parts(notes)))
-		r = add_check(notes, kind, sight);
+	if (notes.looks != NULL && !has_look(notes.looks, kind, start_of_parts(&notes)))
+		r = add_look(&notes, kind, sight);
+	if (r == 0 && notes.checks != NULL && sight->dense.n_tokens > 0 &&
+	    !has_check(notes.checks, kind, start_of_parts(&notes)))
+		r = add_check(&notes, kind, sight);
 	return r < 0 ? err_set(err, r, "no memory to note a reading") : 0;
 }
 

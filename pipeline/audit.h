@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "pipeline/reader.h"
@@ -27,9 +28,11 @@ enum check_due audit_due(const char *key, double dense_share);
 
 /* Collects what is seen of the readings of one stretch of a document; other texts that are read meanwhile are passed over,
  * and of each kind of task the first is kept. Borrowed but for looks and checks, which grow and are the caller's. */
+#define AUDIT_ANYWHERE SIZE_MAX
+
 struct audit_notes {
 	const struct view *view;
-	size_t view_start; /* where the stretch begins */
+	size_t view_start; /* where the stretch begins; AUDIT_ANYWHERE: where the text that is read points to */
 	struct looks *looks; /* NULL: not wanted */
 	struct dense_checks *checks; /* likewise */
 };

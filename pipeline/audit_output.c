@@ -241,8 +241,11 @@ static json_t *tracks_json(const struct audit_view *view)
 	json_t *tracks = json_object();
 
 	for (size_t i = 0; i < N_TRACKS; i++) {
-		json_t *parts = json_array();
+		json_t *parts;
 
+		if (view->tracks[i].name == NULL)
+			continue;
+		parts = json_array();
 		for (size_t j = 0; j < view->tracks[i].n; j++)
 			json_array_append_new(parts, part_json(&view->tracks[i].parts[j]));
 		json_object_set_new(tracks, view->tracks[i].name, parts);

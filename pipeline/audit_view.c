@@ -6,7 +6,7 @@
 
 #include "base/array.h"
 
-static const char *const TRACK_NAMES[N_TRACKS] = {
+static const char *const TRACK_NAMES[N_KIND_TRACKS] = {
 	[TRACK_ALL] = "all of it",    [TRACK_TITLE] = "title",    [TRACK_ABSTRACT] = "summary",
 	[TRACK_KEY] = "key passages", [TRACK_ANSWER] = "answers",
 };
@@ -31,8 +31,10 @@ void audit_view_done(struct audit_view *view)
 	*view = (struct audit_view){ 0 };
 }
 
-static bool belongs(const struct look *look, int track)
+static bool belongs(const struct look *look, const struct track *tracks, int track)
 {
+	if (track >= N_KIND_TRACKS)
+		return look->kind == LOOK_ANSWER && look->question_id == tracks[track].question_id;
 	return track == TRACK_ALL ? look->kind != LOOK_ANSWER : TRACK_OF[look->kind] == track;
 }
 
@@ -110,9 +112,10 @@ static int make_track(struct audit_view *view, int number)
 	struct track *track = &view->tracks[number];
 	size_t n = 0, n_parts = 0;
 
-	track->name = TRACK_NAMES[number];
+	if (number < N_KIND_TRACKS)
+		track->name = TRACK_NAMES[number];
 	for (size_t i = 0; own != NULL && i < looks->n; i++) {
-		if (!belongs(&looks->items[i], number))
+		if (!belongs(&looks->items[i], view->tracks, number))
 			continue;
 		own[n++] = &looks->items[i];
 		n_parts += looks->items[i].n_parts;
@@ -126,6 +129,20 @@ static int make_track(struct audit_view *view, int number)
 	add_stretches(track, own, n);
 	free(own);
 	return 0;
+}
+
+/* The answers that have a track of their own. */
+static void name_answers(struct audit_view *view)
+{
+	const struct questions *questions = &view->reading.questions;
+	size_t n = N_KIND_TRACKS;
+
+	for (size_t i = 0; i < questions->n && n < N_TRACKS; i++) {
+		if (questions->items[i].answer.text == NULL)
+			continue;
+		view->tracks[n].name = questions->items[i].text;
+		view->tracks[n++].question_id = questions->items[i].id;
+	}
 }
 
 const struct audit_section *audit_view_section_at(const struct audit_view *view, int64_t at)
@@ -319,6 +336,8 @@ int audit_view_make(struct docstore *store, int64_t id, struct audit_view *ret, 
 	struct audit_view view = { 0 };
 	int r = load(store, id, &view, err);
 
+	if (r == 0)
+		name_answers(&view);
 	for (int i = 0; r == 0 && i < N_TRACKS; i++)
 		r = make_track(&view, i);
 	if (r == 0)

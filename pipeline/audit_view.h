@@ -19,14 +19,17 @@ struct track_part {
 
 /* What one kind of task, or all of them together, looked at; parts rise and do not overlap. */
 struct track {
-	const char *name;
+	const char *name; /* of an answer its question; NULL: there is none */
+	int64_t question_id;
 	struct track_part *parts;
 	size_t n;
 };
 
 #define AUDIT_SELDOM 0.1
 
-enum { TRACK_ALL, TRACK_TITLE, TRACK_ABSTRACT, TRACK_KEY, TRACK_ANSWER, N_TRACKS };
+/* Of kinds of tasks, and behind them of single answers, the first ones. */
+enum { TRACK_ALL, TRACK_TITLE, TRACK_ABSTRACT, TRACK_KEY, TRACK_ANSWER, N_KIND_TRACKS };
+#define N_TRACKS (N_KIND_TRACKS + 8)
 
 /* A heading and what stands below it, up to the next one. */
 struct audit_section {

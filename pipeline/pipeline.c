@@ -286,6 +286,7 @@ int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct
 		.model = pipeline->model,
 		.fingerprint = pipeline->fingerprint,
 		.outputs = outputs,
+		.notes = pipeline->audit.reading,
 		.hooks = hooks,
 		.err = err,
 	};

@@ -201,6 +201,36 @@ static void put_key_passages(struct buf *buf, const struct audit_view *view, str
 	buf_puts(buf, "</ul>\n</section>\n");
 }
 
+static void put_answer(struct buf *buf, const struct question *question, struct places *places)
+{
+	buf_puts(buf, "<li>\n<h3><bdi>");
+	put_string(buf, question->text);
+	buf_puts(buf, "</bdi></h3>\n<p");
+	buf_puts(buf, question->answer.generated ? " class=\"generated\">" : ">");
+	put_string(buf, question->answer.text);
+	buf_puts(buf, "</p>\n<ul>\n");
+	put_evidence(buf, &question->answer, places);
+	buf_puts(buf, "</ul>\n</li>\n");
+}
+
+static void put_answers(struct buf *buf, const struct audit_view *view, struct places *places)
+{
+	const struct questions *questions = &view->reading.questions;
+	bool any = false;
+
+	for (size_t i = 0; i < questions->n; i++) {
+		if (questions->items[i].answer.text == NULL)
+			continue;
+		if (!any)
+			buf_puts(buf, "<section aria-labelledby=\"h-questions\">\n"
+			              "<h2 id=\"h-questions\">Questions</h2>\n<ol>\n");
+		any = true;
+		put_answer(buf, &questions->items[i], places);
+	}
+	if (any)
+		buf_puts(buf, "</ol>\n</section>\n");
+}
+
 static int level_of(const struct track_part *part)
 {
 	static const double STEPS[] = { 0.25, 0.5, 0.8, 1.25, 2, 4 };
@@ -252,8 +282,10 @@ static void put_switches(struct buf *buf, const struct audit_view *view)
 	for (int i = 0; i < N_TRACKS; i++) {
 		if (view->tracks[i].n == 0)
 			continue;
-		buf_printf(buf, "<label><input type=\"radio\" name=\"track\" id=\"on-%c\"%s> %s</label>\n",
-		           REPORT_TRACKS[i], i == TRACK_ALL ? " checked" : "", view->tracks[i].name);
+		buf_printf(buf, "<label><input type=\"radio\" name=\"track\" id=\"on-%c\"%s> <bdi>",
+		           REPORT_TRACKS[i], i == TRACK_ALL ? " checked" : "");
+		put_string(buf, view->tracks[i].name);
+		buf_puts(buf, "</bdi></label>\n");
 	}
 	buf_puts(buf,
 	         "<label><input type=\"radio\" name=\"track\" id=\"on-none\"> nothing</label>\n</fieldset>\n"
@@ -531,6 +563,7 @@ int report_html(const struct audit_view *view, struct buf *ret)
 	put_head(ret, view);
 	put_summary(ret, view, &places);
 	put_key_passages(ret, view, &places);
+	put_answers(ret, view, &places);
 	put_looked(ret, view);
 	r = put_document_text(ret, view, &places);
 	buf_puts(

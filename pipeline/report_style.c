@@ -1,6 +1,6 @@
 #include "pipeline/report_style.h"
 
-const char REPORT_TRACKS[] = "atsqw";
+const char REPORT_TRACKS[] = "atsqwABCDEFGH";
 
 /* Of each track, when it is switched on. */
 #define SHADES(track)                                                                  \
@@ -26,7 +26,7 @@ const char REPORT_STYLE[] =
 	"overflow-wrap:anywhere}\n"
 	"a{color:var(--link)}\n"
 	"a:focus-visible,input:focus-visible,mark:focus-visible{outline:3px solid "
-        "var(--link);outline-offset:2px}\n"
+	"var(--link);outline-offset:2px}\n"
 	".skip{position:absolute;left:-99rem}\n"
 	".skip:focus{left:1rem;top:.5rem;background:var(--paper);padding:.5rem;z-index:2}\n"
 	"header,main,footer{max-width:76rem;margin:0 auto;padding:1rem}\n"
@@ -49,13 +49,15 @@ const char REPORT_STYLE[] =
 	".strip a:hover{outline:2px solid var(--link)}\n"
 	".key{display:flex;flex-wrap:wrap;gap:.75rem;list-style:none;padding:0}\n"
 	".key span{display:inline-block;width:1.6rem;height:1rem;vertical-align:middle;border:1px solid "
-        "var(--line)}\n"
+	"var(--line)}\n"
 	".text{white-space:pre-wrap;background:var(--box);border:1px solid var(--line);border-radius:.4rem;"
 	"padding:1rem;font:1rem/1.6 Georgia,serif;unicode-bidi:plaintext}\n"
 	".text b{font-family:system-ui,sans-serif}\n"
 	"mark{background:none;color:inherit;border-bottom:3px solid var(--link)}\n"
 	"mark:target,mark:target mark{background:var(--mark);color:var(--markink)}\n"
 	".warning{border:2px solid #c62828;border-radius:.4rem;padding:.5rem .9rem}\n" SHADES("a") SHADES("t")
-		SHADES("s") SHADES("q") SHADES("w") "@media(max-width:40rem){th,td{padding:.15rem .25rem}"
-						    ".wide{display:none}.text{padding:.6rem}}\n"
-						    "@media print{.strip,.skip,fieldset{display:none}}\n";
+		SHADES("s") SHADES("q") SHADES("w") SHADES("A") SHADES("B") SHADES("C") SHADES("D")
+			SHADES("E") SHADES("F") SHADES("G")
+				SHADES("H") "@media(max-width:40rem){th,td{padding:.15rem .25rem}"
+					    ".wide{display:none}.text{padding:.6rem}}\n"
+					    "@media print{.strip,.skip,fieldset{display:none}}\n";

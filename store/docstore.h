@@ -131,6 +131,7 @@ struct question {
 	char *error;
 	struct passage answer; /* text NULL: none yet; its kind says nothing */
 	bool found; /* false: the document does not say, and the text says that */
+	struct looks looks; /* what was read again for it; written with the answer, not read */
 	char *answered_at; /* UTC */
 	char *model, *fingerprint;
 	struct usage usage;

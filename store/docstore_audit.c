@@ -59,7 +59,8 @@ static bool read_list(const char *list, struct look_part *parts, size_t n, size_
 	return true;
 }
 
-static void put_look(struct txn *txn, int64_t document_id, int64_t chunk_id, const struct look *look)
+static void put_look(struct txn *txn, int64_t document_id, int64_t chunk_id, int64_t answer_id,
+                     const struct look *look)
 {
 	char *lengths = list_of_parts(look->parts, look->n_parts, offsetof(struct look_part, length));
 	char *mass = list_of_parts(look->parts, look->n_parts, offsetof(struct look_part, mass));
@@ -69,16 +70,18 @@ static void put_look(struct txn *txn, int64_t document_id, int64_t chunk_id, con
 		txn_fail(txn, -ENOMEM, "no memory for a reading");
 	txn_run(txn, PUT_READING, db_int(document_id), db_int_or_null(chunk_id),
 	        db_text(look_kind_name(look->kind)), db_int(look->byte_start), db_int(look->tokens),
-	        db_real(look->elsewhere), db_text(lengths), db_text(mass), db_text(chosen));
+	        db_real(look->elsewhere), db_text(lengths), db_text(mass), db_text(chosen),
+	        db_int_or_null(answer_id));
 	free(lengths);
 	free(mass);
 	free(chosen);
 }
 
-void rows_put_looks(struct txn *txn, int64_t document_id, int64_t chunk_id, const struct looks *looks)
+void rows_put_looks(struct txn *txn, int64_t document_id, int64_t chunk_id, int64_t answer_id,
+                    const struct looks *looks)
 {
 	for (size_t i = 0; i < looks->n && txn->ret == 0; i++)
-		put_look(txn, document_id, chunk_id, &looks->items[i]);
+		put_look(txn, document_id, chunk_id, answer_id, &looks->items[i]);
 }
 
 static bool read_kind(struct txn *txn, sqlite3_stmt *row, int column, enum look_kind *ret)
@@ -117,6 +120,7 @@ static void read_look(struct txn *txn, sqlite3_stmt *row, struct looks *ret)
 	look->byte_start = sqlite3_column_int64(row, 1);
 	look->tokens = sqlite3_column_int64(row, 2);
 	look->elsewhere = sqlite3_column_double(row, 3);
+	look->question_id = sqlite3_column_int64(row, 7);
 	if (!read_list(lengths, look->parts, look->n_parts, offsetof(struct look_part, length)) ||
 	    !read_list(text_of(row, 5), look->parts, look->n_parts, offsetof(struct look_part, mass)) ||
 	    !read_list(text_of(row, 6), look->parts, look->n_parts, offsetof(struct look_part, chosen)))

@@ -100,6 +100,7 @@ void question_done(struct question *question)
 	free(question->asked_at);
 	free(question->error);
 	passage_done(&question->answer);
+	looks_done(&question->looks);
 	free(question->answered_at);
 	free(question->model);
 	free(question->fingerprint);
@@ -352,7 +353,7 @@ void rows_put_chunk(struct txn *txn, int64_t document_id, const struct document_
 	txn_run(txn, PUT_CHUNK_SEARCH, db_int(chunk_id), db_int(document_id), db_int(chunk->number),
 	        db_text_n(text, n));
 	rows_put_passages(txn, document_id, chunk_id, NULL, &chunk->passages);
-	rows_put_looks(txn, document_id, chunk_id, &chunk->looks);
+	rows_put_looks(txn, document_id, chunk_id, 0, &chunk->looks);
 	if (chunk->check != CHECK_NOT_DUE)
 		txn_run(txn, PUT_DUE_CHECK, db_int(document_id), db_int(chunk_id),
 		        db_int(chunk->check == CHECK_WHOLE_DUE));
@@ -447,6 +448,7 @@ void rows_put_answer(struct txn *txn, const struct question *question)
 	txn_run(txn, PUT_ANSWER_SEARCH, db_int(answer_id));
 	for (size_t i = 0; i < question->answer.n_evidence && txn->ret == 0; i++)
 		put_evidence(txn, question->document_id, 0, answer_id, &question->answer.evidence[i]);
+	rows_put_looks(txn, question->document_id, 0, answer_id, &question->looks);
 }
 
 void rows_delete_answers(struct txn *txn, int64_t document_id)

@@ -190,6 +190,7 @@ static const char VERSION_2[] =
 	" id INTEGER PRIMARY KEY,"                                                                           \
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
+	" answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE,"                                        \
 	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'key', 'answer')),"                        \
 	" byte_start INTEGER NOT NULL,"                                                                      \
 	" tokens INTEGER NOT NULL,"                                                                          \
@@ -200,6 +201,7 @@ static const char VERSION_2[] =
 	") STRICT;"                                                                                          \
 	"CREATE INDEX reading_document ON reading(document_id);"                                             \
 	"CREATE INDEX reading_chunk ON reading(chunk_id);"                                                   \
+	"CREATE INDEX reading_answer ON reading(answer_id);"                                                 \
                                                                                                              \
 	"CREATE TABLE dense_due("                                                                            \
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                             \
@@ -238,14 +240,13 @@ static const char VERSION_2[] =
 	"CREATE INDEX dense_check_at ON dense_check(checked_at);"                                            \
                                                                                                              \
 	"CREATE VIEW v_reading AS"                                                                           \
-	" SELECT reading.id AS reading_id, document_id, chunk_id, kind, length.key AS part,"                 \
+	" SELECT reading.id AS reading_id, document_id, chunk_id, answer_id, kind, length.key AS part,"      \
 	"  byte_start + sum(length.value) OVER (PARTITION BY reading.id ORDER BY length.key) - length.value" \
 	"   AS byte_start,"                                                                                  \
 	"  byte_start + sum(length.value) OVER (PARTITION BY reading.id ORDER BY length.key) AS byte_end,"   \
 	"  json_extract(mass, '$[' || length.key || ']') / 1e6 AS mass,"                                     \
 	"  json_extract(chosen, '$[' || length.key || ']') / 1e3 AS chosen"                                  \
 	" FROM reading, json_each(lengths) AS length;"
-
 
 /* question.ready: its document was read when somebody last looked, so that nobody has to look at all that wait for theirs.
  * question.state 'answering' is of one moment: a writer that opens the database finds it where the last one crashed.
@@ -324,7 +325,9 @@ const struct db_schema DOCSTORE_SCHEMA = {
 	"generated_tokens, seconds, added_at, finished_at, published, tokens_done, tokens_total, "           \
 	"coalesce(eta_seconds, -1), retry, retry_at, attempts, crashes"
 
-#define READING_COLUMNS "kind, reading.byte_start, reading.tokens, elsewhere, lengths, mass, chosen"
+#define READING_COLUMNS                                                               \
+	"kind, reading.byte_start, reading.tokens, elsewhere, lengths, mass, chosen," \
+	" (SELECT question_id FROM answer WHERE answer.id = reading.answer_id)"
 
 #define SQL_TIME(seconds) "strftime('%Y-%m-%dT%H:%M:%SZ', " seconds ", 'unixepoch')"
 
@@ -575,7 +578,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[PUT_QUESTION] = "INSERT INTO question(document_id, text, source) VALUES (?1, ?2, ?3)",
 	[PUT_READING] =
 		"INSERT INTO reading(document_id, chunk_id, kind, byte_start, tokens, elsewhere, lengths,"
-		" mass, chosen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+		" mass, chosen, answer_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 	[GET_CHUNK_READINGS] = "SELECT " READING_COLUMNS " FROM reading WHERE chunk_id = ?1 ORDER BY id",
 	[GET_READINGS] = "SELECT " READING_COLUMNS " FROM reading LEFT JOIN chunk ON chunk.id = chunk_id"
 			 " WHERE reading.document_id = ?1 AND coalesce(number, 0) >= 0"

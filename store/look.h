@@ -20,6 +20,7 @@ struct look_part {
 
 struct look {
 	enum look_kind kind;
+	int64_t question_id; /* of an answer; 0: of none */
 	int64_t byte_start; /* of the first part, in the stored text */
 	int64_t tokens; /* whose attention it was: of the instruction and the answer */
 	double elsewhere; /* share of it that fell on no part: on instruction and answer themselves */
