@@ -20,7 +20,8 @@
 #define N_PAST 200 /* three whole pages and a tail */
 #define N_BEHIND 9 /* whose attention is noted */
 #define N_ALL (N_PAST + N_BEHIND)
-#define TOPK "48" /* some tiles, and some positions that are not chosen */
+#define N_TOPK 48 /* some tiles, and some positions that are not chosen */
+#define TOPK "48"
 
 /* A record with its arrays. */
 struct noted {
@@ -213,7 +214,7 @@ static void masses_add_up_and_counts_are_those_of_the_choice(void **state)
 		struct noted *noted = run(&way, &(struct context_observer){ &counted, NULL, count });
 
 		assert_sums(noted, FIXTURES[i]);
-		assert_int_equal(counted.n_first, atoi(TOPK));
+		assert_int_equal(counted.n_first, N_TOPK);
 		for (size_t layer = 0; layer < noted->n_layers; layer++) {
 			for (size_t b = 0; counted.n[layer][0] > 0 && b < noted->record.n_buckets; b++)
 				assert_int_equal(noted->record.n_chosen[layer * noted->record.n_buckets + b],
@@ -637,7 +638,7 @@ static void a_choice_that_is_tampered_with_recalls_less(void **state)
 	for (size_t layer = 0; layer < noted->n_layers; layer++) {
 		const uint64_t *mass = noted->record.mass + layer * noted->record.n_buckets;
 		const uint64_t *recalled = noted->record.recalled + layer * noted->record.n_buckets;
-		size_t oldest = N_PAST + 1 - (size_t)atoi(TOPK); /* of the first token's choice */
+		size_t oldest = N_PAST + 1 - N_TOPK; /* of the first token's choice */
 
 		for (size_t b = 0; b <= N_PAST; b++) {
 			if (b < oldest)
