@@ -102,7 +102,7 @@ static int add_piece(struct deferred *deferred, char *text, size_t n)
 	return piece == NULL ? -ENOMEM : json_array_append_new(deferred->lines, piece);
 }
 
-static int add_pieces(struct deferred *deferred, struct buf *text, struct err *err)
+int commands_add_text(struct deferred *deferred, struct buf *text, struct err *err)
 {
 	int r = 0;
 
@@ -114,8 +114,7 @@ static int add_pieces(struct deferred *deferred, struct buf *text, struct err *e
 	return r < 0 ? err_set(err, -ENOMEM, "no memory for a document") : 0;
 }
 
-/* Each on a connection of its own: a long text keeps nobody waiting. */
-static int open_reader(const struct commands *commands, struct docstore **ret, struct err *err)
+int commands_open_reader(const struct commands *commands, struct docstore **ret, struct err *err)
 {
 	struct docstore_settings settings = { .path = commands->settings.config->store.path,
 		                              .mode = DOCSTORE_READ };
@@ -131,11 +130,11 @@ static int show(struct deferred *deferred, struct err *err)
 	int64_t id;
 	int r;
 
-	if ((r = open_reader(deferred->commands, &store, err)) < 0)
+	if ((r = commands_open_reader(deferred->commands, &store, err)) < 0)
 		return r;
 	if ((r = commands_find(store, deferred->call, "document", &id, err)) == 0 &&
 	    (r = document_view_text(store, id, call_is_set(deferred->call, "json"), &text, &note, err)) == 0)
-		r = add_pieces(deferred, &text, err);
+		r = commands_add_text(deferred, &text, err);
 	if (r == 0 && note.text[0] != '\0')
 		json_object_set_new(deferred->fields, "note", json_of_bytes(note.text));
 	buf_done(&text);
@@ -301,7 +300,7 @@ static int search(struct deferred *deferred, struct err *err)
 {
 	json_int_t limit = call_integer(deferred->call, "limit", DEFAULT_HITS);
 	struct docstore *store;
-	int r = open_reader(deferred->commands, &store, err);
+	int r = commands_open_reader(deferred->commands, &store, err);
 
 	if (r < 0)
 		return r;

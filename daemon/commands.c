@@ -26,6 +26,8 @@ static const struct control_command COMMANDS[] = {
 	{ "pause", NO_KEYS, command_pause },
 	{ "resume", NO_KEYS, command_resume },
 	{ "rescan", NO_KEYS, command_rescan },
+	{ "audit", AUDIT_KEYS, command_audit },
+	{ "report", DOCUMENT_KEYS, command_report },
 	{ "ask", ASK_KEYS, command_ask },
 	{ "answer", ANSWER_KEYS, command_answer },
 	{ "questions", QUESTIONS_KEYS, command_questions },

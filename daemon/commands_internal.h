@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "daemon/commands.h"
 #include "daemon/control.h"
 #include "daemon/errands.h"
@@ -42,6 +43,10 @@ int commands_defer(struct call *call, int (*run)(struct deferred *deferred, stru
 int commands_find(struct docstore *store, const struct call *call, const char *key, int64_t *ret_id,
                   struct err *err);
 
+/* skimd.db, each on a connection of its own: a long text keeps nobody waiting. And the text as lines of the answer. */
+int commands_open_reader(const struct commands *commands, struct docstore **ret, struct err *err);
+int commands_add_text(struct deferred *deferred, struct buf *text, struct err *err);
+
 /* Who asked for what, where that changes something. */
 void commands_log(const struct call *call, const char *what);
 
@@ -54,6 +59,11 @@ int command_show(struct call *call, struct err *err);
 int command_wait(struct call *call, struct err *err);
 int command_events(struct call *call, struct err *err);
 int command_search(struct call *call, struct err *err);
+
+/* command_audit.c: what was looked at */
+extern const struct protocol_key AUDIT_KEYS[];
+int command_audit(struct call *call, struct err *err);
+int command_report(struct call *call, struct err *err);
 
 /* command_questions.c: what is asked of documents */
 extern const struct protocol_key ASK_KEYS[], ANSWER_KEYS[], QUESTIONS_KEYS[];

@@ -332,6 +332,12 @@ static const struct key CONTROL_KEYS[] = {
 	{ .name = NULL },
 };
 
+static const struct key AUDIT_KEYS[] = {
+	{ .name = "reading", .read = read_bool, .offset = AT(audit.reading) },
+	{ .name = "dense_share", .read = read_share, .offset = AT(audit.dense_share) },
+	{ .name = NULL },
+};
+
 static const struct key LOG_KEYS[] = {
 	{ .name = "level", .read = read_level, .offset = AT(log.level) },
 	{ .name = NULL },
@@ -353,8 +359,7 @@ static const struct key TOP_KEYS[] = {
 	{ .name = "control", .section = CONTROL_KEYS },
 	{ .name = "log", .section = LOG_KEYS },
 	{ .name = "metrics", .section = METRICS_KEYS },
-	{ .name = "audit", .read = not_built },
-
+	{ .name = "audit", .section = AUDIT_KEYS },
 	{ .name = NULL },
 };
 /* clang-format on */
@@ -411,6 +416,8 @@ int config_default(struct config **ret, struct err *err)
 	config->extract.max_bytes = 512 * BYTES_PER_M;
 	config->extract.max_pages = 5000;
 	config->extract.timeout_ns = 120 * NS_PER_S;
+	config->audit.reading = true;
+	config->audit.dense_share = 0.05;
 	config->log.level = LOG_LEVEL_INFO;
 	config->metrics.interval_ns = NS_PER_MIN;
 	if (config->model.path == NULL || config->store.path == NULL || config->kv.path == NULL ||

@@ -65,6 +65,10 @@ struct config {
 		char *group;
 	} control;
 	struct {
+		bool reading;
+		double dense_share; /* 0 to 1 */
+	} audit;
+	struct {
 		enum log_level level;
 	} log;
 	struct {

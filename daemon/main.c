@@ -265,6 +265,7 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 		.kv_memory_bytes = config->kv.memory_bytes,
 		.extract = config_extract_limits(config),
 		.summary_length = config->summary.length,
+		.audit = { config->audit.reading, config->audit.dense_share },
 	};
 	char model[PATH_MAX];
 	int r;

@@ -22,6 +22,8 @@ static const struct {
 	{ "list", skimctl_list, "documents and their states", SKIMCTL_LIST_USAGE },
 	{ "ask", skimctl_ask_question, "a question about a document, or about all", SKIMCTL_ASK_USAGE },
 	{ "show", skimctl_show, "what was read of a document", SKIMCTL_SHOW_USAGE },
+	{ "audit", skimctl_audit, "what was looked at in a document, and what not", SKIMCTL_AUDIT_USAGE },
+	{ "report", skimctl_report, "the same as a page for a browser", SKIMCTL_REPORT_USAGE },
 	{ "wait", skimctl_wait, "until documents are done", SKIMCTL_WAIT_USAGE },
 	{ "search", skimctl_search, "where words stand in texts and results", SKIMCTL_SEARCH_USAGE },
 	{ "events", skimctl_events, "what happened", SKIMCTL_EVENTS_USAGE },

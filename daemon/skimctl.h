@@ -27,6 +27,8 @@ enum skimctl_status {
 	"       skimctl ask --all [--json] [--no-wait | --timeout SECONDS] [-c FILE] QUESTION"
 #define SKIMCTL_LIST_USAGE "skimctl list [--json] [-c FILE]"
 #define SKIMCTL_SHOW_USAGE "skimctl show [--json] [-c FILE] DOC"
+#define SKIMCTL_AUDIT_USAGE "skimctl audit [--json] [-c FILE] [DOC]"
+#define SKIMCTL_REPORT_USAGE "skimctl report [-o FILE] [-c FILE] DOC"
 #define SKIMCTL_WAIT_USAGE "skimctl wait [--timeout SECONDS] [-c FILE] [DOC ...]"
 #define SKIMCTL_STATUS_USAGE "skimctl status [--json] [-c FILE]"
 #define SKIMCTL_ADD_USAGE "skimctl add [--json] [-c FILE] FILE ..."
@@ -53,6 +55,8 @@ int skimctl_read(int argc, char **argv);
 int skimctl_ask_question(int argc, char **argv);
 int skimctl_list(int argc, char **argv);
 int skimctl_show(int argc, char **argv);
+int skimctl_audit(int argc, char **argv);
+int skimctl_report(int argc, char **argv);
 int skimctl_wait(int argc, char **argv);
 int skimctl_status(int argc, char **argv);
 int skimctl_add(int argc, char **argv);

@@ -66,6 +66,7 @@ int skimctl_open_pipeline(const struct skimctl_pipeline *settings, struct pipeli
 	open.n_threads = settings->n_threads > 0 ? (unsigned)settings->n_threads : config->model.threads;
 	open.extract = config_extract_limits(config);
 	open.summary_length = config->summary.length;
+	open.audit.reading = config->audit.reading;
 	open.kv_memory_bytes = config->kv.memory_bytes;
 	if ((r = paths_model(settings->model != NULL ? settings->model : config->model.path, model,
 	                     sizeof(model), err)) == 0 &&

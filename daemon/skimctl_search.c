@@ -15,7 +15,7 @@
 #define MOST_EVENTS 50
 #define MAX_EVENTS 1000000
 
-struct look {
+struct looking {
 	bool json, follow, has_after; /* has_after: else the newest */
 	const char *config_path;
 	unsigned long after, limit; /* limit 0: as the command has it */
@@ -29,7 +29,7 @@ static const struct option OPTIONS[] = {
 };
 
 /* options: those that the command takes, as letters. */
-static bool parse(struct look *look, const char *options, unsigned long max, int argc, char **argv)
+static bool parse(struct looking *look, const char *options, unsigned long max, int argc, char **argv)
 {
 	int option;
 
@@ -55,7 +55,7 @@ static bool parse(struct look *look, const char *options, unsigned long max, int
 /* Who follows events wants each of them when it comes. */
 static int print_item(void *user, json_t *item)
 {
-	const struct look *look = user;
+	const struct looking *look = user;
 
 	if (item == NULL)
 		return -ENOMEM;
@@ -66,7 +66,7 @@ static int print_item(void *user, json_t *item)
 	return look->follow && fflush(stdout) != 0 ? -EPIPE : 0;
 }
 
-static int ask(struct look *look, struct control_client *client, const char *command, json_t *args,
+static int ask(struct looking *look, struct control_client *client, const char *command, json_t *args,
                const char *key, struct err *err)
 {
 	json_t *last = NULL;
@@ -120,7 +120,7 @@ static int see_hit(void *user, const struct search_hit *hit)
 	return r;
 }
 
-static int search_by_reading(struct look *look, const char *words, struct err *err)
+static int search_by_reading(struct looking *look, const char *words, struct err *err)
 {
 	struct docstore *store;
 	int r = skimctl_open_store(look->config_path, &store, err);
@@ -132,7 +132,7 @@ static int search_by_reading(struct look *look, const char *words, struct err *e
 	return r;
 }
 
-static int search(struct look *look, const char *words, struct err *err)
+static int search(struct looking *look, const char *words, struct err *err)
 {
 	struct control_client *client;
 	int r;
@@ -147,7 +147,7 @@ static int search(struct look *look, const char *words, struct err *err)
 
 int skimctl_search(int argc, char **argv)
 {
-	struct look look = { .limit = MOST_HITS, .print = print_hit };
+	struct looking look = { .limit = MOST_HITS, .print = print_hit };
 	struct buf words = { 0 };
 	struct err err = { "" };
 	int r;
@@ -179,7 +179,7 @@ static int see_event(void *user, const struct document_event *event)
 	return r;
 }
 
-static int events_by_reading(struct look *look, struct err *err)
+static int events_by_reading(struct looking *look, struct err *err)
 {
 	struct docstore *store;
 	int r = skimctl_open_store(look->config_path, &store, err);
@@ -192,7 +192,7 @@ static int events_by_reading(struct look *look, struct err *err)
 	return r;
 }
 
-static int events_by_asking(struct look *look, struct control_client *client, struct err *err)
+static int events_by_asking(struct looking *look, struct control_client *client, struct err *err)
 {
 	return ask(look, client, "events",
 	           json_pack("{s:I, s:I, s:b}", "after", look->has_after ? (json_int_t)look->after : -1,
@@ -203,7 +203,7 @@ static int events_by_asking(struct look *look, struct control_client *client, st
 /* The newest; or, behind an event that was seen, all that came since. Only a daemon can say what comes. */
 int skimctl_events(int argc, char **argv)
 {
-	struct look look = { .print = print_event };
+	struct looking look = { .print = print_event };
 	struct control_client *client = NULL;
 	struct err err = { "" };
 	int r;
@@ -223,7 +223,7 @@ int skimctl_events(int argc, char **argv)
 
 int skimctl_backup(int argc, char **argv)
 {
-	struct look look = { 0 };
+	struct looking look = { 0 };
 	struct docstore *store = NULL;
 	struct err err = { "" };
 	int r;

@@ -202,6 +202,19 @@ int read_threads(const struct source *source, const struct key *key, const struc
 	return 0;
 }
 
+int read_share(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	const char *text = node->kind == NODE_SCALAR && node->plain ? node->text : "";
+	char *end;
+	double value = strtod(text, &end);
+
+	(void)key;
+	if (end == text || *end != '\0' || strspn(text, "0123456789.") != strlen(text) || !(value <= 1))
+		return bad_value(source, node, "must be a number from 0 to 1, such as 0.05");
+	*(double *)ret = value;
+	return 0;
+}
+
 int read_level(const struct source *source, const struct key *key, const struct node *node, void *ret)
 {
 	(void)key;

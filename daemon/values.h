@@ -44,6 +44,8 @@ int read_nice(const struct source *source, const struct key *key, const struct n
 int read_memory(const struct source *source, const struct key *key, const struct node *node, void *ret);
 int read_threads(const struct source *source, const struct key *key, const struct node *node,
                  void *ret); /* unsigned */
+int read_share(const struct source *source, const struct key *key, const struct node *node,
+               void *ret); /* double, 0 to 1 */
 int read_level(const struct source *source, const struct key *key, const struct node *node,
                void *ret); /* enum log_level */
 

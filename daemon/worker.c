@@ -32,6 +32,7 @@ struct worker {
 	pthread_cond_t wake;
 	pthread_cond_t chore_done;
 	bool work_waiting, paused, stop;
+	bool comparing; /* with dense attention, which whatever there is to do goes before */
 	bool ended; /* the thread has */
 	struct chore *chore; /* NULL: none */
 	struct worker_status status;
@@ -266,6 +267,59 @@ static int take_and_process(struct worker *worker, struct err *err)
 	return r == -ENOENT ? -EIO : r;
 }
 
+/* With the lock. What stops one document lets the next be taken as soon as it is over. */
+static void set_cancel(struct worker *worker)
+{
+	worker->cancel = worker->stop || worker->paused || worker->chore != NULL ||
+	                 (worker->comparing && worker->work_waiting);
+}
+
+static void set_comparing(struct worker *worker, bool comparing)
+{
+	pthread_mutex_lock(&worker->lock);
+	worker->comparing = comparing;
+	set_cancel(worker);
+	pthread_mutex_unlock(&worker->lock);
+}
+
+/* Something came up since documents were last looked for: they are looked for again. */
+static bool take_wake(struct worker *worker)
+{
+	bool waiting;
+
+	pthread_mutex_lock(&worker->lock);
+	waiting = worker->work_waiting;
+	worker->work_waiting = false;
+	worker->status.busy |= waiting;
+	pthread_mutex_unlock(&worker->lock);
+	return waiting;
+}
+
+static void see_step(void *user, const char *stage, uint64_t n_done, uint64_t n_tokens)
+{
+	(void)stage;
+	(void)n_done;
+	(void)n_tokens;
+	count_step(user);
+}
+
+/* Nothing is queued: look at what was read before. To those who wait the worker has ended. 0: look for documents again;
+ * -ENOENT: nothing is due. */
+static int compare_one(struct worker *worker, struct err *err)
+{
+	struct pipeline_hooks hooks = { .user = worker, .progress = see_step, .cancel = &worker->cancel };
+	int r;
+
+	if (take_wake(worker))
+		return 0;
+	set_busy(worker, 0, NULL);
+	set_comparing(worker, true);
+	r = pipeline_compare(worker->settings.pipeline, &hooks, err);
+	set_comparing(worker, false);
+	count_step(worker);
+	return r == -ECANCELED ? 0 : r;
+}
+
 /* -ENOENT: there is nothing to do. */
 static int do_next(struct worker *worker, struct err *err)
 {
@@ -273,7 +327,9 @@ static int do_next(struct worker *worker, struct err *err)
 
 	if (r == 0)
 		r = take_and_answer(worker, err);
-	return r == -ENOENT ? take_and_process(worker, err) : r;
+	if (r == -ENOENT)
+		r = take_and_process(worker, err);
+	return r == -ENOENT ? compare_one(worker, err) : r;
 }
 
 /* Questions and documents until none waits, or the store needs a rest. 0, or what stops the worker. */
@@ -344,12 +400,6 @@ static int publish_unwritten(struct worker *worker, struct err *err)
 	free(done.ids);
 	free(done.paths);
 	return r;
-}
-
-/* With the lock. What stops one document lets the next be taken as soon as it is over. */
-static void set_cancel(struct worker *worker)
-{
-	worker->cancel = worker->stop || worker->paused || worker->chore != NULL;
 }
 
 /* With the lock, which is given up for the work. */
@@ -461,6 +511,7 @@ void worker_wake(struct worker *worker)
 {
 	pthread_mutex_lock(&worker->lock);
 	worker->work_waiting = true;
+	set_cancel(worker);
 	pthread_cond_signal(&worker->wake);
 	pthread_mutex_unlock(&worker->lock);
 }

@@ -19,6 +19,7 @@ struct context {
 	enum attention attention;
 	bool has_dense_tokens; /* deeper layers hold what no sparse sequence may take over */
 	struct context_observer observer;
+	const struct attention_record *record; /* NULL: none */
 	float *logits; /* [vocab_size], or NULL until wanted */
 };
 
@@ -52,6 +53,11 @@ void context_set_attention(struct context *context, enum attention attention)
 void context_set_observer(struct context *context, const struct context_observer *observer)
 {
 	context->observer = *observer;
+}
+
+void context_set_record(struct context *context, const struct attention_record *record)
+{
+	context->record = record;
 }
 
 static int reserve_tokens(struct context *context, size_t n)
@@ -145,6 +151,8 @@ static int reserve(const struct append *appends, size_t n, struct engine *engine
 			return err_set(err, -EFBIG, "a sequence of %zu tokens", n_tokens);
 		if (context->attention != ATTENTION_SPARSE && context->cache.n_absent_rows > 0)
 			return err_set(err, -ENOTSUP, "dense attention over rows that have left memory");
+		if (context->attention == ATTENTION_DENSE_EXPANDED && context->record != NULL)
+			return err_set(err, -ENOTSUP, "a record of attention in its expanded form");
 		if (wants_any_logits(&appends[i]) && context->logits == NULL)
 			context->logits = array_new(float, engine_logits_stride(engine));
 		if (reserve_tokens(context, n_tokens) < 0 ||
@@ -186,6 +194,7 @@ static void take_rows(struct pass *pass, struct progress *progress)
 		pass->rows[pass->n_rows++] = (struct pass_row){
 			.cache = &context->cache,
 			.observer = &context->observer,
+			.record = context->record,
 			.token = append->tokens[progress->offset],
 			.pos = (uint32_t)context->cache.n_tokens,
 			.dense = context->attention != ATTENTION_SPARSE,

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "model/attention_record.h"
 #include "model/block_io.h"
 #include "model/engine.h"
 
@@ -35,6 +36,10 @@ void context_free(struct context *context); /* NULL is allowed */
 enum attention { ATTENTION_SPARSE, ATTENTION_DENSE, ATTENTION_DENSE_EXPANDED };
 void context_set_attention(struct context *context, enum attention attention);
 void context_set_observer(struct context *context, const struct context_observer *observer);
+
+/* Note where the attention of the tokens to come goes; NULL: no more. Borrowed until then, and not a branch's. Not with
+ * ATTENTION_DENSE_EXPANDED, which never has a token's shares side by side: context_forward() says -ENOTSUP. */
+void context_set_record(struct context *context, const struct attention_record *record);
 
 /* A branch: the same tokens so far, sharing all pages; only a last page that is not full is copied, when one of the two
  * grows. The parent may be freed first. */

@@ -171,6 +171,8 @@ static int make_pass(struct engine *engine, const struct engine_settings *settin
 		.paging = engine->paging,
 		.naive = engine->naive,
 		.plain_scan = settings->plain_scan,
+		.tamper = settings->tamper,
+		.tamper_user = settings->tamper_user,
 		.max_rows = rows < MAX_PREFILL_ROWS ? rows : MAX_PREFILL_ROWS,
 	};
 

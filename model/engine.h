@@ -32,6 +32,12 @@ struct engine_settings {
 	const char *kernels; /* a family's name, NULL: SKIMD_KERNELS or the best for the CPU */
 	size_t row_memory; /* bytes of latents and rope keys that long contexts hold in memory, see paging.h; 0: all */
 	bool plain_scan; /* the indexer scores every key exactly: the twin, for tests, of looking at codes first */
+
+	/* For trials of what an audit sees of an indexer that chooses badly: may put other positions [n], rising and at most
+	 * pos, in the place of those chosen. Called by any thread. What such an engine computes is not for a store, as the
+	 * fingerprint does not tell of it. NULL: none. */
+	void (*tamper)(void *user, uint32_t layer, size_t pos, uint32_t *positions, size_t n);
+	void *tamper_user;
 };
 
 #define FINGERPRINT_BYTES 32

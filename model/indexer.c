@@ -94,7 +94,9 @@ struct page_range {
 
 static bool needs_scores(const struct pass *pass, const struct pass_row *row)
 {
-	return !row->dense && row->pos >= pass->shape->index_topk;
+	bool asked = !row->dense || (row->record != NULL && row->record->recalled != NULL);
+
+	return asked && row->pos >= pass->shape->index_topk;
 }
 
 static size_t end_of_block(const struct pass *pass, size_t block)
@@ -356,12 +358,15 @@ static void select_row(struct pass *pass, uint32_t layer, size_t i, struct topk 
 	uint32_t *selected = pass->selected + i * pass->shape->index_topk;
 	const uint32_t *positions;
 
-	row->all = !needs_scores(pass, row);
-	row->n_selected = row->pos + 1;
-	if (!row->all) {
-		row->n_selected = (uint32_t)topk_finish(best, &positions);
-		memcpy(selected, positions, row->n_selected * sizeof(*selected));
+	row->n_chosen = 0;
+	if (needs_scores(pass, row)) {
+		row->n_chosen = (uint32_t)topk_finish(best, &positions);
+		memcpy(selected, positions, row->n_chosen * sizeof(*selected));
+		if (pass->tamper != NULL)
+			pass->tamper(pass->tamper_user, layer, row->pos, selected, row->n_chosen);
 	}
+	row->all = row->dense || row->n_chosen == 0;
+	row->n_selected = row->all ? row->pos + 1 : row->n_chosen;
 	if (row->observer->selected != NULL)
 		row->observer->selected(row->observer->user, layer, row->pos, row->all ? NULL : selected,
 		                        row->n_selected);

@@ -234,6 +234,29 @@ static size_t attend_rows(const struct layer_attention *attention)
 	return n == 0 ? 1 : n < 8 ? n : 8;
 }
 
+/* Where a row's attention went, as its softmax left it in scratch. The positions are its own, also where paging has them
+ * elsewhere. */
+static void note_attention(const struct layer_attention *attention, size_t i,
+                           const struct pass_scratch *scratch)
+{
+	const struct pass *pass = attention->pass;
+	const struct pass_row *row = &pass->rows[i];
+	const uint32_t *selected = pass->selected + i * pass->shape->index_topk;
+
+	if (row->record == NULL)
+		return;
+	attention_record_add(row->record, &(struct attended){
+						  .layer = attention->layer,
+						  .positions = row->all ? NULL : selected,
+						  .n = row->n_selected,
+						  .chosen = row->n_chosen == 0 ? NULL : selected,
+						  .n_chosen = row->n_chosen,
+						  .shares = scratch->scores,
+						  .n_heads = pass->shape->num_attention_heads,
+						  .stride = pass->heads_padded,
+					  });
+}
+
 static void attend_absorbed_item(void *user, size_t item, unsigned thread)
 {
 	const struct layer_attention *attention = user;
@@ -250,6 +273,7 @@ static void attend_absorbed_item(void *user, size_t item, unsigned thread)
 		lay_out_query(pass, i, scratch->query);
 		pass->ops->attend_score(&attend, 0, attend.n_rows, scratch->query_words);
 		pass->ops->attend_softmax(&attend);
+		note_attention(attention, i, scratch);
 		pass->ops->attend_mix(&attend, scratch->mixed, 0, pass->rank_stride);
 		keep_mixed(pass, i, scratch);
 	}
@@ -303,8 +327,10 @@ static void attend_shared(const struct layer_attention *attention)
 		lay_out_query(pass, attention->first + i, pass->scratch[i].query);
 	}
 	pool_run(pass->pool, n * shared.n_parts, score_part, &shared);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		pass->ops->attend_softmax(&attends[i]);
+		note_attention(attention, attention->first + i, &pass->scratch[i]);
+	}
 	pool_run(pass->pool, n * shared.n_parts, mix_part, &shared);
 	for (size_t i = 0; i < n; i++)
 		keep_mixed(pass, attention->first + i, &pass->scratch[i]);
@@ -454,6 +480,7 @@ static void attend_naive_item(void *user, size_t item, unsigned thread)
 	score_naive(attention, row, scratch);
 	for (uint32_t h = 0; h < pass->shape->num_attention_heads; h++)
 		softmax(scratch->scores + h, pass->rows[row].n_selected, pass->heads_padded);
+	note_attention(attention, row, scratch);
 	mix_naive(attention, row, scratch);
 }
 

@@ -188,6 +188,8 @@ int pass_init(struct pass *pass, const struct pass_settings *settings)
 		.naive = settings->naive,
 		.scans_codes = settings->layout->has_codes && !settings->plain_scan,
 		.max_rows = settings->max_rows,
+		.tamper = settings->tamper,
+		.tamper_user = settings->tamper_user,
 	};
 	set_strides(pass, settings->shape);
 	r = init_rows(pass);

@@ -20,10 +20,12 @@
 struct pass_row {
 	struct cache *cache;
 	const struct context_observer *observer; /* its calls may be NULL */
+	const struct attention_record *record; /* NULL: none */
 	uint32_t token, pos;
 	bool dense, expanded; /* see enum attention */
 	bool all; /* attention looks at every position up to pos; else at n_selected of them */
 	uint32_t n_selected;
+	uint32_t n_chosen; /* by the indexer, which may be asked of a dense row too; 0: it was not */
 };
 
 #define SELECT_ROWS 16 /* queries that share one look at a page of indexer keys */
@@ -61,6 +63,8 @@ struct pass {
 	uint32_t *selected; /* [max_rows][index_topk], by the last layer that scored */
 	struct paging *paging; /* NULL: all pages are in memory */
 	uint32_t *fetched; /* [max_rows][index_topk] where paging holds what is selected */
+	void (*tamper)(void *user, uint32_t layer, size_t pos, uint32_t *positions, size_t n); /* or NULL */
+	void *tamper_user;
 
 	/* Floats [max_rows][...stride]; strides are the width rounded up to whole panels. */
 	size_t hidden_stride, q_rank_stride, q_stride, kv_stride, rank_stride, v_stride;
@@ -108,6 +112,8 @@ struct pass_settings {
 	struct paging *paging; /* may be NULL; outlives it */
 	bool naive, plain_scan;
 	size_t max_rows;
+	void (*tamper)(void *user, uint32_t layer, size_t pos, uint32_t *positions, size_t n); /* engine.h */
+	void *tamper_user;
 };
 
 /* -ENOMEM. */

@@ -102,6 +102,11 @@ void answerer_close(struct answerer *answerer)
 	free(answerer);
 }
 
+const struct view *answerer_view(const struct answerer *answerer)
+{
+	return &answerer->text.view;
+}
+
 /* How likely the model finds it that the passage does not say it. */
 static double doubt(const struct asked *asked)
 {

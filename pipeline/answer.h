@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "pipeline/reader.h"
+#include "pipeline/view.h"
 #include "store/docstore.h"
 
 /* Changes when the same question may get another answer. */
@@ -34,6 +35,9 @@ struct answerer;
 int answerer_open(struct reader *reader, struct docstore *store, int64_t document_id, struct answerer **ret,
                   struct err *err);
 void answerer_close(struct answerer *answerer); /* NULL is allowed */
+
+/* The text as it is read: what answer_find() gives the reader points into it. The answerer's. */
+const struct view *answerer_view(const struct answerer *answerer);
 
 /* Answer one question; what blocks the store keeps makes the next one about the same place cheaper, and no other. *usage
  * grows. Errors as reader_read()'s. */

@@ -53,21 +53,19 @@ static void see_logits(void *user, size_t pos, const float *logits)
 	if (pos < branch->first)
 		return;
 	branch->log_probability += sampler_log_probability(
-		logits, branch->n_vocab, next < branch->n_prompt ? branch->prompt[next] : branch->eos);
+		logits, engine_shape(branch->engine)->vocab_size, next < branch->n_prompt ? branch->prompt[next] : engine_shape(branch->engine)->eos_token_id[0]);
 	branch->n_generated++;
 }
 
-static int branch_init(struct branch *branch, const struct branch_model *model,
-                       const struct context *document, const struct reader_task *task, struct err *err)
+int branch_init(struct branch *branch, const struct branch_model *model, const struct context *document,
+                const struct reader_task *task, struct err *err)
 {
-	const struct model_shape *shape = engine_shape(model->engine);
-	struct grounded_settings settings = { shape->eos_token_id[0], task->max_quotes, task->min_quotes,
-		                              task->parts };
+	struct grounded_settings settings = { engine_shape(model->engine)->eos_token_id[0], task->max_quotes,
+		                              task->min_quotes, task->parts };
 	int r = 0;
 
 	branch->task = task;
-	branch->n_vocab = shape->vocab_size;
-	branch->eos = shape->eos_token_id[0];
+	branch->engine = model->engine;
 	if ((r = set_prompt(branch, model, err)) < 0)
 		return r;
 	if (task->n_spans > 0) {
@@ -115,9 +113,20 @@ static uint32_t choose_free(const struct branch *branch, const float *logits, si
 	return best;
 }
 
-static void accept_free(struct branch *branch, const struct engine *engine)
+uint32_t branch_choose(const struct branch *branch, const float *logits)
 {
-	if (engine_is_eos(engine, branch->next)) {
+	const uint32_t *allowed;
+	size_t n_allowed;
+
+	if (branch->grounded == NULL)
+		return choose_free(branch, logits, engine_shape(branch->engine)->vocab_size);
+	grounded_allowed(branch->grounded, &allowed, &n_allowed);
+	return sampler_greedy_among(logits, allowed, n_allowed);
+}
+
+static void accept_free(struct branch *branch)
+{
+	if (engine_is_eos(branch->engine, branch->next)) {
 		branch->done = true;
 		return;
 	}
@@ -133,32 +142,28 @@ static void accept_grounded(struct branch *branch, double score)
 	               (branch->task->parts && branch->n_generated == branch->task->max_tokens);
 }
 
-/* The next token of a branch from its context's logits. */
-static void choose_token(struct branch *branch, const struct engine *engine)
+void branch_take(struct branch *branch, uint32_t token, const float *logits)
 {
-	const float *logits = context_logits(branch->context);
-	const uint32_t *allowed;
-	size_t n_allowed;
-	double score;
+	double score = sampler_log_probability(logits, engine_shape(branch->engine)->vocab_size, token);
 
-	if (branch->grounded == NULL) {
-		branch->next = choose_free(branch, logits, branch->n_vocab);
-	} else {
-		grounded_allowed(branch->grounded, &allowed, &n_allowed);
-		branch->next = sampler_greedy_among(logits, allowed, n_allowed);
-	}
-	score = sampler_log_probability(logits, branch->n_vocab, branch->next);
+	branch->next = token;
 	branch->log_probability += score;
 	branch->n_generated++;
 	if (branch->grounded != NULL)
 		accept_grounded(branch, score);
 	else
-		accept_free(branch, engine);
+		accept_free(branch);
+}
+
+static void go_on(struct branch *branch)
+{
+	const float *logits = context_logits(branch->context);
+
+	branch_take(branch, branch_choose(branch, logits), logits);
 }
 
 /* Every branch that goes on takes one step; all in one pass. Returns how many did, or an error. */
-static int step_branches(struct branch *branches, size_t n, const struct engine *engine,
-                         const volatile bool *cancel, struct err *err)
+static int step_branches(struct branch *branches, size_t n, const volatile bool *cancel, struct err *err)
 {
 	struct append appends[READER_MAX_TASKS];
 	size_t n_appends = 0;
@@ -176,14 +181,14 @@ static int step_branches(struct branch *branches, size_t n, const struct engine 
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		if (!branches[i].done)
-			choose_token(&branches[i], engine);
+			go_on(&branches[i]);
 	}
 	return (int)n_appends;
 }
 
 /* The instructions of all branches, in one pass. */
-static int start_branches(struct branch *branches, size_t n, const struct engine *engine, struct usage *usage,
-                          const volatile bool *cancel, struct err *err)
+static int start_branches(struct branch *branches, size_t n, struct usage *usage, const volatile bool *cancel,
+                          struct err *err)
 {
 	struct append appends[READER_MAX_TASKS] = { 0 };
 	int r;
@@ -203,7 +208,7 @@ static int start_branches(struct branch *branches, size_t n, const struct engine
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		branches[i].done = branches[i].task->given != NULL;
 		if (!branches[i].done)
-			choose_token(&branches[i], engine);
+			go_on(&branches[i]);
 	}
 	return r;
 }
@@ -228,7 +233,7 @@ static int take_quotes(const struct branch *branch, struct reader_result *ret)
 	return 0;
 }
 
-int branch_result(const struct branch_model *model, const struct branch *branch, struct reader_result *ret,
+int branch_result(const struct branch *branch, const struct tokenizer *tokenizer, struct reader_result *ret,
                   struct err *err)
 {
 	struct buf text = { 0 };
@@ -242,28 +247,23 @@ int branch_result(const struct branch_model *model, const struct branch *branch,
 		return 0;
 	if (branch->grounded != NULL)
 		return take_quotes(branch, ret) < 0 ? err_set(err, -ENOMEM, "no memory for an answer") : 0;
-	r = tokenizer_decode(model->format->tokenizer, branch->tokens, branch->n_tokens, &text, err);
+	r = tokenizer_decode(tokenizer, branch->tokens, branch->n_tokens, &text, err);
 	ret->text = buf_take(&text);
 	return r == 0 && ret->text == NULL ? err_set(err, -ENOMEM, "no memory for an answer") : r;
 }
 
-int branches_decode(const struct branch_model *model, const struct context *document,
-                    const struct reader_task *tasks, size_t n, struct branch *branches, struct usage *usage,
-                    const volatile bool *cancel, struct err *err)
+int branches_decode(struct branch *branches, size_t n, struct usage *usage, const volatile bool *cancel,
+                    struct err *err)
 {
-	int r = 0;
+	int r = start_branches(branches, n, usage, cancel, err);
 
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = branch_init(&branches[i], model, document, &tasks[i], err);
-	if (r == 0)
-		r = start_branches(branches, n, model->engine, usage, cancel, err);
 	if (r == 0) {
 		do
-			r = step_branches(branches, n, model->engine, cancel, err);
+			r = step_branches(branches, n, cancel, err);
 		while (r > 0);
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (tasks[i].given == NULL)
+		if (branches[i].task->given == NULL)
 			usage->generated_tokens += (int64_t)branches[i].n_generated;
 	}
 	return r;

@@ -24,6 +24,7 @@ struct branch_model {
 /* One task under way. */
 struct branch {
 	const struct reader_task *task;
+	const struct engine *engine;
 	struct context *context;
 	struct grounded *grounded; /* NULL: free text, or given words */
 	uint32_t *prompt; /* the instruction, and given words behind it */
@@ -32,19 +33,26 @@ struct branch {
 	uint32_t *tokens; /* free text: what was generated */
 	size_t n_tokens, n_generated;
 	double log_probability;
-	uint32_t next, eos; /* token to be appended; that which ends an answer */
-	size_t n_vocab;
+	uint32_t next; /* token to be appended */
 	bool done, cut;
 };
 
-/* Do n tasks behind a document, branches[n] all zero before; *usage grows. cancel may be NULL. Errors as
+/* model's parts, document and task are borrowed. Errors as prompt_task()'s, grounded_new()'s and context_fork()'s; what there
+ * is of it until then is for branch_done(). */
+int branch_init(struct branch *branch, const struct branch_model *model, const struct context *document,
+                const struct reader_task *task, struct err *err);
+
+/* The token that these logits [vocab_size] choose, and taking one as the next. */
+uint32_t branch_choose(const struct branch *branch, const float *logits);
+void branch_take(struct branch *branch, uint32_t token, const float *logits);
+
+/* Take n of them from their instructions to their ends, all in one pass; *usage grows. cancel may be NULL. Errors as
  * context_forward()'s. */
-int branches_decode(const struct branch_model *model, const struct context *document,
-                    const struct reader_task *tasks, size_t n, struct branch *branches, struct usage *usage,
-                    const volatile bool *cancel, struct err *err);
+int branches_decode(struct branch *branches, size_t n, struct usage *usage, const volatile bool *cancel,
+                    struct err *err);
 
 /* What a branch that was decoded gave; the caller's, for reader_result_done(). */
-int branch_result(const struct branch_model *model, const struct branch *branch, struct reader_result *ret,
+int branch_result(const struct branch *branch, const struct tokenizer *tokenizer, struct reader_result *ret,
                   struct err *err);
 
 void branch_done(struct branch *branch); /* all zero is allowed */

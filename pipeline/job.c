@@ -23,6 +23,7 @@
 #include "pipeline/prompt.h"
 #include "pipeline/stored_text.h"
 #include "pipeline/summary.h"
+#include "store/docstore_audit.h"
 
 #define PROGRESS_S 1.0 /* between two writes of a document's progress to the store */
 
@@ -36,6 +37,7 @@ static const struct job_state EXTRACT = { "extract", extract }; /* -> CHUNK; PUB
 static const struct job_state CHUNK = { "chunk", cut }; /* -> READ */
 static const struct job_state READ = { "read", read_chunks }; /* -> REDUCE */
 static const struct job_state REDUCE = { "reduce", reduce }; /* -> PUBLISH, with all rows written */
+static const struct job_state COMPARE = { "compare", NULL }; /* by itself, when there is nothing else to do */
 static const struct job_state PUBLISH = { "publish", publish }; /* -> the end */
 
 /* The store failed, or the program was told to stop: not the document's fault. */
@@ -404,28 +406,48 @@ static int reuse_chunk(struct job *job, struct document_chunk *result)
 			move_evidence(job, result->byte_start - found.byte_start,
 			              &found.passages.items[i].evidence[j]);
 	}
+	for (size_t i = 0; i < found.looks.n; i++)
+		found.looks.items[i].byte_start += result->byte_start - found.byte_start;
 	result->passages = found.passages;
+	result->looks = found.looks;
 	found.passages = (struct passages){ 0 };
+	found.looks = (struct looks){ 0 };
 	document_chunk_done(&found);
 	return 0;
+}
+
+/* Read a chunk, and note what its tasks looked at. */
+static int read_and_note(struct job *job, size_t number, struct document_chunk *result, struct err *why)
+{
+	struct summary_text text = { job->extracted.text, &job->view };
+	struct audit_notes notes = { .view = &job->view,
+		                     .view_start = job->chunks[number].start,
+		                     .looks = &result->looks };
+	const struct reader_audit audit = { &notes, READER_CHECK_NONE, audit_see };
+	struct reader_hooks hooks = reader_hooks(job);
+	int r;
+
+	reader_set_audit(job->reader, job->audit.reading ? &audit : NULL);
+	r = summary_chunk(job->reader, &text, &job->chunks[number], job->summary.prose, &result->passages, &job->document.usage,
+	                  &hooks, why);
+	reader_set_audit(job->reader, NULL);
+	return r;
 }
 
 /* One chunk read, or found read. Its state is &READ to go on, or where the job goes from here. */
 static const struct job_state *read_chunk(struct job *job, size_t number)
 {
-	struct summary_text text = { job->extracted.text, &job->view };
 	struct document_chunk *result = &job->results[number];
-	struct reader_hooks hooks = reader_hooks(job);
 	uint64_t done = job->n_done;
 	struct err why = { "" };
 	int r = reuse_chunk(job, result);
 
 	if (r == -ENOENT) {
-		r = summary_chunk(job->reader, &text, &job->chunks[number], job->summary.prose,
-		                  &result->passages, &job->document.usage, &hooks, &why);
+		r = read_and_note(job, number, result, &why);
 		if (r < 0)
 			return fail_reading(job, r, &why);
 	}
+	result->check = audit_due(result->key, job->audit.dense_share);
 	if (r == 0)
 		r = docstore_put_chunk(job->store, job->id, result, job->extracted.text + result->byte_start,
 		                       (size_t)(result->byte_end - result->byte_start), job->err);
@@ -515,6 +537,66 @@ int job_run(struct job *job)
 	r = job->r;
 	if (r == -ECANCELED && docstore_put_back(job->store, job->id, NULL) < 0)
 		log_warning("'%s': cannot be queued again now; the next start does it", job->document.path);
+	job_done(job);
+	return r;
+}
+
+/* The document as it is stored, cut. */
+static int open_stored(struct job *job, struct err *err)
+{
+	int r;
+
+	if ((r = docstore_get(job->store, job->id, &job->document, err)) < 0 ||
+	    (r = docstore_get_text(job->store, job->id, &job->extracted.text, &job->extracted.n, err)) < 0)
+		return r;
+	job->extracted.media_type = job->document.media_type == NULL ? "" : job->document.media_type;
+	return make_chunks(job, err);
+}
+
+static bool is_chunk(const struct job *job, const struct due_check *due)
+{
+	size_t number = (size_t)due->chunk, start, end;
+
+	if (number >= job->n_chunks)
+		return false;
+	view_source_range(&job->view, job->chunks[number].start, job->chunks[number].end, &start, &end);
+	return (int64_t)start == due->byte_start && (int64_t)end == due->byte_end;
+}
+
+static int compare_chunk(struct job *job, const struct due_check *due, struct dense_checks *ret,
+                         struct err *err)
+{
+	const struct chunk *chunk = &job->chunks[due->chunk];
+	struct summary_text text = { job->extracted.text, &job->view };
+	struct audit_notes notes = { .view = &job->view, .view_start = chunk->start, .checks = ret };
+	const struct reader_audit audit = { &notes, due->whole ? READER_CHECK_WHOLE : READER_CHECK_ANSWER,
+		                            audit_see };
+	struct reader_hooks hooks = reader_hooks(job);
+	struct passages passages = { 0 };
+	int r;
+
+	reader_set_audit(job->reader, &audit);
+	r = summary_chunk(job->reader, &text, chunk, &passages, &job->document.usage, &hooks, err);
+	reader_set_audit(job->reader, NULL);
+	passages_done(&passages);
+	for (size_t i = 0; i < ret->n; i++) {
+		ret->items[i].whole = due->whole;
+		ret->items[i].warned = audit_warning(&ret->items[i], NULL);
+	}
+	return r;
+}
+
+int job_compare(struct job *job, const struct due_check *due, struct dense_checks *ret, struct err *err)
+{
+	int r = open_stored(job, err);
+
+	*ret = (struct dense_checks){ 0 };
+	job->state = &COMPARE;
+	job->reported = 1; /* the document is done: nothing is written of this into its row */
+	if (r == 0 && is_chunk(job, due))
+		r = compare_chunk(job, due, ret, err);
+	if (r < 0)
+		dense_checks_done(ret);
 	job_done(job);
 	return r;
 }

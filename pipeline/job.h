@@ -2,6 +2,7 @@
 #ifndef SKIMD_PIPELINE_JOB_H
 #define SKIMD_PIPELINE_JOB_H
 
+#include "pipeline/audit.h"
 #include "pipeline/chunk.h"
 #include "pipeline/extract.h"
 #include "pipeline/pipeline.h"
@@ -25,6 +26,7 @@ struct job {
 	struct extract_limits limits;
 	struct pipeline_outputs outputs;
 	struct summary_settings summary; /* prose is the job's own */
+	struct audit_settings audit;
 	const struct pipeline_hooks *hooks;
 	struct err *err;
 
@@ -47,5 +49,11 @@ struct job {
 
 /* Run the job from its first state to its last. As pipeline_process(). */
 int job_run(struct job *job);
+
+struct due_check;
+
+/* Read a chunk of a document that is done once more, from the stored text, and compare with dense attention. *ret is the
+ * caller's, for dense_checks_done(); it stays empty where the chunk is cut otherwise today. As summary_chunk(). */
+int job_compare(struct job *job, const struct due_check *due, struct dense_checks *ret, struct err *err);
 
 #endif

@@ -16,6 +16,7 @@
 #include "pipeline/output.h"
 #include "pipeline/question_job.h"
 #include "pipeline/reader.h"
+#include "store/docstore_audit.h"
 #include "store/docstore_questions.h"
 #include "store/kvstore.h"
 #include "store/kvwriter.h"
@@ -29,6 +30,7 @@ struct pipeline {
 	struct reader *reader;
 	struct extract_limits limits;
 	enum summary_length summary_length;
+	struct audit_settings audit;
 	char model[256];
 	char fingerprint[2 * FINGERPRINT_BYTES + 1];
 };
@@ -85,6 +87,7 @@ static int open_parts(struct pipeline *pipeline, const struct pipeline_settings 
 	hex_encode(engine_fingerprint(pipeline->engine), FINGERPRINT_BYTES, pipeline->fingerprint);
 	pipeline->limits = settings->extract;
 	pipeline->summary_length = settings->summary_length;
+	pipeline->audit = settings->audit;
 	return 0;
 }
 
@@ -172,6 +175,7 @@ int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipelin
 		.limits = pipeline->limits,
 		.outputs = *outputs,
 		.summary = { .length = pipeline->summary_length },
+		.audit = pipeline->audit,
 		.hooks = hooks,
 		.err = err,
 		.id = id,
@@ -204,6 +208,78 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
 	return r;
 }
 
+/* A comparison that is bad: whoever looks after the machine should know. */
+static void tell_of_check(struct pipeline *pipeline, const struct due_check *due,
+                          const struct dense_check *check)
+{
+	struct err why, text;
+
+	if (!audit_warning(check, &why))
+		return;
+	err_set(&text, 0, "document %lld, part %lld, %s: %s", (long long)due->document_id,
+	        (long long)due->chunk + 1, look_kind_name(check->kind), why.text);
+	log_warning("%s", text.text);
+	docstore_event(pipeline->store, "warning", due->document_id, text.text, NULL);
+}
+
+/* What cannot be read again is not due any more: the document has its results, and nothing to do with this. */
+static int give_up_check(struct pipeline *pipeline, const struct due_check *due, const struct err *why,
+                         struct err *err)
+{
+	struct err text;
+
+	err_set(&text, 0, "document %lld, part %lld: cannot be compared with dense attention: %s",
+	        (long long)due->document_id, (long long)due->chunk + 1, why->text);
+	log_warning("%s", text.text);
+	docstore_event(pipeline->store, "warning", due->document_id, text.text, NULL);
+	return docstore_put_checks(pipeline->store, due, NULL, 0, err);
+}
+
+static int compare(struct pipeline *pipeline, const struct due_check *due, const struct pipeline_hooks *hooks,
+                   struct dense_checks *ret, struct err *err)
+{
+	struct job job = {
+		.store = pipeline->store,
+		.reader = pipeline->reader,
+		.model = pipeline->model,
+		.fingerprint = pipeline->fingerprint,
+		.hooks = hooks,
+		.err = err,
+		.id = due->document_id,
+	};
+	int r;
+
+	if (pipeline->writer != NULL)
+		kvwriter_begin(pipeline->writer, due->document_id);
+	r = job_compare(&job, due, ret, err);
+	if (pipeline->writer != NULL) {
+		kvwriter_end(pipeline->writer);
+		note_damage(pipeline, due->document_id);
+	}
+	return r;
+}
+
+int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hooks, struct err *err)
+{
+	struct dense_checks checks = { 0 };
+	struct err why = { "" };
+	struct due_check due;
+	int r = docstore_next_check(pipeline->store, pipeline->fingerprint, &due, err);
+
+	if (r < 0)
+		return r;
+	r = compare(pipeline, &due, hooks, &checks, &why);
+	if (r == -ECANCELED)
+		return err_set(err, r, "%s", why.text);
+	if (r < 0)
+		return give_up_check(pipeline, &due, &why, err);
+	r = docstore_put_checks(pipeline->store, &due, checks.items, checks.n, err);
+	for (size_t i = 0; r == 0 && i < checks.n; i++)
+		tell_of_check(pipeline, &due, &checks.items[i]);
+	dense_checks_done(&checks);
+	return r;
+}
+
 int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                              const struct pipeline_hooks *hooks, struct err *err)
 {
@@ -213,6 +289,7 @@ int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct
 		.model = pipeline->model,
 		.fingerprint = pipeline->fingerprint,
 		.outputs = outputs,
+		.notes = pipeline->audit.reading,
 		.hooks = hooks,
 		.err = err,
 	};

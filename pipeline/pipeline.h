@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "model/engine.h"
 #include "pipeline/answer.h"
+#include "pipeline/audit.h"
 #include "pipeline/extract.h"
 #include "pipeline/summary.h"
 #include "store/docstore.h"
@@ -25,6 +26,7 @@ struct pipeline_settings {
 		kv_memory_bytes; /* of rows that a long text holds in memory; 0: a quarter of the machine's */
 	struct extract_limits extract; /* 0: the defaults */
 	enum summary_length summary_length;
+	struct audit_settings audit;
 };
 
 /* Open stores, then the model. A cache that cannot be opened is logged and done without. Errors as docstore_open()'s
@@ -69,6 +71,11 @@ int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipelin
 /* Write the outputs of a document that is done and lacks one: the program was stopped between rows and files. */
 int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      struct err *err);
+
+/* Compare one chunk that is due with dense attention, keep what that finds, and tell of it where it is bad. From the thread
+ * that calls pipeline_process(). hooks->progress is called with the stage "compare". -ENOENT: none is due; -ECANCELED: told
+ * to stop, it stays due. */
+int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hooks, struct err *err);
 
 /* Answer one question, which the store has as 'answering', and write its document's outputs again; outputs NULL: who
  * writes them sees to it at its next start. 0: it is answered or has failed, its row says which. -ECANCELED: told to

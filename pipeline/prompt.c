@@ -75,7 +75,7 @@ int prompt_document(const struct prompt_format *format, const char *text, size_t
 
 	while (n > 0 && strchr(" \t\r\n", text[n - 1]) != NULL)
 		n--;
-	r = encode_between(format, text, n, 2, 0, ret, ret_n, err);
+	r = encode_between(format, text, n, PROMPT_FRAME_TOKENS, 0, ret, ret_n, err);
 	if (r < 0)
 		return r;
 	(*ret)[0] = format->bos;

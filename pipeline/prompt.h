@@ -11,6 +11,9 @@
 #include "base/err.h"
 #include "model/tokenizer.h"
 
+/* Tokens of a prompt before the document's own. */
+#define PROMPT_FRAME_TOKENS 2
+
 enum task_kind { TASK_KEY, TASK_SUMMARY, TASK_TITLE, TASK_QUESTION };
 #define N_TASKS 3 /* that a text is read with; questions come later */
 

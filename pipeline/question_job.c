@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "pipeline/answer.h"
+#include "pipeline/audit.h"
 #include "pipeline/failure.h"
 #include "pipeline/output.h"
 #include "store/docstore_questions.h"
@@ -34,12 +35,17 @@ static void see_tokens(void *user, size_t n_new)
 static int find_answer(struct question_job *job, struct answer *ret, struct err *why)
 {
 	const struct reader_hooks hooks = { job, see_tokens, job->hooks->cancel };
+	struct audit_notes notes = { .view_start = AUDIT_ANYWHERE, .looks = &job->question.looks };
+	const struct reader_audit audit = { &notes, READER_CHECK_NONE, audit_see };
 	struct answerer *answerer;
 	int r = answerer_open(job->reader, job->store, job->question.document_id, &answerer, why);
 
 	if (r < 0)
 		return r;
+	notes.view = answerer_view(answerer);
+	reader_set_audit(job->reader, job->notes ? &audit : NULL);
 	r = answer_find(answerer, job->question.text, ret, &job->question.usage, &hooks, why);
+	reader_set_audit(job->reader, NULL);
 	answerer_close(answerer);
 	return r;
 }

@@ -14,6 +14,7 @@ struct question_job {
 	const char *model, *fingerprint;
 	const struct pipeline_outputs *outputs; /* NULL: they are left as they are */
 	const struct pipeline_hooks *hooks;
+	bool notes; /* what is read again for it */
 	struct err *err;
 
 	struct question question; /* its row, the caller's for question_done() */

@@ -11,6 +11,7 @@
 #include "model/token_trie.h"
 #include "pipeline/branch.h"
 #include "pipeline/prefix.h"
+#include "pipeline/reader_audit.h"
 
 #define STEP_TOKENS 512 /* prefilled between two looks at progress and cancellation */
 #define MAX_ATTEMPTS 3
@@ -22,6 +23,7 @@ struct reader {
 	struct token_trie *trie;
 	struct prefix prefix;
 	struct block_io io; /* of prefix */
+	const struct reader_audit *audit; /* NULL: none */
 };
 
 int reader_open(struct engine *engine, struct kvwriter *kv, struct reader **ret, struct err *err)
@@ -50,6 +52,11 @@ void reader_close(struct reader *reader)
 	token_trie_free(reader->trie);
 	prefix_done(&reader->prefix);
 	free(reader);
+}
+
+void reader_set_audit(struct reader *reader, const struct reader_audit *audit)
+{
+	reader->audit = audit;
 }
 
 size_t reader_max_bytes(const struct reader *reader)
@@ -119,21 +126,41 @@ static int read_document(struct reader *reader, const uint32_t *tokens, size_t n
 	return r;
 }
 
-static int read_once(struct reader *reader, const uint32_t *tokens, size_t n_tokens,
-                     const struct reader_task *tasks, size_t n_tasks, struct reader_result *results,
-                     struct usage *usage, const struct reader_hooks *hooks, struct err *err)
+/* Beside the audit, if there is one. */
+static int do_tasks(struct reader *reader, const struct audited_text *text, const struct context *document,
+                    struct branch *branches, const struct reader_task *tasks, size_t n, struct usage *usage,
+                    const struct reader_hooks *hooks, struct err *err)
+{
+	const struct branch_model model = { reader->engine, &reader->format, reader->trie };
+	struct watch *watch = NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = branch_init(&branches[i], &model, document, &tasks[i], err);
+	if (r == 0 && reader->audit != NULL)
+		r = watch_new(text, branches, n, &watch, err);
+	if (r == 0)
+		r = branches_decode(branches, n, usage, hooks->cancel, err);
+	if (r == 0 && watch != NULL)
+		r = watch_finish(watch, reader->audit, &model, document, hooks->cancel, err);
+	watch_free(watch);
+	return r;
+}
+
+static int read_once(struct reader *reader, const struct audited_text *text, const struct reader_task *tasks,
+                     size_t n_tasks, struct reader_result *results, struct usage *usage,
+                     const struct reader_hooks *hooks, struct err *err)
 {
 	struct branch branches[READER_MAX_TASKS] = { 0 };
-	const struct branch_model model = { reader->engine, &reader->format, reader->trie };
 	struct context *document = NULL;
-	int r = read_document(reader, tokens, n_tokens, usage, hooks, &document, err);
+	int r = read_document(reader, text->tokens, text->n_tokens, usage, hooks, &document, err);
 
 	memset(results, 0, n_tasks * sizeof(*results));
 	if (r == 0)
-		r = branches_decode(&model, document, tasks, n_tasks, branches, usage, hooks->cancel, err);
+		r = do_tasks(reader, text, document, branches, tasks, n_tasks, usage, hooks, err);
 	for (size_t i = 0; i < n_tasks; i++) {
 		if (r == 0)
-			r = branch_result(&model, &branches[i], &results[i], err);
+			r = branch_result(&branches[i], reader->format.tokenizer, &results[i], err);
 		branch_done(&branches[i]);
 	}
 	for (size_t i = 0; r < 0 && i < n_tasks; i++)
@@ -162,7 +189,8 @@ int reader_read(struct reader *reader, const char *text, size_t n, const struct 
 		if (attempt > 0)
 			log_warning("kv store: %s, computing them again", err->text);
 		if (r == 0 || r == -ESTALE)
-			r = read_once(reader, tokens, n_tokens, tasks, n_tasks, results, usage, hooks, err);
+			r = read_once(reader, &(struct audited_text){ text, n, tokens, n_tokens }, tasks,
+			              n_tasks, results, usage, hooks, err);
 	}
 	free(tokens);
 	return r;

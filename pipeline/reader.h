@@ -66,6 +66,26 @@ int reader_read(struct reader *reader, const char *text, size_t n, const struct 
                 size_t n_tasks, struct reader_result *results, struct usage *usage,
                 const struct reader_hooks *hooks, struct err *err);
 
+struct sight;
+
+enum reader_check {
+	READER_CHECK_NONE,
+	READER_CHECK_ANSWER, /* what was generated, once more with dense attention behind the same cached text */
+	READER_CHECK_WHOLE, /* and the text itself as well */
+};
+
+/* Who looks on while texts are read. see() is called for each task of a reading that went well, with the text as it was
+ * given to reader_read(); the sight (pipeline/sight.h) is lent. What it returns below 0, with words, fails the reading. */
+struct reader_audit {
+	void *user;
+	enum reader_check check;
+	int (*see)(void *user, const char *text, const struct reader_task *task, const struct sight *sight,
+	           struct err *err);
+};
+
+/* From the next reading on; borrowed until then. NULL: nobody looks on. Results do not depend on it. */
+void reader_set_audit(struct reader *reader, const struct reader_audit *audit);
+
 /* The number of tokens of a text. */
 int reader_count(struct reader *reader, const char *text, size_t n, size_t *ret, struct err *err);
 

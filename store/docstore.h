@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/look.h"
 
 struct docstore;
 
@@ -98,6 +99,9 @@ struct passages {
 	size_t n, cap;
 };
 
+/* Whether the results of a chunk are to be compared with those of dense attention, some time. */
+enum check_due { CHECK_NOT_DUE, CHECK_DUE, CHECK_WHOLE_DUE };
+
 /* A chunk of the document and what was read in it. */
 struct document_chunk {
 	int64_t number; /* from 0, in the order of the text */
@@ -106,6 +110,8 @@ struct document_chunk {
 	int64_t tokens;
 	char *key; /* 64 hex digits: names text, model and tasks; equal keys have equal results */
 	struct passages passages;
+	struct looks looks; /* what the tasks looked at; may be empty */
+	enum check_due check; /* written with the chunk, not read */
 };
 
 enum question_state {
@@ -126,6 +132,7 @@ struct question {
 	char *error;
 	struct passage answer; /* text NULL: none yet; its kind says nothing */
 	bool found; /* false: the document does not say, and the text says that */
+	struct looks looks; /* what was read again for it; written with the answer, not read */
 	char *answered_at; /* UTC */
 	char *model, *fingerprint;
 	struct usage usage;

@@ -101,6 +101,7 @@ void question_done(struct question *question)
 	free(question->asked_at);
 	free(question->error);
 	passage_done(&question->answer);
+	looks_done(&question->looks);
 	free(question->answered_at);
 	free(question->model);
 	free(question->fingerprint);
@@ -120,6 +121,7 @@ void document_chunk_done(struct document_chunk *chunk)
 	free(chunk->section);
 	free(chunk->key);
 	passages_done(&chunk->passages);
+	looks_done(&chunk->looks);
 	*chunk = (struct document_chunk){ 0 };
 }
 
@@ -306,6 +308,7 @@ void rows_read_chunk(struct txn *txn, sqlite3_stmt *row, struct document_chunk *
 	ret->tokens = sqlite3_column_int64(row, 5);
 	ret->key = row_text(txn, row, 6);
 	read_passages(txn, GET_CHUNK_SUMMARIES, sqlite3_column_int64(row, 0), &ret->passages);
+	rows_read_looks(txn, sqlite3_column_int64(row, 0), &ret->looks);
 }
 
 /* Of a summary or of an answer; the other is 0. */
@@ -352,6 +355,10 @@ void rows_put_chunk(struct txn *txn, int64_t document_id, const struct document_
 	txn_run(txn, PUT_CHUNK_SEARCH, db_int(chunk_id), db_int(document_id), db_int(chunk->number),
 	        db_text_n(text, n));
 	rows_put_passages(txn, document_id, chunk_id, NULL, &chunk->passages);
+	rows_put_looks(txn, document_id, chunk_id, 0, &chunk->looks);
+	if (chunk->check != CHECK_NOT_DUE)
+		txn_run(txn, PUT_DUE_CHECK, db_int(document_id), db_int(chunk_id),
+		        db_int(chunk->check == CHECK_WHOLE_DUE));
 }
 
 static void unsearch_chunks(struct txn *txn, int64_t document_id, int64_t first, int64_t last)
@@ -443,6 +450,7 @@ void rows_put_answer(struct txn *txn, const struct question *question)
 	txn_run(txn, PUT_ANSWER_SEARCH, db_int(answer_id));
 	for (size_t i = 0; i < question->answer.n_evidence && txn->ret == 0; i++)
 		put_evidence(txn, question->document_id, 0, answer_id, &question->answer.evidence[i]);
+	rows_put_looks(txn, question->document_id, 0, answer_id, &question->looks);
 }
 
 void rows_delete_answers(struct txn *txn, int64_t document_id)

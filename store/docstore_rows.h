@@ -24,6 +24,11 @@ void rows_put_chunk(struct txn *txn, int64_t document_id, const struct document_
 void rows_put_passages(struct txn *txn, int64_t document_id, int64_t chunk_id, const char *model,
                        const struct passages *passages);
 
+/* What the tasks of a chunk, or an answer, looked at (docstore_audit.c); the other one's id is 0. */
+void rows_put_looks(struct txn *txn, int64_t document_id, int64_t chunk_id, int64_t answer_id,
+                    const struct looks *looks);
+void rows_read_looks(struct txn *txn, int64_t chunk_id, struct looks *ret);
+
 /* Rows of search do not go by themselves when a document is deleted: these come first. */
 void rows_delete_chunks(struct txn *txn, int64_t document_id, int64_t first, int64_t last); /* by number */
 void rows_delete_summaries(struct txn *txn, int64_t document_id); /* of the whole document */

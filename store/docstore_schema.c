@@ -182,6 +182,72 @@ static const char VERSION_2[] =
 	"  finished_at"
 	" FROM document;";
 
+/* What the audit keeps. lengths, mass and chosen are lists of the same length, by part of the text, in JSON; the parts
+ * follow each other from byte_start on. reading is by far the largest of these tables: rows of parts would take twice as
+ * much. dense_due: what is to be compared, some time. */
+#define AUDIT_TABLES                                                                                         \
+	"CREATE TABLE reading("                                                                              \
+	" id INTEGER PRIMARY KEY,"                                                                           \
+	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
+	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
+	" answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE,"                                        \
+	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'key', 'answer')),"                        \
+	" byte_start INTEGER NOT NULL,"                                                                      \
+	" tokens INTEGER NOT NULL,"                                                                          \
+	" elsewhere REAL NOT NULL,"                                                                          \
+	" lengths TEXT NOT NULL,"                                                                            \
+	" mass TEXT NOT NULL,"                                                                               \
+	" chosen TEXT NOT NULL"                                                                              \
+	") STRICT;"                                                                                          \
+	"CREATE INDEX reading_document ON reading(document_id);"                                             \
+	"CREATE INDEX reading_chunk ON reading(chunk_id);"                                                   \
+	"CREATE INDEX reading_answer ON reading(answer_id);"                                                 \
+                                                                                                             \
+	"CREATE TABLE dense_due("                                                                            \
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                             \
+	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
+	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
+	" whole INTEGER NOT NULL CHECK (whole IN (0, 1))"                                                    \
+	") STRICT;"                                                                                          \
+	"CREATE INDEX dense_due_document ON dense_due(document_id);"                                         \
+	"CREATE INDEX dense_due_chunk ON dense_due(chunk_id);"                                               \
+                                                                                                             \
+	"CREATE TABLE dense_check("                                                                          \
+	" id INTEGER PRIMARY KEY,"                                                                           \
+	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
+	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
+	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'key', 'answer')),"                        \
+	" whole INTEGER NOT NULL CHECK (whole IN (0, 1)),"                                                   \
+	" checked_at TEXT NOT NULL DEFAULT (" NOW "),"                                                       \
+	" model TEXT,"                                                                                       \
+	" tokens INTEGER NOT NULL,"                                                                          \
+	" agrees REAL NOT NULL,"                                                                             \
+	" score REAL NOT NULL,"                                                                              \
+	" score_delta REAL NOT NULL,"                                                                        \
+	" mass_recall REAL NOT NULL,"                                                                        \
+	" text_recall REAL NOT NULL,"                                                                        \
+	" chance REAL NOT NULL,"                                                                             \
+	" skill REAL NOT NULL,"                                                                              \
+	" worst_layer INTEGER NOT NULL,"                                                                     \
+	" layer_recall TEXT NOT NULL,"                                                                       \
+	" warned INTEGER NOT NULL CHECK (warned IN (0, 1)),"                                                 \
+	" byte_start INTEGER NOT NULL,"                                                                      \
+	" lengths TEXT NOT NULL,"                                                                            \
+	" missed TEXT NOT NULL"                                                                              \
+	") STRICT;"                                                                                          \
+	"CREATE INDEX dense_check_document ON dense_check(document_id);"                                     \
+	"CREATE INDEX dense_check_chunk ON dense_check(chunk_id);"                                           \
+	"CREATE INDEX dense_check_at ON dense_check(checked_at);"                                            \
+                                                                                                             \
+	"CREATE VIEW v_reading AS"                                                                           \
+	" SELECT reading.id AS reading_id, document_id, chunk_id, answer_id, kind, length.key AS part,"      \
+	"  byte_start + sum(length.value) OVER (PARTITION BY reading.id ORDER BY length.key) - length.value" \
+	"   AS byte_start,"                                                                                  \
+	"  byte_start + sum(length.value) OVER (PARTITION BY reading.id ORDER BY length.key) AS byte_end,"   \
+	"  json_extract(mass, '$[' || length.key || ']') / 1e6 AS mass,"                                     \
+	"  json_extract(chosen, '$[' || length.key || ']') / 1e3 AS chosen"                                  \
+	" FROM reading, json_each(lengths) AS length;"
+
 /* A text's marks, deflated as it is: pipeline/marks.h knows what they say. truncated: why it is not the whole document.
  *
  * question.ready: its document was read when somebody last looked, so that nobody has to look at all that wait for theirs.
@@ -247,7 +313,7 @@ static const char VERSION_3[] =
 	"  answer.text AS answer, found, score, answered_at,"
 	"  (SELECT quote FROM evidence WHERE answer_id = answer.id ORDER BY id LIMIT 1) AS quote"
 	" FROM question JOIN document ON document.id = question.document_id"
-	"  LEFT JOIN answer ON question_id = question.id;";
+	"  LEFT JOIN answer ON question_id = question.id;" AUDIT_TABLES;
 
 static const char *const STEPS[] = { VERSION_1, VERSION_2, VERSION_3 };
 
@@ -264,6 +330,10 @@ const struct db_schema DOCSTORE_SCHEMA = {
 	"progress, error, duplicate_of, model, fingerprint, prompt_tokens, computed_tokens, reused_tokens, " \
 	"generated_tokens, seconds, added_at, finished_at, published, tokens_done, tokens_total, "           \
 	"coalesce(eta_seconds, -1), retry, retry_at, attempts, crashes, truncated"
+
+#define READING_COLUMNS                                                               \
+	"kind, reading.byte_start, reading.tokens, elsewhere, lengths, mass, chosen," \
+	" (SELECT question_id FROM answer WHERE answer.id = reading.answer_id)"
 
 #define SQL_TIME(seconds) "strftime('%Y-%m-%dT%H:%M:%SZ', " seconds ", 'unixepoch')"
 
@@ -514,6 +584,40 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[GET_SECTION] = "SELECT section FROM chunk WHERE document_id = ?1 AND number = ?2",
 	[FIND_QUESTION] = "SELECT id FROM question WHERE document_id = ?1 AND text = ?2",
 	[PUT_QUESTION] = "INSERT INTO question(document_id, text, source) VALUES (?1, ?2, ?3)",
+	[PUT_READING] =
+		"INSERT INTO reading(document_id, chunk_id, kind, byte_start, tokens, elsewhere, lengths,"
+		" mass, chosen, answer_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+	[GET_CHUNK_READINGS] = "SELECT " READING_COLUMNS " FROM reading WHERE chunk_id = ?1 ORDER BY id",
+	[GET_READINGS] = "SELECT " READING_COLUMNS " FROM reading LEFT JOIN chunk ON chunk.id = chunk_id"
+			 " WHERE reading.document_id = ?1 AND coalesce(number, 0) >= 0"
+			 " ORDER BY kind, reading.byte_start, reading.id",
+	[PUT_DUE_CHECK] = "INSERT INTO dense_due(document_id, chunk_id, whole) VALUES (?1, ?2, ?3)",
+	[NEXT_CHECK] =
+		"SELECT dense_due.id, dense_due.document_id, number, byte_start, byte_end, whole FROM "
+		"dense_due"
+		" JOIN document ON document.id = dense_due.document_id JOIN chunk ON chunk.id = chunk_id"
+		" WHERE state = 'done' AND number >= 0 AND fingerprint = ?1 ORDER BY dense_due.id LIMIT 1",
+	[COUNT_DUE] = "SELECT count(*) FROM dense_due WHERE document_id = ?1",
+	[DELETE_OLD_CHECKS] = "DELETE FROM dense_check WHERE (chunk_id, whole) ="
+			      " (SELECT chunk_id, whole FROM dense_due WHERE id = ?1)",
+	[PUT_CHECK] =
+		"INSERT INTO dense_check(document_id, chunk_id, whole, model, kind, tokens, agrees, score,"
+		" score_delta, mass_recall, text_recall, chance, skill, worst_layer, layer_recall, warned,"
+		" byte_start, lengths, missed)"
+		" SELECT document_id, chunk_id, whole, (SELECT model FROM document WHERE id = document_id),"
+		" ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 FROM dense_due"
+		" WHERE id = ?1",
+	[CHECK_IS_DONE] = "DELETE FROM dense_due WHERE id = ?1",
+	[GET_CHECKS] = "SELECT id, kind, whole, checked_at, tokens, agrees, score, score_delta, mass_recall, "
+		       "text_recall,"
+		       " chance, skill, worst_layer, layer_recall, warned, byte_start, lengths, missed FROM "
+		       "dense_check"
+		       " WHERE document_id = ?1 ORDER BY id",
+	[GET_AUDIT_DAYS] =
+		"SELECT substr(checked_at, 1, 10) AS day, folder, count(*), sum(warned), avg(agrees),"
+		" avg(score_delta), avg(mass_recall), avg(text_recall), min(skill) FROM dense_check"
+		" JOIN document ON document.id = document_id GROUP BY day, folder ORDER BY day DESC, folder"
+		" LIMIT ?1",
 	/* ?2 the model to be asked; NULL: an answer of any will do. ?3: one that has failed is tried again */
 	[ASK_AGAIN] = "UPDATE question SET state = 'asked', error = NULL WHERE id = ?1"
 		      " AND ((state = 'failed' AND ?3) OR (state = 'answered' AND ?2 IS NOT NULL"

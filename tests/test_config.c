@@ -241,7 +241,6 @@ static void the_control_socket_is_a_short_path_and_a_group(void **state)
 static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 {
 	static const char *const KEYS[][2] = {
-		{ "audit: {reading: true}", "audit" },
 		{ "model: {url: 'http://x'}", "model.url" },
 		{ "model: {api_key_file: x}", "model.api_key_file" },
 		{ "model: {model: x}", "model.model" },

@@ -223,12 +223,59 @@ static void dense_attention_wants_all_rows_in_memory(void **state)
 	engine_close(engine);
 }
 
+/* The attention of what a branch goes on with, by pages. */
+static void note_branch(const struct run *run, const uint32_t *tokens, uint64_t *mass, uint64_t *n_chosen)
+{
+	struct engine *engine = open_run(run);
+	struct blocks blocks = { .lost = false };
+	const struct block_io io = io_of(&blocks);
+	struct context *context;
+	uint32_t buckets[N_TOKENS];
+	const struct attention_record record = { .buckets = buckets,
+		                                 .n_positions = N_TOKENS,
+		                                 .n_buckets = N_TOKENS / BLOCK_TOKENS + 2,
+		                                 .mass = mass,
+		                                 .n_chosen = n_chosen };
+	struct err err;
+
+	for (uint32_t i = 0; i < N_TOKENS; i++)
+		buckets[i] = i / BLOCK_TOKENS;
+	assert_int_equal(context_new(engine, &context, &err), 0);
+	forward(context, tokens, N_TOKENS);
+	save(context, 0, &io);
+	context_set_record(context, &record);
+	forward(context, tokens, N_BEHIND);
+	assert_true((blocks.n_reads > 0) == (run->row_memory > 0));
+	context_free(context);
+	blocks_done(&blocks);
+	engine_close(engine);
+}
+
+static void attention_is_noted_by_its_own_positions_where_rows_have_left_memory(void **state)
+{
+	struct run run = { .fixture = "glm-dsa-shared", .n_threads = 2 };
+	uint64_t mass[2][16 * (N_TOKENS / BLOCK_TOKENS + 2)] = { { 0 } },
+							 n_chosen[2][COUNT(mass[0])] = { { 0 } };
+	uint32_t tokens[N_TOKENS];
+
+	(void)state;
+	draw_sequence(tokens);
+	for (size_t i = 0; i < 2; i++) {
+		run.row_memory = i == 0 ? 0 : 20000;
+		note_branch(&run, tokens, mass[i], n_chosen[i]);
+	}
+	assert_true(n_chosen[0][0] > 0);
+	assert_memory_equal(mass[1], mass[0], sizeof(mass[0]));
+	assert_memory_equal(n_chosen[1], n_chosen[0], sizeof(n_chosen[0]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_that_left_memory_give_the_same_logits),
 		cmocka_unit_test(a_block_that_is_lost_is_an_error_that_leaves_the_context_whole),
 		cmocka_unit_test(dense_attention_wants_all_rows_in_memory),
+		cmocka_unit_test(attention_is_noted_by_its_own_positions_where_rows_have_left_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
