@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/array.h"
+#include "bench/auditing.h"
 #include "bench/bench.h"
 #include "bench/cost.h"
 #include "bench/crew.h"
@@ -298,6 +299,7 @@ static void measure_all(struct bench *bench)
 	measure_bandwidth(bench, 0);
 	measure_bandwidth(bench, SHALLOW);
 	measure_scan(bench);
+	auditing_measure(bench);
 	measure_branches(bench);
 	if (bench->plan.has_bars)
 		measure_busy(bench);
