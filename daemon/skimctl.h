@@ -79,6 +79,9 @@ int skimctl_find_cache(const char *config_path, char *ret, uint64_t *ret_budget_
  * Words say what can be done where there is none, -ENOENT or -ECONNREFUSED, or it may not be spoken to, -EACCES. */
 int skimctl_connect(const char *config_path, struct control_client **ret, struct err *err);
 
+/* A request's key that names a document; *ret is the caller's. -EINVAL: word is not UTF-8, so that it cannot be said. */
+int skimctl_name(const char *key, const char *word, json_t **ret, struct err *err);
+
 /* Have a command carried out; *ret is the last line of the answer, the caller's. each() gets what stands under key in each
  * line before it, and stops with a negative errno. Errors as of control_client_receive(). */
 int skimctl_ask(struct control_client *client, const char *command, json_t *args, json_t **ret,

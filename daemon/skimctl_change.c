@@ -65,11 +65,10 @@ static int print_change(const struct change *change, bool json, json_t *document
 static int ask(const struct change *change, struct control_client *client, const char *word, json_t **ret,
                struct err *err)
 {
-	json_t *args = json_pack("{s:s}", "document", word);
+	json_t *args;
+	int r = skimctl_name("document", word, &args, err);
 
-	if (args == NULL)
-		return err_set(err, -EINVAL, "'%s' is not UTF-8: name the document by its number", word);
-	return skimctl_ask(client, change->command, args, ret, err);
+	return r < 0 ? r : skimctl_ask(client, change->command, args, ret, err);
 }
 
 static int do_here(const struct change *change, const char *config_path, struct docstore *store,

@@ -70,6 +70,16 @@ int skimctl_connect(const char *config_path, struct control_client **ret, struct
 	return r;
 }
 
+int skimctl_name(const char *key, const char *word, json_t **ret, struct err *err)
+{
+	json_t *args = json_pack("{s:s}", key, word);
+
+	if (args == NULL)
+		return err_set(err, -EINVAL, "'%s' is not UTF-8: name the document by its number", word);
+	*ret = args;
+	return 0;
+}
+
 int skimctl_ask_each(struct control_client *client, const char *command, json_t *args, const char *key,
                      int (*each)(void *user, json_t *value), void *user, json_t **ret_last, struct err *err)
 {

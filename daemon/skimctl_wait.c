@@ -180,12 +180,11 @@ static int count_failed_row(void *user, json_t *document)
 static int await_document(struct waiting *waiting, const char *word, struct err *err)
 {
 	uint64_t patience_ns = waiting->timeout_ns > 0 ? waiting->timeout_ns : APPEAR_NS;
-	json_t *args = json_pack("{s:s}", "document", word), *reply;
-	int r = args == NULL
-	                ? err_set(err, -EINVAL, "'%s' is not UTF-8: name the document by its number", word)
-	                : control_client_ask(waiting->client, "wait", args, err);
+	json_t *args, *reply;
+	int r;
 
-	if (r < 0)
+	if ((r = skimctl_name("document", word, &args, err)) < 0 ||
+	    (r = control_client_ask(waiting->client, "wait", args, err)) < 0)
 		return r;
 	do {
 		r = control_client_receive(waiting->client, left_ns(waiting, patience_ns), &reply, err);
