@@ -66,6 +66,9 @@ int skimctl_model(int argc, char **argv);
 /* "skimctl: words" on standard error; returns SKIMCTL_FAILED. */
 int skimctl_fail(const struct err *err);
 
+/* The words for a database that another process has open for writing; returns -EBUSY. */
+int skimctl_in_use(const char *path, struct err *err);
+
 /* The command's usage on standard error; returns SKIMCTL_USAGE. */
 int skimctl_usage(const char *usage);
 

@@ -106,10 +106,7 @@ static int open_cache(const struct request *request, uint64_t budget_bytes, stru
 	int r = kvstore_open(request->path, budget_bytes, ret, &replaced, err);
 
 	if (r == -EBUSY)
-		return err_set(err, r,
-		               "%s: in use by another process: stop the daemon, or wait for 'skimctl read', "
-		               "and try again",
-		               request->path);
+		return skimctl_in_use(request->path, err);
 	if (r == 0 && replaced.text[0] != '\0')
 		fprintf(stderr, "skimctl: %s, set aside and made anew\n", replaced.text);
 	return r;

@@ -100,13 +100,7 @@ static int open_for_writing(const char *config_path, struct docstore **ret, stru
 	if (access(path, F_OK) < 0)
 		return err_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
 	r = docstore_open(&settings, ret, err);
-	if (r == -EBUSY)
-		return err_set(
-			err, r,
-			"%s: in use by another process: stop the daemon, or wait for 'skimctl read', and "
-			"try again",
-			path);
-	return r;
+	return r == -EBUSY ? skimctl_in_use(path, err) : r;
 }
 
 static int run(const struct change *change, int argc, char **argv)
