@@ -39,25 +39,27 @@ static int add_counts(const struct commands *commands, json_t *status, struct er
 	return 0;
 }
 
-/* What is left takes as long as what is done did, by its tokens. */
-static json_t *eta_of(const struct worker_status *status)
+/* As its row says, which is written about once a second. */
+static json_t *eta_of(struct docstore *reader, int64_t id)
 {
-	double seconds = (double)(loop_now_ns() - status->started_ns) / (double)NS_PER_S;
+	struct document document = { 0 };
+	json_t *eta;
 
-	if (status->n_done == 0 || status->n_tokens < status->n_done)
+	if (docstore_get(reader, id, &document, NULL) < 0)
 		return json_null();
-	return json_integer(
-		(json_int_t)(seconds * (double)(status->n_tokens - status->n_done) / (double)status->n_done));
+	eta = document.eta_seconds < 0 ? json_null() : json_integer(document.eta_seconds);
+	document_done(&document);
+	return eta;
 }
 
-static json_t *reading_json(const struct worker_status *status)
+static json_t *reading_json(struct docstore *reader, const struct worker_status *status)
 {
 	if (status->id == 0)
 		return json_null();
 	return json_pack("{s:I, s:o, s:s, s:I, s:I, s:o}", "id", (json_int_t)status->id, "name",
 	                 json_of_bytes(status->name), "stage", status->stage, "tokens_done",
 	                 (json_int_t)status->n_done, "tokens_total", (json_int_t)status->n_tokens,
-	                 "eta_seconds", eta_of(status));
+	                 "eta_seconds", eta_of(reader, status->id));
 }
 
 struct unsettled {
@@ -123,7 +125,7 @@ int command_status(struct call *call, struct err *err)
 		"{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:o, s:o}", "version", PACKAGE_VERSION, "model",
 		json_of_bytes(pipeline_model_name(pipeline)), "fingerprint", pipeline_fingerprint(pipeline),
 		"uptime_seconds", (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
-		(int)worker.paused, "reading", reading_json(&worker), "ended", (json_int_t)worker.n_documents,
+		(int)worker.paused, "reading", reading_json(commands->settings.reader, &worker), "ended", (json_int_t)worker.n_documents,
 		"folders", folders_json(commands), "cache", cache_json(pipeline));
 	if (status == NULL)
 		return err_set(err, -ENOMEM, "no memory for the status");

@@ -63,7 +63,6 @@ static void set_busy(struct worker *worker, int64_t id, const char *name)
 	pthread_mutex_lock(&worker->lock);
 	worker->status.busy = name != NULL;
 	worker->status.id = id;
-	worker->status.started_ns = loop_now_ns();
 	worker->status.n_done = worker->status.n_tokens = 0;
 	worker->status.stage[0] = '\0';
 	snprintf(worker->status.name, sizeof(worker->status.name), "%s", name == NULL ? "" : name);

@@ -24,7 +24,6 @@ struct worker_status {
 	bool busy; /* a document is in work, or waits and may be taken */
 	bool paused;
 	int64_t id; /* of the document in work; 0: none */
-	uint64_t started_ns; /* when it was taken, on the loop's clock */
 	char name[256]; /* of the document in work, control characters replaced */
 	char stage[16];
 	uint64_t n_done, n_tokens;
