@@ -26,7 +26,7 @@ struct chore {
 struct worker {
 	struct worker_settings settings;
 	pthread_t thread;
-	volatile bool cancel; /* the document in work; looked at between passes */
+	atomic_bool cancel; /* the document in work; looked at between passes */
 	pthread_mutex_t lock; /* guards what follows, and that `cancel` agrees with it */
 	pthread_cond_t wake;
 	pthread_cond_t chore_done;
