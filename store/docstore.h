@@ -170,6 +170,11 @@ int docstore_add(struct docstore *store, const struct document_file *file, int64
 int docstore_ignore(struct docstore *store, const struct document_file *file, const char *reason,
                     struct err *err);
 
+/* A file that cannot be read, with the reason (state 'failed', RETRY_CHANGED; also an event): queued by docstore_add()
+ * once it can, whatever has changed until then. Told again, it changes nothing. A file that was forgotten gets none. */
+int docstore_refuse(struct docstore *store, const struct document_file *file, const char *reason,
+                    struct err *err);
+
 /* The file of a row is not there any more; results stay, also those of a reading that ends after this. */
 int docstore_gone(struct docstore *store, int64_t id, struct err *err);
 
