@@ -83,11 +83,12 @@ static json_t *folder_json(const struct config_watch *config, struct watch *watc
 	struct unsettled unsettled = { json_array(), loop_now_ns() };
 
 	watch_each_unsettled(watch, name_unsettled, &unsettled);
-	return json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:I}", "path", json_of_bytes(config->path),
+	return json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "path", json_of_bytes(config->path),
 	                 "outbox", json_of_bytes(config->outbox), "files", (json_int_t)counts.n_files,
 	                 "n_unsettled", (json_int_t)counts.n_unsettled, "unsettled", unsettled.named,
-	                 "unwatched_folders", (json_int_t)counts.n_unwatched_folders, "overflows",
-	                 (json_int_t)counts.n_overflows, "scans", (json_int_t)counts.n_scans);
+	                 "unwatched_folders", (json_int_t)counts.n_unwatched_folders, "remote_folders",
+	                 (json_int_t)counts.n_remote_folders, "overflows", (json_int_t)counts.n_overflows,
+	                 "scans", (json_int_t)counts.n_scans);
 }
 
 static json_t *folders_json(const struct commands *commands)
@@ -121,12 +122,13 @@ int command_status(struct call *call, struct err *err)
 	int r;
 
 	worker_status(commands->settings.worker, &worker);
-	status = json_pack(
-		"{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:o, s:o}", "version", PACKAGE_VERSION, "model",
-		json_of_bytes(pipeline_model_name(pipeline)), "fingerprint", pipeline_fingerprint(pipeline),
-		"uptime_seconds", (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
-		(int)worker.paused, "reading", reading_json(commands->settings.reader, &worker), "ended", (json_int_t)worker.n_documents,
-		"folders", folders_json(commands), "cache", cache_json(pipeline));
+	status = json_pack("{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:o, s:o}", "version", PACKAGE_VERSION,
+	                   "model", json_of_bytes(pipeline_model_name(pipeline)), "fingerprint",
+	                   pipeline_fingerprint(pipeline), "uptime_seconds",
+	                   (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
+	                   (int)worker.paused, "reading", reading_json(commands->settings.reader, &worker),
+	                   "ended", (json_int_t)worker.n_documents, "folders", folders_json(commands),
+	                   "cache", cache_json(pipeline));
 	if (status == NULL)
 		return err_set(err, -ENOMEM, "no memory for the status");
 	if ((r = add_counts(commands, status, err)) < 0)

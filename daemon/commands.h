@@ -19,6 +19,7 @@ struct commands_settings {
 	struct loop *loop;
 	struct pipeline *pipeline;
 	struct intake *intake;
+	struct clerk *clerk;
 	struct worker *worker;
 	struct docstore *reader; /* a connection of the loop's own, which waits for no writer */
 	void *user;

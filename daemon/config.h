@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 
@@ -74,6 +75,19 @@ int config_default(struct config **ret, struct err *err);
 
 /* The watch entry that a path lies below; the deepest, since one may lie in another that is not recursive. NULL: none. */
 const struct config_watch *config_watch_of(const struct config *config, const char *path);
+
+/* Whether a folder is watched in the same way, whatever becomes of its documents: everything but outputs. */
+bool config_watch_is_same(const struct config_watch *a, const struct config_watch *b);
+
+/* Of two that are the same: each gets the strings of the other, so that who has borrowed them keeps them. */
+void config_watch_trade(struct config_watch *a, struct config_watch *b);
+
+/* What a program that runs can take of another configuration: the folders, log and metrics. Both are whole after it, and
+ * fresh has what config had. */
+void config_adopt(struct config *config, struct config *fresh);
+
+/* Append the names of all other keys in which the two differ, as "store.path, kv.budget". */
+void config_list_fixed(const struct config *config, const struct config *fresh, struct buf *ret);
 
 void config_free(struct config *config); /* NULL is allowed */
 

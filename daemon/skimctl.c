@@ -46,9 +46,10 @@ int skimctl_fail(const struct err *err)
 
 int skimctl_in_use(const char *path, struct err *err)
 {
-	return err_set(err, -EBUSY,
-	               "%s: in use by another process: stop the daemon, or wait for 'skimctl read', and try again",
-	               path);
+	return err_set(
+		err, -EBUSY,
+		"%s: in use by another process: stop the daemon, or wait for 'skimctl read', and try again",
+		path);
 }
 
 int skimctl_usage(const char *usage)

@@ -38,8 +38,10 @@ static void print_folder(json_t *folder)
 	int64_t n = skimctl_integer(folder, "n_unsettled");
 	size_t i;
 
-	printf("%-10s %s, %" PRId64 " files, %" PRId64 " unsettled\n", "folder",
-	       skimctl_string(folder, "path"), (int64_t)skimctl_integer(folder, "files"), n);
+	printf("%-10s %s, %" PRId64 " files, %" PRId64 " unsettled%s\n", "folder",
+	       skimctl_string(folder, "path"), (int64_t)skimctl_integer(folder, "files"), n,
+	       skimctl_integer(folder, "remote_folders") > 0 ? ", on a network: scanned every half minute"
+	                                                     : "");
 	json_array_foreach(unsettled, i, file)
 		printf("%-10s %s, for %" PRId64 " s\n", "unsettled", skimctl_string(file, "path"),
 	               (int64_t)skimctl_integer(file, "seconds"));

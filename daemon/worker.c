@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/array.h"
 #include "base/log.h"
@@ -328,12 +329,20 @@ static void end(struct worker *worker, int r, const struct err *err)
 		tell(worker);
 }
 
+void worker_stand_back(int nice)
+{
+	if (setpriority(PRIO_PROCESS, 0, nice) < 0)
+		log_warning("nice %d: %s, going on without", nice, strerror(errno));
+}
+
 static void *worker_main(void *user)
 {
 	struct worker *worker = user;
 	struct err err = { "" };
-	int r = publish_unwritten(worker, &err);
+	int r;
 
+	worker_stand_back(worker->settings.nice);
+	r = publish_unwritten(worker, &err);
 	while (r == 0 && wait_for_work(worker)) {
 		r = drain(worker, &err);
 		if (was_interrupted(worker, r))

@@ -12,6 +12,7 @@ struct worker;
 
 struct worker_settings {
 	struct pipeline *pipeline; /* the worker's own while it runs, but for its docstore */
+	int nice; /* how far its thread stands back: 0 to 19 */
 	void *user;
 	/* Which outputs a document gets; from the worker's thread. */
 	struct pipeline_outputs (*outputs)(void *user, const char *path);
@@ -37,6 +38,9 @@ struct worker_status {
 
 /* Start the thread; it first writes outputs that an earlier run left unwritten. */
 int worker_start(const struct worker_settings *settings, struct worker **ret, struct err *err);
+
+/* The calling thread, and those that it starts from now on, stand back behind other programs: setpriority(2). */
+void worker_stand_back(int nice);
 
 /* There may be work. */
 void worker_wake(struct worker *worker);
