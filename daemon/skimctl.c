@@ -32,6 +32,7 @@ static const struct {
 	{ "retry", skimctl_retry, "try again what failed or was ignored", SKIMCTL_RETRY_USAGE },
 	{ "reread", skimctl_reread, "read anew what is done", SKIMCTL_REREAD_USAGE },
 	{ "forget", skimctl_forget, "remove all that is known of documents", SKIMCTL_FORGET_USAGE },
+	{ "export", skimctl_export, "documents and results for other programs", SKIMCTL_EXPORT_USAGE },
 	{ "backup", skimctl_backup, "copy the database, whole", SKIMCTL_BACKUP_USAGE },
 	{ "cache", skimctl_cache, "what is kept of readings, and dropping it", SKIMCTL_CACHE_USAGE },
 	{ "allow", skimctl_allow, "open the service's sandbox for a folder", SKIMCTL_ALLOW_USAGE },

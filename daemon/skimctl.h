@@ -32,6 +32,7 @@ enum skimctl_status {
 #define SKIMCTL_FORGET_USAGE "skimctl forget [--json] [-c FILE] DOC ..."
 #define SKIMCTL_SEARCH_USAGE "skimctl search [--json] [--limit N] [-c FILE] WORD ..."
 #define SKIMCTL_EVENTS_USAGE "skimctl events [--json] [--after ID] [--limit N] [--follow] [-c FILE]"
+#define SKIMCTL_EXPORT_USAGE "skimctl export [--format jsonl | md | csv] [-o FILE] [-c FILE] [DOC ...]"
 #define SKIMCTL_BACKUP_USAGE "skimctl backup [-c FILE] COPY"
 #define SKIMCTL_RESCAN_USAGE "skimctl rescan [--json] [-c FILE]"
 #define SKIMCTL_CACHE_USAGE "skimctl cache [--json] [--drop DOC | --clear] [-c FILE]"
@@ -58,6 +59,7 @@ int skimctl_reread(int argc, char **argv);
 int skimctl_forget(int argc, char **argv);
 int skimctl_search(int argc, char **argv);
 int skimctl_events(int argc, char **argv);
+int skimctl_export(int argc, char **argv);
 int skimctl_backup(int argc, char **argv);
 int skimctl_cache(int argc, char **argv);
 int skimctl_allow(int argc, char **argv);
