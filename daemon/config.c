@@ -187,7 +187,7 @@ static const struct key WATCH_KEYS[] = {
 	{ .name = "ignore", .read = read_ignore },
 	{ .name = "outputs", .read = read_outputs },
 	{ .name = "questions", .read = not_built },
-	{ .name = "keep", .read = not_built },
+	{ .name = "keep", .read = read_keep, .offset = AT_WATCH(keep_ns), .min = NS_PER_S, .max = 36500 * NS_PER_DAY },
 	{ .name = NULL },
 };
 /* clang-format on */

@@ -29,6 +29,7 @@ struct config_watch {
 	char **ignore; /* patterns of names, besides those of ignore.h */
 	size_t n_ignore;
 	bool markdown, json; /* outputs; both may be false */
+	uint64_t keep_ns; /* documents are forgotten when they have been done for so long; 0: never */
 };
 
 /* Named like the keys. Paths are absolute; a relative one in the file is taken from the file's folder. */
@@ -76,7 +77,7 @@ int config_default(struct config **ret, struct err *err);
 /* The watch entry that a path lies below; the deepest, since one may lie in another that is not recursive. NULL: none. */
 const struct config_watch *config_watch_of(const struct config *config, const char *path);
 
-/* Whether a folder is watched in the same way, whatever becomes of its documents: everything but outputs. */
+/* Whether a folder is watched in the same way, whatever becomes of its documents: everything but outputs and keep. */
 bool config_watch_is_same(const struct config_watch *a, const struct config_watch *b);
 
 /* Of two that are the same: each gets the strings of the other, so that who has borrowed them keeps them. */

@@ -368,6 +368,21 @@ struct pipeline_outputs intake_outputs(struct intake *intake, const char *path)
 	return outputs;
 }
 
+bool intake_keep(struct intake *intake, size_t i, char *ret_folder, uint64_t *ret_keep_ns)
+{
+	const struct config *config = intake->settings.config;
+	bool found;
+
+	pthread_mutex_lock(&intake->lock);
+	found = i < config->n_watch;
+	if (found) {
+		snprintf(ret_folder, PATH_MAX, "%s", config->watch[i].path);
+		*ret_keep_ns = config->watch[i].keep_ns;
+	}
+	pthread_mutex_unlock(&intake->lock);
+	return found;
+}
+
 struct watch *intake_watch(const struct intake *intake, size_t i)
 {
 	return intake->folders[i]->watch;

@@ -52,6 +52,10 @@ int intake_add(struct intake *intake, size_t i, const char *path, const struct s
 /* Which outputs a document gets; from any thread. */
 struct pipeline_outputs intake_outputs(struct intake *intake, const char *path);
 
+/* How long documents of config->watch[i], whose path goes to ret_folder, room for PATH_MAX, are kept; from any thread.
+ * False: there is no such folder. */
+bool intake_keep(struct intake *intake, size_t i, char *ret_folder, uint64_t *ret_keep_ns);
+
 struct watch *intake_watch(const struct intake *intake, size_t i); /* of config->watch[i] */
 
 /* Files that are waited for or that the clerk has not written down yet; whether this is one of them. */

@@ -19,6 +19,7 @@
 #include "daemon/config.h"
 #include "daemon/confine.h"
 #include "daemon/intake.h"
+#include "daemon/keeper.h"
 #include "daemon/loop.h"
 #include "daemon/metrics_file.h"
 #include "daemon/notify.h"
@@ -47,10 +48,11 @@ struct daemon {
 	struct docstore *reader; /* for the loop, which shall wait for no writer */
 	struct clerk *clerk;
 	struct intake *intake;
+	struct keeper *keeper;
 	struct worker *worker;
 	struct commands *commands; /* NULL: no control socket */
 	struct metrics_file *metrics_file;
-	atomic_bool work_came; /* the clerk has queued a document, and the loop does not know it yet */
+	atomic_bool work_came; /* for the worker, and the loop does not know it yet */
 	bool once;
 	struct loop_timer *once_timer;
 	struct loop_timer *watchdog_timer;
@@ -64,6 +66,13 @@ static struct pipeline_outputs outputs_of(void *user, const char *path)
 	const struct daemon *daemon = user;
 
 	return intake_outputs(daemon->intake, path);
+}
+
+static void between_documents(void *user, const atomic_bool *cancel)
+{
+	const struct daemon *daemon = user;
+
+	keeper_run(daemon->keeper, cancel);
 }
 
 /* While it works, the worker takes what is due by itself. */
@@ -133,7 +142,8 @@ static void something_changed(void *user)
 	loop_wake(daemon->loop);
 }
 
-static void document_queued(void *user)
+/* For the worker: a document is queued, or it is time for something else. */
+static void work_came(void *user)
 {
 	struct daemon *daemon = user;
 
@@ -151,52 +161,22 @@ static void on_wake(void *user)
 	commands_changed(daemon->commands);
 }
 
-static const struct log_field NOT_RELOADED[] = { { "MESSAGE_ID", MESSAGE_NOT_RELOADED }, { NULL, NULL } };
-
-static void warn_fixed(struct daemon *daemon, const struct config *fresh)
-{
-	struct buf names = { 0 };
-
-	config_list_fixed(daemon->config, fresh, &names);
-	if (names.n > 0 && buf_status(&names) == 0)
-		log_fields(LOG_LEVEL_WARNING, NOT_RELOADED, "'%s': needs a restart: %s; all else is taken",
-		           daemon->config_path, names.data);
-	buf_done(&names);
-}
-
-static int take_configuration(struct daemon *daemon, struct err *err)
-{
-	struct config *fresh;
-	int r = reload_read(daemon->config_path, daemon->walled ? daemon->confine : NULL, &fresh, err);
-
-	if (r < 0)
-		return r;
-	r = intake_reload(daemon->intake, fresh, err);
-	if (r == 0) {
-		log_set_level(daemon->config->log.level);
-		metrics_file_reload(daemon->metrics_file);
-		log_info("'%s': taken, %zu folder%s", daemon->config_path, daemon->config->n_watch,
-		         daemon->config->n_watch == 1 ? "" : "s");
-		warn_fixed(daemon, fresh);
-	}
-	config_free(fresh);
-	return r;
-}
-
 static void reload(struct daemon *daemon)
 {
-	struct err err = { "" };
+	const struct reload parts = {
+		.path = daemon->config_path,
+		.config = daemon->config,
+		.confine = daemon->walled ? daemon->confine : NULL,
+		.clerk = daemon->clerk,
+		.intake = daemon->intake,
+		.keeper = daemon->keeper,
+		.metrics_file = daemon->metrics_file,
+	};
 
 	notify_reloading(daemon->notify);
-	if (take_configuration(daemon, &err) < 0) {
-		log_fields(LOG_LEVEL_ERROR, NOT_RELOADED, "%s; going on with the configuration as it was",
-		           err.text);
-		clerk_event(daemon->clerk, "error", err.text);
-	}
-	intake_rescan(daemon->intake);
+	reload_run(&parts);
 	notify_send(daemon->notify, "READY=1");
-	send_status(daemon);
-	commands_changed(daemon->commands);
+	on_wake(daemon);
 }
 
 static void on_signal(void *user, int signal_number)
@@ -335,7 +315,7 @@ static int open_clerk(struct daemon *daemon, struct err *err)
 	struct clerk_settings settings = {
 		.store = pipeline_docstore(daemon->pipeline),
 		.user = daemon,
-		.queued = document_queued,
+		.queued = work_came,
 		.rested = something_changed,
 	};
 
@@ -379,6 +359,19 @@ static int open_intake(struct daemon *daemon, struct err *err)
 	return r;
 }
 
+static int open_keeper(struct daemon *daemon, struct err *err)
+{
+	struct keeper_settings settings = {
+		.loop = daemon->loop,
+		.intake = daemon->intake,
+		.pipeline = daemon->pipeline,
+		.user = daemon,
+		.due = work_came,
+	};
+
+	return keeper_open(&settings, &daemon->keeper, err);
+}
+
 static int open_worker(struct daemon *daemon, struct err *err)
 {
 	struct worker_settings settings = {
@@ -386,6 +379,7 @@ static int open_worker(struct daemon *daemon, struct err *err)
 		.nice = daemon->config->model.nice,
 		.user = daemon,
 		.outputs = outputs_of,
+		.between = between_documents,
 		.changed = something_changed,
 	};
 
@@ -449,8 +443,9 @@ static int run(struct daemon *daemon, struct err *err)
 	notify_send(daemon->notify, "STATUS=opening the stores and the model");
 	if ((r = put_up_walls(daemon, err)) < 0 || (r = open_pipeline_niced(daemon, err)) < 0 ||
 	    (r = open_clerk(daemon, err)) < 0 || (r = open_intake(daemon, err)) < 0 ||
-	    (r = open_worker(daemon, err)) < 0 || (r = open_commands(daemon, err)) < 0 ||
-	    (r = open_metrics(daemon, err)) < 0 || (r = open_timers(daemon, err)) < 0)
+	    (r = open_keeper(daemon, err)) < 0 || (r = open_worker(daemon, err)) < 0 ||
+	    (r = open_commands(daemon, err)) < 0 || (r = open_metrics(daemon, err)) < 0 ||
+	    (r = open_timers(daemon, err)) < 0)
 		return r;
 	log_fields(LOG_LEVEL_INFO, READY, "ready: %zu folder%s, model '%s'", daemon->config->n_watch,
 	           daemon->config->n_watch == 1 ? "" : "s", pipeline_model_name(daemon->pipeline));
@@ -465,6 +460,7 @@ static void daemon_close(struct daemon *daemon)
 	metrics_file_close(daemon->metrics_file);
 	commands_close(daemon->commands);
 	worker_stop(daemon->worker);
+	keeper_close(daemon->keeper);
 	intake_close(daemon->intake);
 	clerk_stop(daemon->clerk);
 	docstore_close(daemon->reader);

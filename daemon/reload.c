@@ -9,6 +9,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "pipeline/messages.h"
+
+static const struct log_field NOT_RELOADED[] = { { "MESSAGE_ID", MESSAGE_NOT_RELOADED }, { NULL, NULL } };
 
 struct check {
 	const char *path; /* of the configuration */
@@ -82,11 +86,12 @@ static int check_folder(const struct check *check, const struct config_watch *wa
 	return check_writing(check, key, watch->outbox);
 }
 
-int reload_read(const char *path, const struct confine *confine, struct config **ret, struct err *err)
+/* Errors as config_read()'s; -EACCES, -EROFS: a folder is out of reach. */
+static int read_checked(const struct reload *reload, struct config **ret, struct err *err)
 {
-	const struct check check = { path, confine, err };
+	const struct check check = { reload->path, reload->confine, err };
 	struct config *config;
-	int r = config_read(path, &config, err);
+	int r = config_read(reload->path, &config, err);
 
 	if (r < 0)
 		return r;
@@ -99,4 +104,47 @@ int reload_read(const char *path, const struct confine *confine, struct config *
 	else
 		*ret = config;
 	return r;
+}
+
+static void warn_fixed(const struct reload *reload, const struct config *fresh)
+{
+	struct buf names = { 0 };
+
+	config_list_fixed(reload->config, fresh, &names);
+	if (names.n > 0 && buf_status(&names) == 0)
+		log_fields(LOG_LEVEL_WARNING, NOT_RELOADED, "%s: needs a restart: %s; all else is taken",
+		           reload->path, names.data);
+	buf_done(&names);
+}
+
+static int take(const struct reload *reload, struct err *err)
+{
+	struct config *fresh;
+	int r = read_checked(reload, &fresh, err);
+
+	if (r < 0)
+		return r;
+	r = intake_reload(reload->intake, fresh, err);
+	if (r == 0) {
+		log_set_level(reload->config->log.level);
+		metrics_file_reload(reload->metrics_file);
+		keeper_reload(reload->keeper);
+		log_info("%s: taken, %zu folder%s", reload->path, reload->config->n_watch,
+		         reload->config->n_watch == 1 ? "" : "s");
+		warn_fixed(reload, fresh);
+	}
+	config_free(fresh);
+	return r;
+}
+
+void reload_run(const struct reload *reload)
+{
+	struct err err = { "" };
+
+	if (take(reload, &err) < 0) {
+		log_fields(LOG_LEVEL_ERROR, NOT_RELOADED, "%s; going on with the configuration as it was",
+		           err.text);
+		clerk_event(reload->clerk, "error", err.text);
+	}
+	intake_rescan(reload->intake);
 }

@@ -193,8 +193,10 @@ static int drain(struct worker *worker, struct err *err)
 	int r = 0;
 
 	set_resting(worker, NULL);
-	while (r == 0 && !worker->cancel)
+	while (r == 0 && !worker->cancel) {
+		worker->settings.between(worker->settings.user, &worker->cancel);
 		r = take_and_process(worker, err);
+	}
 	if (r == 0)
 		return -ECANCELED;
 	if (!passes(r))

@@ -2,6 +2,7 @@
 #ifndef SKIMD_DAEMON_WORKER_H
 #define SKIMD_DAEMON_WORKER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +17,8 @@ struct worker_settings {
 	void *user;
 	/* Which outputs a document gets; from the worker's thread. */
 	struct pipeline_outputs (*outputs)(void *user, const char *path);
+	/* No document is in work, and the next may be taken; from the worker's thread. *cancel: it is to stop. */
+	void (*between)(void *user, const atomic_bool *cancel);
 	/* Something that worker_status() tells has changed; from the worker's thread, at most about once a second
 	 * while a document is read. */
 	void (*changed)(void *user);
