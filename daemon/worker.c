@@ -337,6 +337,13 @@ void worker_stand_back(int nice)
 		log_warning("nice %d: %s, going on without", nice, strerror(errno));
 }
 
+/* When nothing waits to be read. What fails now is done the next time. */
+static void tidy(struct docstore *store)
+{
+	docstore_scrub(store, NULL); /* what a reader was in the way of */
+	docstore_trim_events(store, EVENTS_MOST, NULL);
+}
+
 static void *worker_main(void *user)
 {
 	struct worker *worker = user;
@@ -349,8 +356,8 @@ static void *worker_main(void *user)
 		r = drain(worker, &err);
 		if (was_interrupted(worker, r))
 			r = 0;
-		else if (r == 0) /* what a reader was in the way of */
-			docstore_scrub(pipeline_docstore(worker->settings.pipeline), NULL);
+		else if (r == 0)
+			tidy(pipeline_docstore(worker->settings.pipeline));
 		set_busy(worker, 0, NULL);
 	}
 	end(worker, r, &err);

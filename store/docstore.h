@@ -154,6 +154,10 @@ struct docstore_settings {
  * content, without another chunk read in between, is 'failed' instead, as RETRY_NEVER. What docstore_forget() left
  * undone is finished, too. */
 #define DOCUMENT_MAX_CRASHES 2
+
+/* Before a database of an older version is brought up to date it is copied to a file of its name with this behind it, which
+ * stays until the next time. */
+#define DOCSTORE_OLD_SUFFIX ".old"
 int docstore_open(const struct docstore_settings *settings, struct docstore **ret, struct err *err);
 void docstore_close(struct docstore *store); /* NULL is allowed */
 
@@ -301,6 +305,10 @@ int docstore_each_output(struct docstore *store, int64_t id,
 int docstore_event(struct docstore *store, const char *level, int64_t id, const char *message,
                    struct err *err);
 
+/* Remove what is more than n_most events: the oldest of level "info" first, then the oldest. */
+#define EVENTS_MOST 100000
+int docstore_trim_events(struct docstore *store, size_t n_most, struct err *err);
+
 struct document_event {
 	int64_t id;
 	char *at, *level, *message;
@@ -354,6 +362,13 @@ int docstore_scrub(struct docstore *store, struct err *err);
 /* Both. What skimd wrote into the outbox is the pipeline's to remove before: pipeline/forget.h. -EBUSY: the rows are
  * gone, the bytes are not yet. */
 int docstore_forget(struct docstore *store, int64_t id, struct err *err);
+
+/* Bytes of the WAL's file; 0 where there is none. From any thread. */
+int64_t docstore_wal_bytes(const struct docstore *store);
+
+/* Whether a reader has kept its view of the database for so long that what was written since cannot leave the WAL. Moves
+ * into the file what can be. */
+int docstore_is_held(struct docstore *store, bool *ret, struct err *err);
 
 /* Documents of a watched folder (NULL: of any) that are done or gone, and were done more than `seconds` ago. *ret_ids is
  * the caller's, for free(). */

@@ -27,6 +27,9 @@ int docstore_change(struct docstore *store, int statement, int64_t id, struct er
 /* What the process that wrote last left in work; not orderly: it did not close the store. */
 int docstore_recover(struct docstore *store, bool orderly, struct err *err);
 
+/* Copy the database as it is beside itself, before it is brought up to date; replaces what an earlier such copy left. */
+int docstore_save_old(struct docstore *store, struct err *err);
+
 /* Fail with -ENOENT unless the last statement changed the row of document id. */
 void docstore_need_row(struct txn *txn, int64_t id);
 

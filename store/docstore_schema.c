@@ -422,6 +422,10 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[GET_EVENTS] =
 		"SELECT id, at, level, document_id, message FROM event WHERE id > ?1 ORDER BY id LIMIT ?2",
 	[EVENT_BEFORE] = "SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?1",
+	/* At least as many as there are. */
+	[EVENTS_SPAN] = "SELECT coalesce((SELECT max(id) FROM event) - (SELECT min(id) FROM event) + 1, 0)",
+	[TRIM_EVENTS] = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY level <> 'info', id"
+			" LIMIT max(0, (SELECT count(*) FROM event) - ?1))",
 	[SEARCH] = "SELECT document_id, chunk, kind, snippet(search, 3, '[', ']', ' … ', 24), -bm25(search),"
 		   " rowid FROM search WHERE search MATCH ?1 ORDER BY rank LIMIT ?2",
 	[GET_NAMES] = "SELECT name, path, state FROM document WHERE id = ?1",
