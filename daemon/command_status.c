@@ -122,13 +122,13 @@ int command_status(struct call *call, struct err *err)
 	int r;
 
 	worker_status(commands->settings.worker, &worker);
-	status = json_pack("{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:o, s:o}", "version", PACKAGE_VERSION,
-	                   "model", json_of_bytes(pipeline_model_name(pipeline)), "fingerprint",
-	                   pipeline_fingerprint(pipeline), "uptime_seconds",
-	                   (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
-	                   (int)worker.paused, "reading", reading_json(commands->settings.reader, &worker),
-	                   "ended", (json_int_t)worker.n_documents, "folders", folders_json(commands),
-	                   "cache", cache_json(pipeline));
+	status = json_pack(
+		"{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:o, s:o, s:I}", "version", PACKAGE_VERSION, "model",
+		json_of_bytes(pipeline_model_name(pipeline)), "fingerprint", pipeline_fingerprint(pipeline),
+		"uptime_seconds", (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
+		(int)worker.paused, "reading", reading_json(commands->settings.reader, &worker), "ended",
+		(json_int_t)worker.n_documents, "folders", folders_json(commands), "cache",
+		cache_json(pipeline), "wal_bytes", (json_int_t)docstore_wal_bytes(commands->settings.reader));
 	if (status == NULL)
 		return err_set(err, -ENOMEM, "no memory for the status");
 	if ((r = add_counts(commands, status, err)) < 0)

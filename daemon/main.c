@@ -26,6 +26,7 @@
 #include "daemon/paths.h"
 #include "daemon/reload.h"
 #include "daemon/units.h"
+#include "daemon/wal_alarm.h"
 #include "daemon/worker.h"
 #include "pipeline/messages.h"
 #include "pipeline/output.h"
@@ -49,6 +50,7 @@ struct daemon {
 	struct clerk *clerk;
 	struct intake *intake;
 	struct keeper *keeper;
+	struct wal_alarm wal_alarm; /* the worker's */
 	struct worker *worker;
 	struct commands *commands; /* NULL: no control socket */
 	struct metrics_file *metrics_file;
@@ -70,9 +72,10 @@ static struct pipeline_outputs outputs_of(void *user, const char *path)
 
 static void between_documents(void *user, const atomic_bool *cancel)
 {
-	const struct daemon *daemon = user;
+	struct daemon *daemon = user;
 
 	keeper_run(daemon->keeper, cancel);
+	wal_alarm_look(&daemon->wal_alarm, pipeline_docstore(daemon->pipeline));
 }
 
 /* While it works, the worker takes what is due by itself. */

@@ -59,6 +59,11 @@ int skimctl_usage(const char *usage)
 	return SKIMCTL_USAGE;
 }
 
+bool skimctl_is_private(void)
+{
+	return getenv("SKIMD_NO_SERVICE") != NULL;
+}
+
 /* *ret_own: the databases are the user's own, and not those of the configuration. */
 static int find_config(const char *path, struct config **ret, bool *ret_own, struct err *err)
 {
@@ -66,7 +71,7 @@ static int find_config(const char *path, struct config **ret, bool *ret_own, str
 
 	if (r < 0)
 		return r;
-	*ret_own = path == NULL && access((*ret)->store.path, R_OK) < 0;
+	*ret_own = path == NULL && (skimctl_is_private() || access((*ret)->store.path, R_OK) < 0);
 	return 0;
 }
 

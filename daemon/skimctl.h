@@ -74,6 +74,9 @@ int skimctl_in_use(const char *path, struct err *err);
 /* The command's usage on standard error; returns SKIMCTL_USAGE. */
 int skimctl_usage(const char *usage);
 
+/* Without a configuration the user's own databases are meant, also where there is a service. */
+bool skimctl_is_private(void);
+
 /* Where skimd.db is, and kv.db with its budget: as the configuration named says (NULL: none is); else the service's, if
  * its skimd.db can be read; else the user's own. ret is room for PATH_MAX. Errors as config_read()'s and
  * paths_user_store()'s. */

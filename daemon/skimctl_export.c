@@ -87,7 +87,7 @@ static int print_json_line(const struct reading *reading, bool first, struct buf
 /* --- CSV: a row a document */
 
 static const char CSV_HEAD[] = "id,name,path,state,error,media_type,language,bytes,pages,tokens,title,"
-                               "summary,key_passages,model,added_at,"
+			       "summary,key_passages,model,added_at,"
 			       "finished_at\n";
 
 /* The next field, in quotes. Who wrote the document may have meant its words to be a formula of whoever opens the table:

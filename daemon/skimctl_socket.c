@@ -54,7 +54,11 @@ int skimctl_connect(const char *config_path, struct control_client **ret, struct
 {
 	struct control_client *client;
 	struct config *config;
-	int r = config_path != NULL ? config_read(config_path, &config, err) : config_default(&config, err);
+	int r;
+
+	if (config_path == NULL && skimctl_is_private())
+		return err_set(err, -ENOENT, "SKIMD_NO_SERVICE is set: no daemon is asked without -c");
+	r = config_path != NULL ? config_read(config_path, &config, err) : config_default(&config, err);
 
 	if (r < 0)
 		return r;
