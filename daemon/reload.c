@@ -5,11 +5,13 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "daemon/folders.h"
 #include "pipeline/messages.h"
 
 static const struct log_field NOT_RELOADED[] = { { "MESSAGE_ID", MESSAGE_NOT_RELOADED }, { NULL, NULL } };
@@ -33,9 +35,18 @@ static int out_of_reach(const struct check *check, int r, const char *key, const
 
 static int check_walls(const struct check *check, const char *key, const char *folder, bool write)
 {
-	if (check->confine == NULL || confine_covers(check->confine, folder, write))
+	char *resolved;
+	bool covered;
+	int r;
+
+	if (check->confine == NULL)
 		return 0;
-	return out_of_reach(check, -EACCES, key, folder, write);
+	r = folders_resolve(folder, &resolved);
+	if (r < 0)
+		return out_of_reach(check, r, key, folder, write);
+	covered = confine_covers(check->confine, resolved, write);
+	free(resolved);
+	return covered ? 0 : out_of_reach(check, -EACCES, key, folder, write);
 }
 
 /* Walls by path are no proof: a folder that was replaced since is another one. */
