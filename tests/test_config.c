@@ -293,6 +293,9 @@ static void a_watched_folder_must_be_there(void **state)
 	(void)state;
 	assert_refused("watch:\n  - path: none\n    outbox: out\n",
 	               "2: key 'watch[0].path': cannot watch '@/none': No such file or directory");
+	assert_refused("watch:\n  - path: /home/.none/scans\n    outbox: out\n",
+	               "2: key 'watch[0].path': cannot watch '/home/.none/scans': No such file or directory; the "
+	               "service sees it after 'skimctl allow /home/.none/scans' and a restart");
 	assert_refused("watch:\n  - path: skimd.yaml\n    outbox: out\n",
 	               "2: key 'watch[0].path': '@/skimd.yaml' is not a folder");
 	assert_refused("watch:\n  - path: in\n    outbox: skimd.yaml\n",
