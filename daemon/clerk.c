@@ -347,6 +347,16 @@ bool clerk_has(struct clerk *clerk, const char *path)
 	return found;
 }
 
+bool clerk_is_failing(struct clerk *clerk)
+{
+	bool failing;
+
+	pthread_mutex_lock(&clerk->lock);
+	failing = clerk->failing;
+	pthread_mutex_unlock(&clerk->lock);
+	return failing;
+}
+
 void clerk_wait(struct clerk *clerk)
 {
 	pthread_mutex_lock(&clerk->lock);

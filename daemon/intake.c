@@ -150,11 +150,15 @@ static int note_vanished(void *user, const struct document *document)
 {
 	const struct intake_settings *settings = user;
 	struct stat st;
+	int r;
 
 	if (document->state == DOCUMENT_GONE || config_watch_of(settings->config, document->path) == NULL ||
 	    lstat(document->path, &st) == 0 || errno != ENOENT)
 		return 0;
-	return clerk_gone(settings->clerk, document->path);
+	while ((r = clerk_gone(settings->clerk, document->path)) == -EAGAIN &&
+	       !clerk_is_failing(settings->clerk))
+		clerk_wait(settings->clerk); /* a hundred thousand are gone */
+	return r;
 }
 
 static int mark_vanished(struct intake_settings *settings, struct err *err)

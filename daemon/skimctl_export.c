@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "daemon/skimctl.h"
 #include "pipeline/output.h"
 
@@ -32,6 +33,20 @@ struct export
 
 /* --- Markdown: what stands in the outbox, with a rule between two documents */
 
+/* A name may have line breaks, and whatever a terminal would obey. */
+static void put_printable(struct buf *ret, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL) {
+		ret->failed = true;
+		return;
+	}
+	text_printable(copy);
+	buf_puts(ret, copy);
+	free(copy);
+}
+
 static int print_markdown(const struct reading *reading, bool first, struct buf *ret)
 {
 	const struct document *document = &reading->document;
@@ -40,8 +55,12 @@ static int print_markdown(const struct reading *reading, bool first, struct buf 
 		buf_puts(ret, "\n---\n\n");
 	if (document->fingerprint != NULL)
 		return output_markdown(reading, ret);
-	buf_printf(ret, "# %s\n\n*%s%s%s*\n", document->name, document_state_name(document->state),
-	           document->error == NULL ? "" : ": ", document->error == NULL ? "" : document->error);
+	buf_puts(ret, "# ");
+	put_printable(ret, document->name);
+	buf_printf(ret, "\n\n*%s%s", document_state_name(document->state),
+	           document->error == NULL ? "" : ": ");
+	put_printable(ret, document->error == NULL ? "" : document->error);
+	buf_puts(ret, "*\n");
 	return buf_status(ret);
 }
 

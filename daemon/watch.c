@@ -20,6 +20,7 @@
 	64 /* in one tick, so that a writer who never rests does not keep us from telling anything */
 #define RETRY_NS (10 * NS_PER_S) /* after a failure that may pass */
 #define POLL_NS (30 * NS_PER_S) /* between scans of what may change without inotify, on a network */
+#define CATCH_UP_NS NS_PER_S /* at least so much between two scans that somebody asks for */
 #define UNWATCHED_NS (60 * NS_PER_S) /* between scans while inotify does not see everything */
 
 struct watch {
@@ -27,7 +28,7 @@ struct watch {
 	struct tree tree;
 	struct loop *loop;
 	struct loop_timer *timer;
-	uint64_t next_scan_ns;
+	uint64_t scanned_ns, next_scan_ns;
 	bool scan_wanted;
 	bool limit_logged;
 	size_t n_told_unsettled; /* when settled() was called last */
@@ -147,6 +148,7 @@ static void scan(struct watch *watch)
 	tree_scan(&watch->tree);
 	watch->n_scans++;
 	watch->scan_wanted = false;
+	watch->scanned_ns = watch->tree.now_ns;
 	watch->next_scan_ns = watch->tree.now_ns + watch->settings.rescan_ns;
 	log_debug("'%s': scanned, %zu files in %zu folders, %zu of them unsettled", watch->tree.root,
 	          settle_n_files(watch->tree.settle), watch->tree.folders.n,
@@ -274,9 +276,12 @@ int watch_look(struct watch *watch, const char *path, struct err *err)
 
 void watch_catch_up(struct watch *watch)
 {
-	/* What a scan cannot be kept from finding is found by the next one. */
-	watch->scan_wanted |= watch->tree.folders.n_remote + watch->tree.folders.n_unwatched > 0;
-	watch_tick(watch, watch->loop != NULL ? loop_now_ns() : watch->tree.now_ns);
+	uint64_t now_ns = watch->loop != NULL ? loop_now_ns() : watch->tree.now_ns;
+
+	if (watch->tree.folders.n_remote + watch->tree.folders.n_unwatched > 0 &&
+	    now_ns - watch->scanned_ns >= CATCH_UP_NS)
+		watch->scan_wanted = true;
+	watch_tick(watch, now_ns);
 }
 
 static void timer_fires(void *user)

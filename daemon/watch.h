@@ -63,7 +63,8 @@ int watch_rescan(struct watch *watch, struct err *err);
 /* Look at one path below the folder now. What is there settles by the same rules as any file. Errors as above. */
 int watch_look(struct watch *watch, const char *path, struct err *err);
 
-/* Look at all that has happened until now, on the watch's own clock: events are taken in, and what has none is scanned. */
+/* Look at all that has happened until now, on the watch's own clock: events are taken in, and what has none is
+ * scanned, once a second at most. */
 void watch_catch_up(struct watch *watch);
 
 /* Take events in, scan if it is time, and tell what has settled, some files of it; while more are due, call it

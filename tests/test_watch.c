@@ -838,7 +838,11 @@ static void who_asks_need_not_wait_for_the_next_look_at_a_file_server(void **sta
 	(void)state;
 	remote = true;
 	open_watch();
+	tick(999 * MS);
 	write_old_file("in/x.txt");
+	watch_catch_up(fixture.watch);
+	assert_int_equal(watch_count(fixture.watch).n_scans, 1); /* who asks all the time asks for nothing */
+	tick(1 * S);
 	watch_catch_up(fixture.watch);
 	assert_int_equal(watch_count(fixture.watch).n_unsettled, 1);
 	assert_true(watch_is_unsettled(fixture.watch, at("in/x.txt")));
