@@ -22,7 +22,7 @@ static const struct {
 	[LOG_LEVEL_DEBUG] = { "debug", 7 },
 };
 
-static enum log_level max_level = LOG_LEVEL_INFO;
+static _Atomic enum log_level max_level = LOG_LEVEL_INFO;
 static int journal_fd = -1;
 
 void log_set_level(enum log_level level)

@@ -5,7 +5,7 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* Lines above the level are dropped. The default is LOG_LEVEL_INFO. Call before threads start. */
+/* Lines above the level are dropped. The default is LOG_LEVEL_INFO. At any time. */
 void log_set_level(enum log_level level);
 
 /* "error", "warning", "info" or "debug" to its level; -EINVAL for another word. */

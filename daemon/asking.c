@@ -21,6 +21,7 @@
 #include "daemon/ask_file.h"
 #include "daemon/inbox_intake.h"
 #include "daemon/loop.h"
+#include "daemon/standing.h"
 #include "daemon/units.h"
 #include "store/docstore_questions.h"
 
@@ -52,10 +53,12 @@ struct asking {
 
 	pthread_mutex_t lock; /* guards what follows */
 	struct paths new_files;
+	struct standing *new_standing; /* NULL: they are as they were */
 	bool new_documents, stop, busy;
 	struct asking_status status; /* but for busy */
 
 	/* The thread's own. */
+	struct standing *standing;
 	struct paths files; /* whose documents are not known */
 	uint64_t look_ns, clean_ns, documents_ns; /* when they are due; UINT64_MAX: not */
 	bool documents_due;
@@ -245,28 +248,41 @@ static void name_files(struct asking *asking)
 
 /* --- questions of folders */
 
-static void ask_folder(struct asking *asking, const struct config_watch *watch)
+static void ask_folder(struct asking *asking, const struct standing_folder *folder)
 {
-	for (size_t i = 0; i < watch->n_questions; i++) {
-		struct question_request request = { .text = watch->questions[i], .source = "folder" };
+	for (size_t i = 0; i < folder->n_questions; i++) {
+		struct question_request request = { .text = folder->questions[i], .source = "folder" };
 		struct err err = { "" };
 		int64_t n = 0;
 
-		if (docstore_ask_all(asking->settings.store, &request, watch->path, &n, &err) < 0)
-			log_error("'%s': its questions cannot be asked: %s", watch->path, err.text);
+		if (docstore_ask_all(asking->settings.store, &request, folder->path, &n, &err) < 0)
+			log_error("'%s': its questions cannot be asked: %s", folder->path, err.text);
 		if (n > 0)
 			asking->settings.asked(asking->settings.user);
 	}
 }
 
+/* Those of the configuration as it is now. */
+static const struct standing *take_standing(struct asking *asking)
+{
+	pthread_mutex_lock(&asking->lock);
+	if (asking->new_standing != NULL) {
+		standing_free(asking->standing);
+		asking->standing = asking->new_standing;
+		asking->new_standing = NULL;
+	}
+	pthread_mutex_unlock(&asking->lock);
+	return asking->standing;
+}
+
 static void see_documents(struct asking *asking, uint64_t now_ns)
 {
-	const struct config *config = asking->settings.config;
+	const struct standing *standing = take_standing(asking);
 
 	asking->documents_due = false;
 	asking->documents_ns = now_ns + DOCUMENTS_NS;
-	for (size_t i = 0; i < config->n_watch; i++)
-		ask_folder(asking, &config->watch[i]);
+	for (size_t i = 0; i < standing->n_folders; i++)
+		ask_folder(asking, &standing->folders[i]);
 	take_files(asking);
 	name_files(asking);
 	if (asking->status.n_rows > 0) /* written by this thread alone */
@@ -391,6 +407,21 @@ void asking_documents(struct asking *asking)
 	wake(asking);
 }
 
+int asking_reload(struct asking *asking, const struct config *config)
+{
+	struct standing *fresh;
+	int r = standing_copy(config, &fresh);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&asking->lock);
+	standing_free(asking->new_standing);
+	asking->new_standing = fresh;
+	pthread_mutex_unlock(&asking->lock);
+	asking_documents(asking);
+	return 0;
+}
+
 void asking_status(struct asking *asking, struct asking_status *ret)
 {
 	pthread_mutex_lock(&asking->lock);
@@ -449,6 +480,8 @@ int asking_new(const struct asking_settings *settings, struct asking **ret, stru
 	asking->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	r = asking->wake_fd < 0 ? err_set(err, -errno, "cannot make an event: %s", strerror(errno))
 	                        : open_inbox(asking, err);
+	if (r == 0 && (r = standing_copy(settings->config, &asking->standing)) < 0)
+		err_set(err, r, "no memory for the folders' questions");
 	if (r < 0)
 		asking_free(asking);
 	else
@@ -483,6 +516,8 @@ void asking_free(struct asking *asking)
 	inbox_intake_free(asking->inbox);
 	paths_done(&asking->files);
 	paths_done(&asking->new_files);
+	standing_free(asking->new_standing);
+	standing_free(asking->standing);
 	if (asking->inotify_fd >= 0)
 		close(asking->inotify_fd);
 	if (asking->wake_fd >= 0)

@@ -14,7 +14,7 @@
 
 struct asking;
 
-/* All borrowed. */
+/* All borrowed, config until asking_start() only. */
 struct asking_settings {
 	const struct config *config;
 	struct docstore *store;
@@ -40,6 +40,9 @@ int asking_file(struct asking *asking, const char *path);
 
 /* From any thread. There is a document that was not there before. */
 void asking_documents(struct asking *asking);
+
+/* Ask what another configuration's folders ask, of what is there as well. -ENOMEM: it stays as it was. */
+int asking_reload(struct asking *asking, const struct config *config);
 
 #define ASKING_MAX_NAMED 8
 

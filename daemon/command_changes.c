@@ -47,73 +47,56 @@ static bool is_left_alone(const struct config_watch *watch, const char *path)
 	return false;
 }
 
-struct sought {
-	const char *path;
-	bool found;
-};
-
-static void look_for(void *user, const char *path, uint64_t since_ns)
-{
-	struct sought *sought = user;
-
-	(void)since_ns;
-	sought->found |= strcmp(path, sought->path) == 0;
-}
-
-static bool is_unsettled(const struct watch *watch, const char *path)
-{
-	struct sought sought = { path, false };
-
-	watch_each_unsettled(watch, look_for, &sought);
-	return sought.found;
-}
-
-/* 0, and its row as the field "document"; -ENOENT: there is no row. */
-static int add_row(const struct commands *commands, const char *path, json_t *fields, struct err *err)
-{
-	struct document document = { 0 };
-	int64_t id;
-	int r;
-
-	if ((r = docstore_resolve(commands->settings.reader, path, &id, err)) < 0 ||
-	    (r = docstore_get(commands->settings.reader, id, &document, err)) < 0)
-		return r;
-	json_object_set_new(fields, "document", document_view_json(&document));
-	document_done(&document);
-	return 0;
-}
-
 /* A file that is complete and has no row was forgotten, and is wanted again. */
-static int queue_again(struct commands *commands, size_t i, const char *path, json_t *fields, struct err *err)
+static int queue_again(const struct commands *commands, size_t i, const char *path, struct err *err)
 {
 	struct stat st;
-	int r;
 
 	if (lstat(path, &st) < 0)
 		return err_set(err, -errno, "'%s': %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "'%s' is not a regular file", path);
-	r = intake_add(commands->settings.intake, i, path, &st, err);
-	return r < 0 ? r : add_row(commands, path, fields, err);
+	return intake_add(commands->settings.intake, i, path, &st, err);
 }
 
-static int add_inside(struct call *call, size_t i, const char *path, json_t *fields, struct err *err)
+/* Its row, when what was found at the path is written down. */
+static int show_added(struct deferred *deferred, struct err *err)
 {
-	struct commands *commands = call_user(call);
+	struct docstore *store = pipeline_docstore(deferred->commands->settings.pipeline);
+	struct document document = { 0 };
+	int64_t id;
+	int r;
+
+	clerk_wait(deferred->commands->settings.clerk);
+	if ((r = docstore_resolve(store, call_string(deferred->call, "path"), &id, err)) < 0 ||
+	    (r = docstore_get(store, id, &document, err)) < 0)
+		return r;
+	json_object_set_new(deferred->fields, "watched", json_true());
+	json_object_set_new(deferred->fields, "document", document_view_json(&document));
+	document_done(&document);
+	return 0;
+}
+
+static int add_inside(struct call *call, size_t i, const char *path, struct err *err)
+{
+	const struct commands *commands = call_user(call);
 	const struct config_watch *config = &commands->settings.config->watch[i];
-	struct watch *watch = intake_watch(commands->settings.intake, i);
+	struct intake *intake = commands->settings.intake;
+	int64_t id;
 	int r;
 
 	if (is_left_alone(config, path))
 		return err_set(err, -EINVAL, "'%s' has a name that is left alone, see skimd.yaml(5)", path);
-	if ((r = watch_look(watch, path, err)) < 0)
+	if ((r = watch_look(intake_watch(intake, i), path, err)) < 0)
 		return r;
-	if (is_unsettled(watch, path)) {
-		json_object_set_new(fields, "unsettled", json_true());
+	if (watch_is_unsettled(intake_watch(intake, i), path)) {
+		call_reply(call, json_pack("{s:b, s:b}", "watched", 1, "unsettled", 1));
 		return 0;
 	}
-	r = add_row(commands, path, fields, err);
-	return r == -ENOENT ? queue_again(commands, i, path, fields, err) : r;
+	r = docstore_resolve(commands->settings.reader, path, &id, err);
+	if (r == -ENOENT)
+		r = queue_again(commands, i, path, err);
+	return r < 0 ? r : commands_defer(call, show_added, false, err);
 }
 
 int command_add(struct call *call, struct err *err)
@@ -122,21 +105,15 @@ int command_add(struct call *call, struct err *err)
 	const struct config *config = commands->settings.config;
 	const char *path = call_string(call, "path");
 	const struct config_watch *watch = find_folder(config, path);
-	json_t *fields = json_pack("{s:b}", "watched", watch != NULL);
-	int r = 0;
 
 	if (path[0] != '/' || strlen(path) >= PATH_MAX || strstr(path, "/../") != NULL ||
 	    strstr(path, "/./") != NULL)
-		r = err_set(err, -EINVAL, "key 'path': must be absolute, without '.' and '..'");
-	else if (watch == NULL)
-		json_object_set_new(fields, "folder", json_of_bytes(config->watch[0].path));
-	else
-		r = add_inside(call, (size_t)(watch - config->watch), path, fields, err);
-	if (r < 0)
-		json_decref(fields);
-	else
-		call_reply(call, fields);
-	return r;
+		return err_set(err, -EINVAL, "key 'path': must be absolute, without '.' and '..'");
+	if (watch != NULL)
+		return add_inside(call, (size_t)(watch - config->watch), path, err);
+	call_reply(call,
+	           json_pack("{s:b, s:o}", "watched", 0, "folder", json_of_bytes(config->watch[0].path)));
+	return 0;
 }
 
 /* What is done in the worker's thread, between two documents. */

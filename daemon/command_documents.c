@@ -150,6 +150,7 @@ int command_show(struct call *call, struct err *err)
 struct waiting {
 	struct docstore *store;
 	struct worker *worker;
+	struct intake *intake;
 	const char *word; /* NULL: for all */
 	int64_t id; /* 0: not known yet */
 };
@@ -170,7 +171,7 @@ static int look_at_waited(struct call *call, struct waiting *waiting, struct err
 
 	if (r < 0)
 		return r;
-	if (document_view_is_open(&document))
+	if (document_view_is_open(&document) || intake_is_unsettled(waiting->intake, document.path))
 		r = 0;
 	else
 		call_reply(call, json_pack("{s:o}", "document", document_view_json(&document)));
@@ -184,6 +185,8 @@ static int look_at_all(struct call *call, struct waiting *waiting, struct err *e
 	int64_t n_queued, n_reading;
 	int r;
 
+	if (intake_n_unsettled(waiting->intake) > 0)
+		return 0;
 	worker_status(waiting->worker, &status);
 	if ((r = docstore_count(waiting->store, DOCUMENT_QUEUED, &n_queued, err)) < 0 ||
 	    (r = docstore_count(waiting->store, DOCUMENT_READING, &n_reading, err)) < 0)
@@ -209,8 +212,11 @@ int command_wait(struct call *call, struct err *err)
 
 	if (waiting == NULL)
 		return err_set(err, -ENOMEM, "no memory to wait");
+	/* A file that was put there before this command shall be waited for, although nobody may have heard of it. */
+	intake_catch_up(commands->settings.intake);
 	*waiting = (struct waiting){ .store = commands->settings.reader,
 		                     .worker = commands->settings.worker,
+		                     .intake = commands->settings.intake,
 		                     .word = call_string(call, "document") };
 	call_stream(call, next_waited, free, waiting);
 	return 0;

@@ -71,18 +71,20 @@ static json_t *asking_json(const struct commands *commands)
 	                 (json_int_t)asking.n_rows, "n_files", (json_int_t)asking.n_files, "files", files);
 }
 
-/* What is left takes as long as what is done did, by its tokens. */
-static json_t *eta_of(const struct worker_status *status)
+/* As its row says, which is written about once a second. */
+static json_t *eta_of(struct docstore *reader, int64_t id)
 {
-	double seconds = (double)(loop_now_ns() - status->started_ns) / (double)NS_PER_S;
+	struct document document = { 0 };
+	json_t *eta;
 
-	if (status->n_done == 0 || status->n_tokens < status->n_done)
+	if (docstore_get(reader, id, &document, NULL) < 0)
 		return json_null();
-	return json_integer(
-		(json_int_t)(seconds * (double)(status->n_tokens - status->n_done) / (double)status->n_done));
+	eta = document.eta_seconds < 0 ? json_null() : json_integer(document.eta_seconds);
+	document_done(&document);
+	return eta;
 }
 
-static json_t *reading_json(const struct worker_status *status)
+static json_t *reading_json(struct docstore *reader, const struct worker_status *status)
 {
 	if (status->id == 0)
 		return json_null();
@@ -90,7 +92,7 @@ static json_t *reading_json(const struct worker_status *status)
 	                 json_of_bytes(status->name), "stage", status->stage, "question",
 	                 status->question_id == 0 ? json_null() : json_integer(status->question_id),
 	                 "tokens_done", (json_int_t)status->n_done, "tokens_total",
-	                 (json_int_t)status->n_tokens, "eta_seconds", eta_of(status));
+	                 (json_int_t)status->n_tokens, "eta_seconds", eta_of(reader, status->id));
 }
 
 struct unsettled {
@@ -114,11 +116,12 @@ static json_t *folder_json(const struct config_watch *config, struct watch *watc
 	struct unsettled unsettled = { json_array(), loop_now_ns() };
 
 	watch_each_unsettled(watch, name_unsettled, &unsettled);
-	return json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:I}", "path", json_of_bytes(config->path),
+	return json_pack("{s:o, s:o, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "path", json_of_bytes(config->path),
 	                 "outbox", json_of_bytes(config->outbox), "files", (json_int_t)counts.n_files,
 	                 "n_unsettled", (json_int_t)counts.n_unsettled, "unsettled", unsettled.named,
-	                 "unwatched_folders", (json_int_t)counts.n_unwatched_folders, "overflows",
-	                 (json_int_t)counts.n_overflows, "scans", (json_int_t)counts.n_scans);
+	                 "unwatched_folders", (json_int_t)counts.n_unwatched_folders, "remote_folders",
+	                 (json_int_t)counts.n_remote_folders, "overflows", (json_int_t)counts.n_overflows,
+	                 "scans", (json_int_t)counts.n_scans);
 }
 
 static json_t *folders_json(const struct commands *commands)
@@ -152,14 +155,15 @@ int command_status(struct call *call, struct err *err)
 	int r;
 
 	worker_status(commands->settings.worker, &worker);
-	status = json_pack("{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:I, s:o, s:o, s:o}", "version",
+	status = json_pack("{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:I, s:o, s:o, s:o, s:I}", "version",
 	                   PACKAGE_VERSION, "model", json_of_bytes(pipeline_model_name(pipeline)),
 	                   "fingerprint", pipeline_fingerprint(pipeline), "uptime_seconds",
 	                   (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
-	                   (int)worker.paused, "reading", reading_json(&worker), "ended",
-	                   (json_int_t)worker.n_documents, "answered", (json_int_t)worker.n_questions,
-	                   "asking", asking_json(commands), "folders", folders_json(commands), "cache",
-	                   cache_json(pipeline));
+	                   (int)worker.paused, "reading", reading_json(commands->settings.reader, &worker),
+	                   "ended", (json_int_t)worker.n_documents, "answered",
+	                   (json_int_t)worker.n_questions, "asking", asking_json(commands), "folders",
+	                   folders_json(commands), "cache", cache_json(pipeline), "wal_bytes",
+	                   (json_int_t)docstore_wal_bytes(commands->settings.reader));
 	if (status == NULL)
 		return err_set(err, -ENOMEM, "no memory for the status");
 	if ((r = add_counts(commands, status, err)) < 0 || (r = add_questions(commands, status, err)) < 0)

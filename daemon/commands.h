@@ -21,6 +21,7 @@ struct commands_settings {
 	struct pipeline *pipeline;
 	struct intake *intake;
 	struct asking *asking;
+	struct clerk *clerk;
 	struct worker *worker;
 	struct docstore *reader; /* a connection of the loop's own, which waits for no writer */
 	void *user;

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/array.h"
+#include "daemon/dropin.h"
 #include "daemon/folders.h"
 #include "daemon/paths.h"
 #include "daemon/units.h"
@@ -42,6 +43,17 @@ static int read_model_path(const struct source *source, const struct key *key, c
 	return 0;
 }
 
+/* A folder that the unit hides (ProtectHome=) is not there for the service, or closed. */
+static int cannot_watch(const struct source *source, const struct node *node, const char *path, int error)
+{
+	if (!dropin_is_hidden(path))
+		return node_error(source->path, node, source->err, -EINVAL, "cannot watch '%s': %s", path,
+		                  strerror(error));
+	return node_error(source->path, node, source->err, -EINVAL,
+	                  "cannot watch '%s': %s; the service sees it after 'skimctl allow %s' and a restart",
+	                  path, strerror(error), path);
+}
+
 static int read_watched_path(const struct source *source, const struct key *key, const struct node *node,
                              void *ret)
 {
@@ -52,8 +64,7 @@ static int read_watched_path(const struct source *source, const struct key *key,
 	if (r < 0)
 		return r;
 	if (realpath(*path, resolved) == NULL || stat(resolved, &st) < 0)
-		return node_error(source->path, node, source->err, -EINVAL, "cannot watch '%s': %s", *path,
-		                  strerror(errno));
+		return cannot_watch(source, node, *path, errno);
 	if (!S_ISDIR(st.st_mode))
 		return node_error(source->path, node, source->err, -EINVAL, "'%s' is not a folder", *path);
 	free(*path);
@@ -215,7 +226,7 @@ static const struct key WATCH_KEYS[] = {
 	{ .name = "ignore", .read = read_ignore },
 	{ .name = "outputs", .read = read_outputs },
 	{ .name = "questions", .read = read_questions },
-	{ .name = "keep", .read = not_built },
+	{ .name = "keep", .read = read_keep, .offset = AT_WATCH(keep_ns), .min = NS_PER_S, .max = 36500 * NS_PER_DAY },
 	{ .name = NULL },
 };
 /* clang-format on */

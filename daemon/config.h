@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "pipeline/extract.h"
@@ -32,6 +33,7 @@ struct config_watch {
 	bool markdown, json; /* outputs; both may be false */
 	char **questions; /* asked of every document, each fit for docstore_ask_all() */
 	size_t n_questions;
+	uint64_t keep_ns; /* documents are forgotten when they have been done for so long; 0: never */
 };
 
 /* Named like the keys. Paths are absolute; a relative one in the file is taken from the file's folder. */
@@ -91,6 +93,18 @@ const struct config_watch *config_watch_of(const struct config *config, const ch
 
 /* The section extract, as the pipeline takes it. */
 struct extract_limits config_extract_limits(const struct config *config);
+/* Whether a folder is watched in the same way, whatever becomes of its documents: everything but outputs and keep. */
+bool config_watch_is_same(const struct config_watch *a, const struct config_watch *b);
+
+/* Of two that are the same: each gets the strings of the other, so that who has borrowed them keeps them. */
+void config_watch_trade(struct config_watch *a, struct config_watch *b);
+
+/* What a program that runs can take of another configuration: the folders, log and metrics. Both are whole after it, and
+ * fresh has what config had. */
+void config_adopt(struct config *config, struct config *fresh);
+
+/* Append the names of all other keys in which the two differ, as "store.path, kv.budget". */
+void config_list_fixed(const struct config *config, const struct config *fresh, struct buf *ret);
 
 void config_free(struct config *config); /* NULL is allowed */
 

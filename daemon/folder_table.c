@@ -81,9 +81,16 @@ int folder_table_set_wd(struct folder_table *table, struct folder *folder, int w
 	return 0;
 }
 
+void folder_table_set_remote(struct folder_table *table, struct folder *folder, bool remote)
+{
+	table->n_remote += (size_t)remote - (size_t)folder->remote;
+	folder->remote = remote;
+}
+
 void folder_table_remove(struct folder_table *table, struct folder *folder)
 {
 	drop_wd(table, folder);
+	folder_table_set_remote(table, folder, false);
 	tdelete(folder, &table->by_path, paths_compare);
 	LIST_REMOVE(folder, all);
 	table->n--;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "base/log.h"
 #include "daemon/ask_file.h"
 #include "daemon/document_file.h"
-#include "pipeline/messages.h"
+#include "daemon/paths.h"
+#include "daemon/remedy.h"
 #include "pipeline/output.h"
 
 #define MOST_SCANS 3 /* in a row that could not see everything, before it is as good as it gets */
@@ -26,8 +28,9 @@ struct folder {
 
 struct intake {
 	struct intake_settings settings;
-	struct folder *folders; /* [n_folders], as config->watch */
+	struct folder **folders; /* [n_folders], as config->watch */
 	size_t n_folders;
+	pthread_mutex_t lock; /* guards the configuration's folders, which other threads ask for */
 };
 
 /* The outbox mirrors the tree below the watched folder. ret is room for PATH_MAX; false: it is not enough. */
@@ -45,49 +48,27 @@ static bool name_fits(const struct folder *folder, const char *path)
 	return !has_outputs || strlen(strrchr(path, '/') + 1) + strlen(OUTPUT_JSON_SUFFIX) <= NAME_MAX;
 }
 
-static int see_ignored(void *user, const char *path, const struct stat *st, const char *reason)
+/* As the outputs of a file that is left out would be, if they can be. */
+static struct document_file left_out(const struct folder *folder, const char *path, const struct stat *st,
+                                     char *output)
 {
-	struct folder *folder = user;
-	char output[PATH_MAX];
 	bool fits = find_output(folder, path, output);
-	struct document_file file = document_file_of(path, folder->config->path, fits ? output : NULL, st);
-	const struct log_field about[] = { { "MESSAGE_ID", MESSAGE_IGNORED },
-		                           { "SKIMD_PATH", path },
-		                           { NULL, NULL } };
-	struct err err = { "" };
-	int r = docstore_ignore(folder->intake->settings.store, &file, reason, &err);
 
-	if (r < 0)
-		log_error("'%s': cannot be noted: %s", path, err.text);
-	else
-		log_fields(LOG_LEVEL_INFO, about, "'%s': ignored: %s", path, reason);
-	return r;
+	return document_file_of(path, folder->config->path, fits ? output : NULL, st);
 }
 
-static int queue(const struct folder *folder, const struct document_file *file)
+static int see_ignored(void *user, const char *path, const struct stat *st, const char *reason)
 {
-	const struct intake_settings *settings = &folder->intake->settings;
-	struct err err = { "" };
-	bool queued;
-	int64_t id;
-	int r = docstore_add(settings->store, file, &id, &queued, &err);
+	const struct folder *folder = user;
+	char output[PATH_MAX];
+	struct document_file file = left_out(folder, path, st, output);
 
-	if (r < 0) {
-		log_error("'%s': cannot be queued, trying again soon: %s", file->path, err.text);
-		return r;
-	}
-	log_debug("'%s': settled, %lld bytes, %s", file->path, (long long)file->size,
-	          queued ? "new or changed" : "known");
-	if (queued) {
-		log_info("'%s': queued", file->path);
-		settings->queued(settings->user);
-	}
-	return 0;
+	return clerk_ignore(folder->intake->settings.clerk, &file, reason);
 }
 
 static int see_ready(void *user, const char *path, const struct stat *st)
 {
-	struct folder *folder = user;
+	const struct folder *folder = user;
 	char output[PATH_MAX];
 	struct document_file file;
 
@@ -98,7 +79,7 @@ static int see_ready(void *user, const char *path, const struct stat *st)
 	if (!find_output(folder, path, output))
 		return see_ignored(user, path, st, "the path is too long for its outputs");
 	file = document_file_of(path, folder->config->path, output, st);
-	return queue(folder, &file);
+	return clerk_add(folder->intake->settings.clerk, &file);
 }
 
 /* A watched folder that is deleted and made again, or mounted anew, is another one, and walls do not move: only a new
@@ -111,11 +92,35 @@ static bool is_replaced(const struct folder *folder)
 	       (st.st_dev != folder->device || st.st_ino != folder->inode);
 }
 
+/* Why, and what mends it where somebody's permission is all that is missing. */
+static void explain(const char *path, const struct stat *st, int error, struct buf *ret)
+{
+	buf_printf(ret, "cannot be read: %s", strerror(error));
+	if (error != EACCES && error != EPERM)
+		return;
+	buf_puts(ret, "; as root or its owner: ");
+	remedy_own(path, st, ret);
+}
+
+static int refuse(const struct folder *folder, const char *path, const struct stat *st, int error)
+{
+	struct buf reason = { 0 };
+	char output[PATH_MAX];
+	struct document_file file = left_out(folder, path, st, output);
+	int r;
+
+	explain(path, st, error, &reason);
+	r = buf_status(&reason);
+	if (r == 0)
+		r = clerk_refuse(folder->intake->settings.clerk, &file, reason.data);
+	buf_done(&reason);
+	return r;
+}
+
 static int see_unreadable(void *user, const char *path, int error)
 {
-	struct folder *folder = user;
+	const struct folder *folder = user;
 	const struct intake_settings *settings = &folder->intake->settings;
-	char reason[256];
 	struct stat st;
 
 	if (error == EACCES && is_replaced(folder)) {
@@ -128,57 +133,52 @@ static int see_unreadable(void *user, const char *path, int error)
 		log_warning("'%s': its questions cannot be read: %s", path, strerror(error));
 		return 0;
 	}
-	snprintf(reason, sizeof(reason), "cannot be read: %s", strerror(error));
-	return see_ignored(user, path, &st, reason);
+	return refuse(folder, path, &st, error);
 }
 
+/* One that cannot even be noted is found to be gone by the next start. */
 static void see_gone(void *user, const char *path)
 {
-	struct folder *folder = user;
-	struct docstore *store = folder->intake->settings.store;
-	struct err err = { "" };
-	int64_t id;
+	const struct folder *folder = user;
 
-	if (docstore_resolve(store, path, &id, &err) == 0 && docstore_gone(store, id, &err) < 0)
-		log_error("'%s': %s", path, err.text);
+	if (clerk_gone(folder->intake->settings.clerk, path) < 0)
+		log_error("'%s': no memory to note that it is gone", path);
 }
 
-/* Documents whose file went while nobody watched. */
-struct vanished {
-	const struct config *config;
-	int64_t *ids;
-	size_t n, cap;
-};
+static void see_settled(void *user)
+{
+	const struct folder *folder = user;
 
+	folder->intake->settings.settled(folder->intake->settings.user);
+}
+
+/* A document whose file went while nobody watched. */
 static int note_vanished(void *user, const struct document *document)
 {
-	struct vanished *vanished = user;
+	const struct intake_settings *settings = user;
 	struct stat st;
+	int r;
 
-	if (document->state == DOCUMENT_GONE || config_watch_of(vanished->config, document->path) == NULL ||
+	if (document->state == DOCUMENT_GONE || config_watch_of(settings->config, document->path) == NULL ||
 	    lstat(document->path, &st) == 0 || errno != ENOENT)
 		return 0;
-	if (array_grow(&vanished->ids, sizeof(*vanished->ids), vanished->n, &vanished->cap) < 0)
-		return -ENOMEM;
-	vanished->ids[vanished->n++] = document->id;
-	return 0;
-}
-
-static int mark_vanished(const struct intake_settings *settings, struct err *err)
-{
-	struct vanished vanished = { .config = settings->config };
-	int r = docstore_each(settings->store, note_vanished, &vanished, err);
-
-	for (size_t i = 0; r == 0 && i < vanished.n; i++)
-		r = docstore_gone(settings->store, vanished.ids[i], err);
-	free(vanished.ids);
+	while ((r = clerk_gone(settings->clerk, document->path)) == -EAGAIN &&
+	       !clerk_is_failing(settings->clerk))
+		clerk_wait(settings->clerk); /* a hundred thousand are gone */
 	return r;
 }
 
-static int open_folder(struct intake *intake, size_t i, struct err *err)
+static int mark_vanished(struct intake_settings *settings, struct err *err)
 {
-	const struct config_watch *config = &intake->settings.config->watch[i];
-	struct folder *folder = &intake->folders[i];
+	int r = docstore_each(settings->reader, note_vanished, settings, err);
+
+	return r == -EAGAIN || r == -ENOMEM ? err_set(err, r, "no memory for the documents that are gone")
+	                                    : r;
+}
+
+static int open_watch(struct folder *folder, struct err *err)
+{
+	const struct config_watch *config = folder->config;
 	struct watch_settings settings = {
 		.path = config->path,
 		.recursive = config->recursive,
@@ -191,12 +191,36 @@ static int open_folder(struct intake *intake, size_t i, struct err *err)
 		.unreadable = see_unreadable,
 		.ignored = see_ignored,
 		.gone = see_gone,
+		.settled = see_settled,
 	};
-	struct stat st = { 0 };
 
+	return watch_open(&settings, folder->intake->settings.loop, &folder->watch, err);
+}
+
+static void close_folder(struct folder *folder)
+{
+	if (folder != NULL)
+		watch_close(folder->watch);
+	free(folder);
+}
+
+static int open_folder(struct intake *intake, const struct config_watch *config, struct folder **ret,
+                       struct err *err)
+{
+	struct folder *folder = array_new(struct folder, 1);
+	struct stat st = { 0 };
+	int r;
+
+	if (folder == NULL)
+		return err_set(err, -ENOMEM, "no memory for the folders");
 	stat(config->path, &st); /* what it is not, watch_open() says */
 	*folder = (struct folder){ intake, config, NULL, st.st_dev, st.st_ino };
-	return watch_open(&settings, intake->settings.loop, &folder->watch, err);
+	r = open_watch(folder, err);
+	if (r < 0)
+		close_folder(folder);
+	else
+		*ret = folder;
+	return r;
 }
 
 int intake_open(const struct intake_settings *settings, struct intake **ret, struct err *err)
@@ -206,13 +230,14 @@ int intake_open(const struct intake_settings *settings, struct intake **ret, str
 
 	if (intake == NULL)
 		return err_set(err, -ENOMEM, "no memory for the folders");
+	pthread_mutex_init(&intake->lock, NULL);
 	intake->settings = *settings;
 	intake->n_folders = settings->config->n_watch;
-	intake->folders = array_new(struct folder, intake->n_folders);
+	intake->folders = array_new(struct folder *, intake->n_folders);
 	r = intake->folders == NULL ? err_set(err, -ENOMEM, "no memory for the folders")
-	                            : mark_vanished(settings, err);
+	                            : mark_vanished(&intake->settings, err);
 	for (size_t i = 0; r == 0 && i < intake->n_folders; i++)
-		r = open_folder(intake, i, err);
+		r = open_folder(intake, &settings->config->watch[i], &intake->folders[i], err);
 	if (r < 0)
 		intake_close(intake);
 	else
@@ -225,9 +250,89 @@ void intake_close(struct intake *intake)
 	if (intake == NULL)
 		return;
 	for (size_t i = 0; intake->folders != NULL && i < intake->n_folders; i++)
-		watch_close(intake->folders[i].watch);
+		close_folder(intake->folders[i]);
 	free(intake->folders);
+	pthread_mutex_destroy(&intake->lock);
 	free(intake);
+}
+
+/* A folder that goes on being watched as it is; NULL: there is none. */
+static struct folder *find_same(const struct intake *intake, const struct config_watch *config)
+{
+	for (size_t i = 0; i < intake->n_folders; i++) {
+		if (config_watch_is_same(intake->folders[i]->config, config))
+			return intake->folders[i];
+	}
+	return NULL;
+}
+
+static bool is_among(const struct folder *folder, struct folder *const *folders, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (folders[i] == folder)
+			return true;
+	}
+	return false;
+}
+
+/* Those of folders that are not among others are closed; the list goes, too. */
+static void close_others(struct folder **folders, size_t n, struct folder *const *others, size_t n_others)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!is_among(folders[i], others, n_others))
+			close_folder(folders[i]);
+	}
+	free(folders);
+}
+
+static int open_folders(struct intake *intake, const struct config *config, struct folder **folders,
+                        struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < config->n_watch; i++) {
+		folders[i] = find_same(intake, &config->watch[i]);
+		if (folders[i] == NULL)
+			r = open_folder(intake, &config->watch[i], &folders[i], err);
+	}
+	return r;
+}
+
+/* The watches that go on have the strings of the configuration with which they were opened. */
+static void adopt(struct intake *intake, struct config *fresh, struct folder *const *folders)
+{
+	pthread_mutex_lock(&intake->lock);
+	for (size_t i = 0; i < intake->n_folders; i++) {
+		for (size_t j = 0; j < fresh->n_watch; j++) {
+			if (intake->folders[i] == folders[j])
+				config_watch_trade(&intake->settings.config->watch[i], &fresh->watch[j]);
+		}
+	}
+	config_adopt(intake->settings.config, fresh);
+	pthread_mutex_unlock(&intake->lock);
+}
+
+int intake_reload(struct intake *intake, struct config *fresh, struct err *err)
+{
+	struct folder **folders = array_new(struct folder *, fresh->n_watch), **old = intake->folders;
+	size_t n = fresh->n_watch, n_old = intake->n_folders;
+	int r = folders == NULL ? err_set(err, -ENOMEM, "no memory for the folders")
+	                        : open_folders(intake, fresh, folders, err);
+
+	if (r < 0) {
+		if (folders != NULL)
+			close_others(folders, n, old, n_old);
+		return r;
+	}
+	adopt(intake, fresh, folders);
+	intake->folders = folders;
+	intake->n_folders = n;
+	for (size_t i = 0; i < n; i++)
+		folders[i]->config = &intake->settings.config->watch[i];
+	close_others(old, n_old, folders, n);
+	if (mark_vanished(&intake->settings, err) < 0)
+		log_warning("%s", err->text);
+	return 0;
 }
 
 void intake_rescan(struct intake *intake)
@@ -235,16 +340,23 @@ void intake_rescan(struct intake *intake)
 	for (size_t i = 0; i < intake->n_folders; i++) {
 		struct err err = { "" };
 
-		if (watch_rescan(intake->folders[i].watch, &err) < 0)
+		if (watch_rescan(intake->folders[i]->watch, &err) < 0)
 			log_warning("%s", err.text);
 	}
 }
 
+void intake_catch_up(struct intake *intake)
+{
+	for (size_t i = 0; i < intake->n_folders; i++)
+		watch_catch_up(intake->folders[i]->watch);
+}
+
 int intake_add(struct intake *intake, size_t i, const char *path, const struct stat *st, struct err *err)
 {
-	const struct folder *folder = &intake->folders[i];
+	const struct folder *folder = intake->folders[i];
 	char output[PATH_MAX];
 	struct document_file file;
+	int r;
 
 	if (ask_file_is(path))
 		return err_set(err, -EINVAL, "'%s' holds questions of another file, and is no document",
@@ -253,27 +365,66 @@ int intake_add(struct intake *intake, size_t i, const char *path, const struct s
 		return err_set(err, -ENAMETOOLONG, "'%s': the name is too long for its outputs", path);
 	file = document_file_of(path, folder->config->path, output, st);
 	file.even_forgotten = true;
-	return queue(folder, &file) < 0 ? err_set(err, -EIO, "'%s' cannot be queued", path) : 0;
+	r = clerk_add(intake->settings.clerk, &file);
+	return r < 0 ? err_set(err, r, "'%s' cannot be queued: %s", path, strerror(-r)) : 0;
+}
+
+struct pipeline_outputs intake_outputs(struct intake *intake, const char *path)
+{
+	struct pipeline_outputs outputs = { false, false };
+	const struct config_watch *watch;
+
+	pthread_mutex_lock(&intake->lock);
+	watch = config_watch_of(intake->settings.config, path);
+	if (watch != NULL)
+		outputs = (struct pipeline_outputs){ watch->markdown, watch->json };
+	pthread_mutex_unlock(&intake->lock);
+	return outputs;
+}
+
+bool intake_keep(struct intake *intake, size_t i, char *ret_folder, uint64_t *ret_keep_ns)
+{
+	const struct config *config = intake->settings.config;
+	bool found;
+
+	pthread_mutex_lock(&intake->lock);
+	found = i < config->n_watch;
+	if (found) {
+		snprintf(ret_folder, PATH_MAX, "%s", config->watch[i].path);
+		*ret_keep_ns = config->watch[i].keep_ns;
+	}
+	pthread_mutex_unlock(&intake->lock);
+	return found;
 }
 
 struct watch *intake_watch(const struct intake *intake, size_t i)
 {
-	return intake->folders[i].watch;
+	return intake->folders[i]->watch;
 }
 
 size_t intake_n_unsettled(const struct intake *intake)
 {
-	size_t n = 0;
+	size_t n = clerk_n_waiting(intake->settings.clerk);
 
 	for (size_t i = 0; i < intake->n_folders; i++)
-		n += watch_count(intake->folders[i].watch).n_unsettled;
+		n += watch_count(intake->folders[i]->watch).n_unsettled;
 	return n;
+}
+
+bool intake_is_unsettled(const struct intake *intake, const char *path)
+{
+	bool found = clerk_has(intake->settings.clerk, path);
+
+	for (size_t i = 0; i < intake->n_folders && !found; i++)
+		found = paths_is_inside(path, intake->folders[i]->config->path) &&
+		        watch_is_unsettled(intake->folders[i]->watch, path);
+	return found;
 }
 
 bool intake_is_incomplete(const struct intake *intake)
 {
 	for (size_t i = 0; i < intake->n_folders; i++) {
-		unsigned n = watch_count(intake->folders[i].watch).n_incomplete;
+		unsigned n = watch_count(intake->folders[i]->watch).n_incomplete;
 
 		if (n > 0 && n < MOST_SCANS)
 			return true;

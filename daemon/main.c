@@ -2,11 +2,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,15 +15,19 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/asking.h"
+#include "daemon/clerk.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
 #include "daemon/confine.h"
 #include "daemon/intake.h"
+#include "daemon/keeper.h"
 #include "daemon/loop.h"
-#include "daemon/metrics.h"
+#include "daemon/metrics_file.h"
 #include "daemon/notify.h"
 #include "daemon/paths.h"
+#include "daemon/reload.h"
 #include "daemon/units.h"
+#include "daemon/wal_alarm.h"
 #include "daemon/worker.h"
 #include "pipeline/messages.h"
 #include "pipeline/output.h"
@@ -35,23 +40,27 @@
 #define RETRY_MOST_S 600 /* between two looks at what is due: the clock may be set, or the machine sleep */
 
 struct daemon {
-	const struct config *config;
+	const char *config_path;
+	struct config *config; /* intake_reload() changes it */
 	const struct confine *confine;
 	bool walled; /* files outside are closed to us, for good */
 	struct notify *notify;
 	struct loop *loop;
 	struct pipeline *pipeline;
 	struct docstore *reader; /* for the loop, which shall wait for no writer */
+	struct clerk *clerk;
+	struct intake *intake;
+	struct keeper *keeper;
+	struct wal_alarm wal_alarm; /* the worker's */
 	struct worker *worker;
 	struct commands *commands; /* NULL: no control socket */
-	struct intake *intake;
 	struct asking *asking;
+	struct metrics_file *metrics_file;
+	atomic_bool work_came; /* for the worker, and the loop does not know it yet */
 	bool once;
 	struct loop_timer *once_timer;
 	struct loop_timer *watchdog_timer;
 	struct loop_timer *retry_timer;
-	struct loop_timer *metrics_timer;
-	bool metrics_failed; /* the last time */
 	uint64_t n_steps, moved_ns; /* the worker's, and when it was last seen to move */
 	int r; /* what ended the loop */
 };
@@ -59,10 +68,16 @@ struct daemon {
 static struct pipeline_outputs outputs_of(void *user, const char *path)
 {
 	const struct daemon *daemon = user;
-	const struct config_watch *watch = config_watch_of(daemon->config, path);
 
-	return watch == NULL ? (struct pipeline_outputs){ false, false }
-	                     : (struct pipeline_outputs){ watch->markdown, watch->json };
+	return intake_outputs(daemon->intake, path);
+}
+
+static void between_documents(void *user, const atomic_bool *cancel)
+{
+	struct daemon *daemon = user;
+
+	keeper_run(daemon->keeper, cancel);
+	wal_alarm_look(&daemon->wal_alarm, pipeline_docstore(daemon->pipeline));
 }
 
 /* While it works, the worker takes what is due by itself. */
@@ -73,7 +88,7 @@ static void arm_retry(struct daemon *daemon, const struct worker_status *status)
 	if (status->busy)
 		return;
 	if (!status->resting) {
-		if (docstore_next_retry(pipeline_docstore(daemon->pipeline), &next, NULL) < 0)
+		if (docstore_next_retry(daemon->reader, &next, NULL) < 0)
 			return;
 		seconds = next - (int64_t)time(NULL);
 	}
@@ -127,11 +142,20 @@ static void send_status(struct daemon *daemon)
 	arm_retry(daemon, &status);
 }
 
-/* The worker's thread only wakes the loop; the loop looks. */
-static void worker_changed(void *user)
+/* Other threads only wake the loop; the loop looks. */
+static void something_changed(void *user)
 {
 	struct daemon *daemon = user;
 
+	loop_wake(daemon->loop);
+}
+
+/* For the worker: a document is queued, or it is time for something else. */
+static void work_came(void *user)
+{
+	struct daemon *daemon = user;
+
+	daemon->work_came = true;
 	loop_wake(daemon->loop);
 }
 
@@ -139,8 +163,31 @@ static void on_wake(void *user)
 {
 	struct daemon *daemon = user;
 
+	if (atomic_exchange(&daemon->work_came, false)) {
+		worker_wake(daemon->worker);
+		asking_documents(daemon->asking);
+	}
 	send_status(daemon);
 	commands_changed(daemon->commands);
+}
+
+static void reload(struct daemon *daemon)
+{
+	const struct reload parts = {
+		.path = daemon->config_path,
+		.config = daemon->config,
+		.confine = daemon->walled ? daemon->confine : NULL,
+		.clerk = daemon->clerk,
+		.intake = daemon->intake,
+		.asking = daemon->asking,
+		.keeper = daemon->keeper,
+		.metrics_file = daemon->metrics_file,
+	};
+
+	notify_reloading(daemon->notify);
+	reload_run(&parts);
+	notify_send(daemon->notify, "READY=1");
+	on_wake(daemon);
 }
 
 static void on_signal(void *user, int signal_number)
@@ -148,8 +195,8 @@ static void on_signal(void *user, int signal_number)
 	struct daemon *daemon = user;
 
 	if (signal_number == SIGHUP) {
-		log_info("SIGHUP: scanning all folders; a changed configuration needs a restart");
-		intake_rescan(daemon->intake);
+		log_info("SIGHUP: reading the configuration again and scanning all folders");
+		reload(daemon);
 		return;
 	}
 	log_info("%s: stopping", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -170,36 +217,6 @@ static void on_watchdog(void *user)
 	}
 	if (now_ns - daemon->moved_ns < STUCK_NS)
 		notify_send(daemon->notify, "WATCHDOG=1");
-}
-
-static int write_metrics(struct daemon *daemon, struct err *err)
-{
-	struct metrics metrics;
-	struct buf text = { 0 };
-	int r = metrics_collect(daemon->pipeline, daemon->worker, time(NULL), &metrics, err);
-
-	if (r < 0)
-		return r;
-	metrics.n_unsettled = intake_n_unsettled(daemon->intake);
-	metrics_print(&metrics, &text);
-	r = buf_status(&text);
-	r = r < 0 ? err_set(err, r, "no memory for them")
-	          : file_replace(daemon->config->metrics.file, text.data, text.n, 0644, err);
-	buf_done(&text);
-	return r;
-}
-
-/* A failure is told once, and again after it worked. */
-static void on_metrics(void *user)
-{
-	struct daemon *daemon = user;
-	struct err err = { "" };
-	bool failed = write_metrics(daemon, &err) < 0;
-
-	if (failed && !daemon->metrics_failed)
-		log_warning("metrics: %s; trying again every %.0f s", err.text,
-		            (double)daemon->config->metrics.interval_ns / (double)NS_PER_S);
-	daemon->metrics_failed = failed;
 }
 
 /* --once ends when nothing is unsettled, queued or in work. */
@@ -248,8 +265,6 @@ static int put_up_walls(struct daemon *daemon, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (setpriority(PRIO_PROCESS, 0, daemon->config->model.nice) < 0)
-		log_warning("nice %d: %s, going on without", daemon->config->model.nice, strerror(errno));
 	daemon->walled = confine_enter(daemon->confine);
 	return 0;
 }
@@ -282,14 +297,46 @@ static int open_pipeline(struct daemon *daemon, struct err *err)
 	return 0;
 }
 
-static void document_queued(void *user)
-{
-	struct daemon *daemon = user;
+struct opening {
+	struct daemon *daemon;
+	int r;
+	struct err *err;
+};
 
-	if (daemon->worker != NULL)
-		worker_wake(daemon->worker);
-	asking_documents(daemon->asking);
-	commands_changed(daemon->commands);
+static void *open_niced(void *user)
+{
+	struct opening *opening = user;
+
+	worker_stand_back(opening->daemon->config->model.nice);
+	opening->r = open_pipeline(opening->daemon, opening->err);
+	return NULL;
+}
+
+/* The threads that compute stand back behind other programs, the loop does not. A thread has this from the one that
+ * starts it, and nobody can take it back. */
+static int open_pipeline_niced(struct daemon *daemon, struct err *err)
+{
+	struct opening opening = { daemon, 0, err };
+	pthread_t thread;
+	int r = -pthread_create(&thread, NULL, open_niced, &opening);
+
+	if (r < 0)
+		return err_set(err, r, "cannot start a thread: %s", strerror(-r));
+	pthread_join(thread, NULL);
+	return opening.r;
+}
+
+static int open_clerk(struct daemon *daemon, struct err *err)
+{
+	struct clerk_settings settings = {
+		.store = pipeline_docstore(daemon->pipeline),
+		.user = daemon,
+		.queued = work_came,
+		.rested = something_changed,
+	};
+
+	loop_on_wake(daemon->loop, on_wake, daemon);
+	return clerk_start(&settings, &daemon->clerk, err);
 }
 
 static int see_questions(void *user, const char *path)
@@ -330,27 +377,58 @@ static void folder_replaced(void *user, const char *path)
 	loop_stop(daemon->loop);
 }
 
+static void files_settled(void *user)
+{
+	struct daemon *daemon = user;
+
+	commands_changed(daemon->commands);
+}
+
+/* The worker finds what the first scan has found in its order. */
 static int open_intake(struct daemon *daemon, struct err *err)
 {
 	struct intake_settings settings = {
 		.config = daemon->config,
 		.loop = daemon->loop,
-		.store = pipeline_docstore(daemon->pipeline),
+		.reader = daemon->reader,
+		.clerk = daemon->clerk,
 		.walled = daemon->walled,
 		.user = daemon,
-		.queued = document_queued,
 		.questions = see_questions,
+		.settled = files_settled,
 		.replaced = folder_replaced,
 	};
+	int r = intake_open(&settings, &daemon->intake, err);
 
-	return intake_open(&settings, &daemon->intake, err);
+	if (r == 0)
+		clerk_wait(daemon->clerk);
+	return r;
+}
+
+static int open_keeper(struct daemon *daemon, struct err *err)
+{
+	struct keeper_settings settings = {
+		.loop = daemon->loop,
+		.intake = daemon->intake,
+		.pipeline = daemon->pipeline,
+		.user = daemon,
+		.due = work_came,
+	};
+
+	return keeper_open(&settings, &daemon->keeper, err);
 }
 
 static int open_worker(struct daemon *daemon, struct err *err)
 {
-	struct worker_settings settings = { daemon->pipeline, daemon, outputs_of, worker_changed };
+	struct worker_settings settings = {
+		.pipeline = daemon->pipeline,
+		.nice = daemon->config->model.nice,
+		.user = daemon,
+		.outputs = outputs_of,
+		.between = between_documents,
+		.changed = something_changed,
+	};
 
-	loop_on_wake(daemon->loop, on_wake, daemon);
 	return worker_start(&settings, &daemon->worker, err);
 }
 
@@ -365,10 +443,25 @@ static int open_commands(struct daemon *daemon, struct err *err)
 		.user = daemon,
 		.intake = daemon->intake,
 		.asking = daemon->asking,
+		.clerk = daemon->clerk,
 		.changed = on_wake,
 	};
 
 	return commands_open(&settings, &daemon->commands, err);
+}
+
+static int open_metrics(struct daemon *daemon, struct err *err)
+{
+	struct metrics_file_settings settings = {
+		.config = daemon->config,
+		.loop = daemon->loop,
+		.reader = daemon->reader,
+		.pipeline = daemon->pipeline,
+		.worker = daemon->worker,
+		.intake = daemon->intake,
+	};
+
+	return metrics_file_open(&settings, &daemon->metrics_file, err);
 }
 
 static int open_timers(struct daemon *daemon, struct err *err)
@@ -384,9 +477,6 @@ static int open_timers(struct daemon *daemon, struct err *err)
 	if (r == 0 && daemon->once &&
 	    (r = loop_add_timer(daemon->loop, on_once, daemon, &daemon->once_timer, err)) == 0)
 		loop_timer_start(daemon->once_timer, ONCE_TICK_NS, ONCE_TICK_NS);
-	if (r == 0 && daemon->config->metrics.file != NULL &&
-	    (r = loop_add_timer(daemon->loop, on_metrics, daemon, &daemon->metrics_timer, err)) == 0)
-		loop_timer_start(daemon->metrics_timer, 0, daemon->config->metrics.interval_ns);
 	return r;
 }
 
@@ -398,10 +488,12 @@ static int run(struct daemon *daemon, struct err *err)
 	    (r = loop_add_signals(daemon->loop, on_signal, daemon, err)) < 0)
 		return r;
 	notify_send(daemon->notify, "STATUS=opening the stores and the model");
-	if ((r = put_up_walls(daemon, err)) < 0 || (r = open_pipeline(daemon, err)) < 0 ||
-	    (r = open_asking(daemon, err)) < 0 || (r = open_intake(daemon, err)) < 0 ||
+	if ((r = put_up_walls(daemon, err)) < 0 || (r = open_pipeline_niced(daemon, err)) < 0 ||
+	    (r = open_asking(daemon, err)) < 0 || (r = open_clerk(daemon, err)) < 0 ||
+	    (r = open_intake(daemon, err)) < 0 || (r = open_keeper(daemon, err)) < 0 ||
 	    (r = open_worker(daemon, err)) < 0 || (r = open_commands(daemon, err)) < 0 ||
-	    (r = open_timers(daemon, err)) < 0 || (r = asking_start(daemon->asking, err)) < 0)
+	    (r = open_metrics(daemon, err)) < 0 || (r = open_timers(daemon, err)) < 0 ||
+	    (r = asking_start(daemon->asking, err)) < 0)
 		return r;
 	log_fields(LOG_LEVEL_INFO, READY, "ready: %zu folder%s, model '%s'", daemon->config->n_watch,
 	           daemon->config->n_watch == 1 ? "" : "s", pipeline_model_name(daemon->pipeline));
@@ -413,10 +505,13 @@ static int run(struct daemon *daemon, struct err *err)
 
 static void daemon_close(struct daemon *daemon)
 {
+	metrics_file_close(daemon->metrics_file);
 	commands_close(daemon->commands);
 	asking_free(daemon->asking);
 	worker_stop(daemon->worker);
+	keeper_close(daemon->keeper);
 	intake_close(daemon->intake);
+	clerk_stop(daemon->clerk);
 	docstore_close(daemon->reader);
 	pipeline_close(daemon->pipeline);
 	loop_free(daemon->loop);
@@ -485,6 +580,7 @@ int main(int argc, char **argv)
 	if (r == 0 && check) {
 		print_check(path, config, confine);
 	} else if (r == 0) {
+		daemon.config_path = path;
 		daemon.config = config;
 		daemon.confine = confine;
 		r = run(&daemon, &err);

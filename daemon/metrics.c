@@ -2,10 +2,9 @@
 
 #include <errno.h>
 
-int metrics_collect(struct pipeline *pipeline, struct worker *worker, int64_t now_seconds,
-                    struct metrics *ret, struct err *err)
+int metrics_collect(struct docstore *store, struct pipeline *pipeline, struct worker *worker,
+                    int64_t now_seconds, struct metrics *ret, struct err *err)
 {
-	struct docstore *store = pipeline_docstore(pipeline);
 	int64_t since;
 	int r;
 

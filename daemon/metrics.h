@@ -23,10 +23,10 @@ struct metrics {
 	struct kv_stats kv;
 };
 
-/* Fill in what the pipeline and the worker know, at now_seconds since 1970; n_unsettled is the caller's. Errors as of
- * docstore_count(). */
-int metrics_collect(struct pipeline *pipeline, struct worker *worker, int64_t now_seconds,
-                    struct metrics *ret, struct err *err);
+/* Fill in what the database, the pipeline and the worker know, at now_seconds since 1970; n_unsettled is the caller's.
+ * Errors as of docstore_count(). */
+int metrics_collect(struct docstore *store, struct pipeline *pipeline, struct worker *worker,
+                    int64_t now_seconds, struct metrics *ret, struct err *err);
 
 /* Append the file's text. */
 void metrics_print(const struct metrics *metrics, struct buf *ret);

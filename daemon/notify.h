@@ -18,6 +18,9 @@ void notify_close(struct notify *notify); /* NULL is allowed */
  * negative errno of sendto, which is for a log line at most: the service goes on. */
 int notify_send(struct notify *notify, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A new configuration is read from here on; "READY=1" ends that, whatever came of it. */
+void notify_reloading(struct notify *notify);
+
 /* "WATCHDOG=1" must come at least this often, so send it in half the time; 0: nobody waits for it. */
 uint64_t notify_watchdog_ns(const struct notify *notify);
 

@@ -194,6 +194,7 @@ static uint64_t quiet_for(const struct settle *settle, const struct file *file, 
 		return file->settling ? file->quiet_ns : settle_ns;
 	case SIGHT_SCAN:
 		return !file->settling && is_older(st, settle_ns) ? 0 : settle_ns;
+	case SIGHT_POLL:
 	case SIGHT_WRITTEN:
 		break;
 	}
@@ -213,7 +214,7 @@ int settle_see(struct settle *settle, const char *path, const struct stat *st, e
 		return 0;
 	}
 	/* A scan is no event: what waits goes on waiting. */
-	if (sight == SIGHT_SCAN && file->settling && same(&identity, &file->seen))
+	if ((sight == SIGHT_SCAN || sight == SIGHT_POLL) && file->settling && same(&identity, &file->seen))
 		return 0;
 	start_settling(settle, file, quiet_for(settle, file, st, sight), now_ns);
 	file->seen = identity;

@@ -15,6 +15,7 @@ struct settle;
 
 enum sight {
 	SIGHT_SCAN, /* in a folder that was read; it may have been there for long */
+	SIGHT_POLL, /* the same, but by another clock than ours, and its writer may be anywhere */
 	SIGHT_WRITTEN, /* created, written, or closed by a writer */
 	SIGHT_RENAMED, /* put into place under this name: most often complete already */
 	SIGHT_ATTRIBUTES, /* its mode, owner or times */

@@ -35,6 +35,7 @@ static const struct {
 	{ "retry", skimctl_retry, "try again what failed or was ignored", SKIMCTL_RETRY_USAGE },
 	{ "reread", skimctl_reread, "read anew what is done", SKIMCTL_REREAD_USAGE },
 	{ "forget", skimctl_forget, "remove all that is known of documents", SKIMCTL_FORGET_USAGE },
+	{ "export", skimctl_export, "documents and results for other programs", SKIMCTL_EXPORT_USAGE },
 	{ "backup", skimctl_backup, "copy the database, whole", SKIMCTL_BACKUP_USAGE },
 	{ "cache", skimctl_cache, "what is kept of readings, and dropping it", SKIMCTL_CACHE_USAGE },
 	{ "allow", skimctl_allow, "open the service's sandbox for a folder", SKIMCTL_ALLOW_USAGE },
@@ -47,10 +48,23 @@ int skimctl_fail(const struct err *err)
 	return SKIMCTL_FAILED;
 }
 
+int skimctl_in_use(const char *path, struct err *err)
+{
+	return err_set(
+		err, -EBUSY,
+		"%s: in use by another process: stop the daemon, or wait for 'skimctl read', and try again",
+		path);
+}
+
 int skimctl_usage(const char *usage)
 {
 	fprintf(stderr, "usage: %s\n", usage);
 	return SKIMCTL_USAGE;
+}
+
+bool skimctl_is_private(void)
+{
+	return getenv("SKIMD_NO_SERVICE") != NULL;
 }
 
 /* *ret_own: the databases are the user's own, and not those of the configuration. */
@@ -60,7 +74,7 @@ static int find_config(const char *path, struct config **ret, bool *ret_own, str
 
 	if (r < 0)
 		return r;
-	*ret_own = path == NULL && access((*ret)->store.path, R_OK) < 0;
+	*ret_own = path == NULL && (skimctl_is_private() || access((*ret)->store.path, R_OK) < 0);
 	return 0;
 }
 

@@ -39,6 +39,7 @@ enum skimctl_status {
 #define SKIMCTL_FORGET_USAGE "skimctl forget [--json] [-c FILE] DOC ..."
 #define SKIMCTL_SEARCH_USAGE "skimctl search [--json] [--limit N] [-c FILE] WORD ..."
 #define SKIMCTL_EVENTS_USAGE "skimctl events [--json] [--after ID] [--limit N] [--follow] [-c FILE]"
+#define SKIMCTL_EXPORT_USAGE "skimctl export [--format jsonl | md | csv] [-o FILE] [-c FILE] [DOC ...]"
 #define SKIMCTL_BACKUP_USAGE "skimctl backup [-c FILE] COPY"
 #define SKIMCTL_RESCAN_USAGE "skimctl rescan [--json] [-c FILE]"
 #define SKIMCTL_CACHE_USAGE "skimctl cache [--json] [--drop DOC | --clear] [-c FILE]"
@@ -68,6 +69,7 @@ int skimctl_reread(int argc, char **argv);
 int skimctl_forget(int argc, char **argv);
 int skimctl_search(int argc, char **argv);
 int skimctl_events(int argc, char **argv);
+int skimctl_export(int argc, char **argv);
 int skimctl_backup(int argc, char **argv);
 int skimctl_cache(int argc, char **argv);
 int skimctl_allow(int argc, char **argv);
@@ -76,8 +78,14 @@ int skimctl_model(int argc, char **argv);
 /* "skimctl: words" on standard error; returns SKIMCTL_FAILED. */
 int skimctl_fail(const struct err *err);
 
+/* The words for a database that another process has open for writing; returns -EBUSY. */
+int skimctl_in_use(const char *path, struct err *err);
+
 /* The command's usage on standard error; returns SKIMCTL_USAGE. */
 int skimctl_usage(const char *usage);
+
+/* Without a configuration the user's own databases are meant, also where there is a service. */
+bool skimctl_is_private(void);
 
 /* Where skimd.db is, and kv.db with its budget: as the configuration named says (NULL: none is); else the service's, if
  * its skimd.db can be read; else the user's own. ret is room for PATH_MAX. Errors as config_read()'s and
@@ -88,6 +96,9 @@ int skimctl_find_cache(const char *config_path, char *ret, uint64_t *ret_budget_
 /* The daemon that has the documents which config_path (NULL: none is named, so the service) means; *ret is the caller's.
  * Words say what can be done where there is none, -ENOENT or -ECONNREFUSED, or it may not be spoken to, -EACCES. */
 int skimctl_connect(const char *config_path, struct control_client **ret, struct err *err);
+
+/* A request's key that names a document; *ret is the caller's. -EINVAL: word is not UTF-8, so that it cannot be said. */
+int skimctl_name(const char *key, const char *word, json_t **ret, struct err *err);
 
 /* Have a command carried out; *ret is the last line of the answer, the caller's. each() gets what stands under key in each
  * line before it, and stops with a negative errno. Errors as of control_client_receive(). */

@@ -1,7 +1,6 @@
 /* skimctl allow: opens the unit's sandbox for a folder, and says what else keeps the service out of it. */
 #include <errno.h>
 #include <getopt.h>
-#include <grp.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "base/file.h"
 #include "daemon/dropin.h"
+#include "daemon/remedy.h"
 #include "daemon/skimctl.h"
 #include "daemon/user_access.h"
 
@@ -92,59 +92,42 @@ static int find_dropin(struct request *request, struct err *err)
 	return 0;
 }
 
-/* For a shell to read. */
-static void print_quoted(const char *text)
+/* Through the group that has the folder, if a group has it that is meant for that; else by access lists. */
+static void add_remedy(const struct request *request, const char *culprit, struct buf *text)
 {
-	putchar('\'');
-	for (; *text != '\0'; text++) {
-		if (*text == '\'')
-			fputs("'\\'", stdout);
-		putchar(*text);
-	}
-	putchar('\'');
-}
-
-/* Through the group that has the folder, if a group has it that is meant for that. */
-static bool offer_group(const struct request *request, const struct stat *st)
-{
+	const char *rights = request->write ? "rwX" : "rX";
 	mode_t needed = request->write ? S_IRWXG : S_IRGRP | S_IXGRP;
-	const struct group *group = getgrgid(st->st_gid);
+	struct stat st;
 
-	if (st->st_gid == 0 || group == NULL || (st->st_mode & needed) != needed)
-		return false;
-	printf("    usermod -aG %s %s\n", group->gr_name, request->user);
-	return true;
-}
-
-static void offer_acl(const struct request *request, const char *rights, const char *options,
-                      const char *path)
-{
-	printf("    setfacl %s u:%s:%s ", options, request->user, rights);
-	print_quoted(path);
-	putchar('\n');
+	buf_puts(text, "    ");
+	if (strcmp(culprit, request->folder) != 0) {
+		remedy_acl(request->user, "-m", "x", culprit, text);
+	} else if (stat(culprit, &st) < 0 || !remedy_group(request->user, &st, needed, text)) {
+		remedy_acl(request->user, "-R -m", rights, culprit, text);
+		buf_puts(text, "\n    ");
+		remedy_acl(request->user, "-R -d -m", rights, culprit, text); /* of files to come */
+	}
 }
 
 static void offer_remedy(const struct request *request, const char *culprit)
 {
-	const char *rights = request->write ? "rwX" : "rX";
-	struct stat st;
+	bool pass = strcmp(culprit, request->folder) != 0;
+	struct buf text = { 0 };
 
-	printf("the user %s may not %s ", request->user,
-	       strcmp(culprit, request->folder) != 0 ? "pass through"
-	       : request->write                      ? "write to"
-	                                             : "read");
-	print_quoted(culprit);
-	printf("; as root:\n");
-	if (strcmp(culprit, request->folder) != 0) {
-		offer_acl(request, "x", "-m", culprit);
-	} else if (stat(culprit, &st) < 0 || !offer_group(request, &st)) {
-		offer_acl(request, rights, "-R -m", culprit);
-		offer_acl(request, rights, "-R -d -m", culprit); /* of files to come */
-	}
+	buf_printf(&text, "the user %s may not %s ", request->user,
+	           pass             ? "pass through"
+	           : request->write ? "write to"
+	                            : "read");
+	remedy_quote(culprit, &text);
+	buf_puts(&text, "; as root:\n");
+	add_remedy(request, culprit, &text);
+	if (buf_status(&text) == 0)
+		puts(text.data);
+	buf_done(&text);
 	printf("(setfacl is in the package acl; without it, 'chmod o+%s' lets everybody in)\n",
-	       strcmp(culprit, request->folder) != 0 ? "x"
-	       : request->write                      ? "rwx"
-	                                             : "rx");
+	       pass             ? "x"
+	       : request->write ? "rwx"
+	                        : "rx");
 }
 
 static void check_access(const struct request *request)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ struct asking_run {
 	json_t *questions; /* what is to be printed: an array of objects as of question_view.h */
 };
 
-static volatile bool cancelled;
+static atomic_bool cancelled;
 
 static void on_interrupt(int signal_number)
 {

@@ -106,10 +106,7 @@ static int open_cache(const struct request *request, uint64_t budget_bytes, stru
 	int r = kvstore_open(request->path, budget_bytes, ret, &replaced, err);
 
 	if (r == -EBUSY)
-		return err_set(err, r,
-		               "%s: in use by another process: stop the daemon, or wait for 'skimctl read', "
-		               "and try again",
-		               request->path);
+		return skimctl_in_use(request->path, err);
 	if (r == 0 && replaced.text[0] != '\0')
 		fprintf(stderr, "skimctl: %s, set aside and made anew\n", replaced.text);
 	return r;
@@ -173,12 +170,15 @@ static int change_file(const struct request *request, uint64_t *ret_n, struct er
 static int have_changed(const struct request *request, struct control_client *client, uint64_t *ret_n,
                         struct err *err)
 {
-	json_t *answer = NULL, *args = request->clear ? json_pack("{s:b}", "clear", 1)
-	                                              : json_pack("{s:s}", "drop", request->drop);
-	int r = args == NULL ? err_set(err, -EINVAL, "'%s' is not UTF-8: name the document by its number",
-	                               request->drop)
-	                     : skimctl_ask(client, "cache", args, &answer, err);
+	json_t *answer = NULL, *args = NULL;
+	int r = 0;
 
+	if (request->clear)
+		args = json_pack("{s:b}", "clear", 1);
+	else
+		r = skimctl_name("drop", request->drop, &args, err);
+	if (r == 0)
+		r = skimctl_ask(client, "cache", args, &answer, err);
 	*ret_n = (uint64_t)skimctl_integer(answer, "dropped");
 	json_decref(answer);
 	return r;

@@ -65,11 +65,10 @@ static int print_change(const struct change *change, bool json, json_t *document
 static int ask(const struct change *change, struct control_client *client, const char *word, json_t **ret,
                struct err *err)
 {
-	json_t *args = json_pack("{s:s}", "document", word);
+	json_t *args;
+	int r = skimctl_name("document", word, &args, err);
 
-	if (args == NULL)
-		return err_set(err, -EINVAL, "'%s' is not UTF-8: name the document by its number", word);
-	return skimctl_ask(client, change->command, args, ret, err);
+	return r < 0 ? r : skimctl_ask(client, change->command, args, ret, err);
 }
 
 static int do_here(const struct change *change, const char *config_path, struct docstore *store,
@@ -101,13 +100,7 @@ static int open_for_writing(const char *config_path, struct docstore **ret, stru
 	if (access(path, F_OK) < 0)
 		return err_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
 	r = docstore_open(&settings, ret, err);
-	if (r == -EBUSY)
-		return err_set(
-			err, r,
-			"%s: in use by another process: stop the daemon, or wait for 'skimctl read', and "
-			"try again",
-			path);
-	return r;
+	return r == -EBUSY ? skimctl_in_use(path, err) : r;
 }
 
 static int run(const struct change *change, int argc, char **argv)

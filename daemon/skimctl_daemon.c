@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/skimctl.h"
+#include "daemon/wal_alarm.h"
 
 static void print_reading(json_t *reading)
 {
@@ -55,13 +56,25 @@ static void print_folder(json_t *folder)
 	int64_t n = skimctl_integer(folder, "n_unsettled");
 	size_t i;
 
-	printf("%-10s %s, %" PRId64 " files, %" PRId64 " unsettled\n", "folder",
-	       skimctl_string(folder, "path"), (int64_t)skimctl_integer(folder, "files"), n);
+	printf("%-10s %s, %" PRId64 " files, %" PRId64 " unsettled%s\n", "folder",
+	       skimctl_string(folder, "path"), (int64_t)skimctl_integer(folder, "files"), n,
+	       skimctl_integer(folder, "remote_folders") > 0 ? ", on a network: scanned every half minute"
+	                                                     : "");
 	json_array_foreach(unsettled, i, file)
 		printf("%-10s %s, for %" PRId64 " s\n", "unsettled", skimctl_string(file, "path"),
 	               (int64_t)skimctl_integer(file, "seconds"));
 	if ((size_t)n > json_array_size(unsettled))
 		printf("%-10s and %zu more\n", "unsettled", (size_t)n - json_array_size(unsettled));
+}
+
+static void print_wal(const json_t *status)
+{
+	json_int_t n = skimctl_integer(status, "wal_bytes");
+
+	if (n >= WAL_ALARM_BYTES)
+		printf("%-10s %" PRId64
+		       " MB of skimd.db-wal: a program may be reading the database without an end\n",
+		       "reader", (int64_t)n >> 20);
 }
 
 static void print_status(json_t *status)
@@ -83,6 +96,7 @@ static void print_status(json_t *status)
 	printf("%-10s %" PRId64 " blocks, %" PRId64 " bytes, %" PRId64 " hits, %" PRId64 " misses\n", "cache",
 	       (int64_t)skimctl_integer(cache, "entries"), (int64_t)skimctl_integer(cache, "bytes"),
 	       (int64_t)skimctl_integer(cache, "hits"), (int64_t)skimctl_integer(cache, "misses"));
+	print_wal(status);
 }
 
 /* What the daemon answered, without what is the protocol's. */

@@ -97,11 +97,13 @@ static int print_text(void *user, json_t *text)
 static int show_by_asking(const struct skimctl_query *query, struct control_client *client, const char *word,
                           struct err *ret_note, struct err *err)
 {
-	json_t *last = NULL, *args = json_pack("{s:s, s:b}", "document", word, "json", (int)query->json);
-	int r = args == NULL
-	                ? err_set(err, -EINVAL, "'%s' is not UTF-8: name the document by its number", word)
-	                : skimctl_ask_each(client, "show", args, "text", print_text, NULL, &last, err);
+	json_t *last = NULL, *args;
+	int r = skimctl_name("document", word, &args, err);
 
+	if (r < 0)
+		return r;
+	json_object_set_new(args, "json", json_boolean(query->json));
+	r = skimctl_ask_each(client, "show", args, "text", print_text, NULL, &last, err);
 	if (r == 0)
 		err_set(ret_note, 0, "%s", skimctl_string(last, "note"));
 	json_decref(last);

@@ -31,7 +31,7 @@ struct reading_run {
 	struct timespec start, shown;
 };
 
-static volatile bool cancelled;
+static atomic_bool cancelled;
 
 static void on_interrupt(int signal_number)
 {

@@ -54,7 +54,11 @@ int skimctl_connect(const char *config_path, struct control_client **ret, struct
 {
 	struct control_client *client;
 	struct config *config;
-	int r = config_path != NULL ? config_read(config_path, &config, err) : config_default(&config, err);
+	int r;
+
+	if (config_path == NULL && skimctl_is_private())
+		return err_set(err, -ENOENT, "SKIMD_NO_SERVICE is set: no daemon is asked without -c");
+	r = config_path != NULL ? config_read(config_path, &config, err) : config_default(&config, err);
 
 	if (r < 0)
 		return r;
@@ -68,6 +72,16 @@ int skimctl_connect(const char *config_path, struct control_client **ret, struct
 	}
 	config_free(config);
 	return r;
+}
+
+int skimctl_name(const char *key, const char *word, json_t **ret, struct err *err)
+{
+	json_t *args = json_pack("{s:s}", key, word);
+
+	if (args == NULL)
+		return err_set(err, -EINVAL, "'%s' is not UTF-8: name the document by its number", word);
+	*ret = args;
+	return 0;
 }
 
 int skimctl_ask_each(struct control_client *client, const char *command, json_t *args, const char *key,

@@ -23,8 +23,9 @@ struct waiting {
 	struct docstore *store;
 
 	bool all; /* none was named: whatever is open */
-	int64_t *
-		ids; /* rising: those named, or open when the wait began. Only these count when they have failed */
+	/* Rising. By looking: those named, or open when the wait began; only these count when they have failed. By asking
+	 * for all: those that had failed by then, and do not count. */
+	int64_t *ids;
 	size_t n_ids, cap;
 	size_t n_open, n_failed;
 };
@@ -149,18 +150,6 @@ static uint64_t left_ns(const struct waiting *waiting, uint64_t ns)
 	return ns == 0 ? UINT64_MAX : ns > gone_ns ? ns - gone_ns : 0;
 }
 
-static bool is_open_row(const json_t *document)
-{
-	const char *state = json_string_value(json_object_get(document, "state"));
-
-	return state != NULL && (strcmp(state, "queued") == 0 || strcmp(state, "reading") == 0);
-}
-
-static int add_open_row(void *user, json_t *document)
-{
-	return is_open_row(document) ? add_id(user, skimctl_integer(document, "id")) : 0;
-}
-
 static bool is_failed_row(const json_t *document)
 {
 	const char *state = json_string_value(json_object_get(document, "state"));
@@ -168,11 +157,16 @@ static bool is_failed_row(const json_t *document)
 	return state != NULL && strcmp(state, "failed") == 0;
 }
 
+static int add_failed_row(void *user, json_t *document)
+{
+	return is_failed_row(document) ? add_id(user, skimctl_integer(document, "id")) : 0;
+}
+
 static int count_failed_row(void *user, json_t *document)
 {
 	struct waiting *waiting = user;
 
-	waiting->n_failed += is_failed_row(document) && is_known(waiting, skimctl_integer(document, "id"));
+	waiting->n_failed += is_failed_row(document) && !is_known(waiting, skimctl_integer(document, "id"));
 	return 0;
 }
 
@@ -180,12 +174,11 @@ static int count_failed_row(void *user, json_t *document)
 static int await_document(struct waiting *waiting, const char *word, struct err *err)
 {
 	uint64_t patience_ns = waiting->timeout_ns > 0 ? waiting->timeout_ns : APPEAR_NS;
-	json_t *args = json_pack("{s:s}", "document", word), *reply;
-	int r = args == NULL
-	                ? err_set(err, -EINVAL, "'%s' is not UTF-8: name the document by its number", word)
-	                : control_client_ask(waiting->client, "wait", args, err);
+	json_t *args, *reply;
+	int r;
 
-	if (r < 0)
+	if ((r = skimctl_name("document", word, &args, err)) < 0 ||
+	    (r = control_client_ask(waiting->client, "wait", args, err)) < 0)
 		return r;
 	do {
 		r = control_client_receive(waiting->client, left_ns(waiting, patience_ns), &reply, err);
@@ -209,12 +202,13 @@ static int each_row(struct waiting *waiting, int (*each)(void *user, json_t *doc
 	return r;
 }
 
+/* Also for files that are no documents yet, so that what counts as failed is what had not when the wait began. */
 static int await_all(struct waiting *waiting, struct err *err)
 {
 	json_t *reply = NULL;
 	int r;
 
-	if ((r = each_row(waiting, add_open_row, err)) < 0 ||
+	if ((r = each_row(waiting, add_failed_row, err)) < 0 ||
 	    (r = control_client_ask(waiting->client, "wait", NULL, err)) < 0 ||
 	    (r = control_client_receive(waiting->client, left_ns(waiting, waiting->timeout_ns), &reply,
 	                                err)) < 0)

@@ -13,6 +13,7 @@
 
 #include "base/array.h"
 #include "daemon/ignore.h"
+#include "daemon/remote.h"
 
 /* Nothing that reading causes, OPEN, ACCESS and CLOSE_NOWRITE: our own reading would fill the queue for ever. */
 #define EVENTS                                                                                          \
@@ -134,7 +135,7 @@ static int watch_folder(struct tree *tree, const char *path, struct folder **ret
 	return 0;
 }
 
-static void scan_names(struct tree *tree, const char *path, DIR *dir)
+static void scan_names(struct tree *tree, const char *path, DIR *dir, enum sight sight)
 {
 	const struct dirent *entry;
 
@@ -150,7 +151,7 @@ static void scan_names(struct tree *tree, const char *path, DIR *dir)
 			check_kept(tree, -ENOMEM);
 			continue;
 		}
-		see(tree, child, &st, SIGHT_SCAN);
+		see(tree, child, &st, sight);
 		free(child);
 	}
 }
@@ -198,7 +199,8 @@ static void scan_folder(struct tree *tree, const char *path)
 		return;
 	}
 	settle_forget(tree->settle, path); /* in case that it could not be read before, or was a file */
-	scan_names(tree, path, dir);
+	folder_table_set_remote(&tree->folders, folder, remote_holds(dirfd(dir)));
+	scan_names(tree, path, dir, folder->remote ? SIGHT_POLL : SIGHT_SCAN);
 	closedir(dir);
 }
 

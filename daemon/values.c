@@ -158,6 +158,16 @@ int read_memory(const struct source *source, const struct key *key, const struct
 	                   "must be auto or a number of bytes, or one with K, M or G, such as 512M", ret);
 }
 
+int read_keep(const struct source *source, const struct key *key, const struct node *node, void *ret)
+{
+	if (node->kind == NODE_SCALAR && strcmp(node->text, "forever") == 0) {
+		*(uint64_t *)ret = 0;
+		return 0;
+	}
+	return read_amount(source, key, node, DURATIONS,
+	                   "must be forever, or a whole number with ms, s, m, h or d, such as 30d", ret);
+}
+
 static int read_integer(const struct key *key, const struct node *node, uint64_t *ret)
 {
 	const char *rest;

@@ -35,6 +35,8 @@ int read_keys(const struct source *source, const struct node *mapping, const str
 int read_bool(const struct source *source, const struct key *key, const struct node *node, void *ret);
 int read_duration(const struct source *source, const struct key *key, const struct node *node,
                   void *ret); /* uint64_t, ns */
+int read_keep(const struct source *source, const struct key *key, const struct node *node,
+              void *ret); /* uint64_t, ns; 0: forever */
 int read_size(const struct source *source, const struct key *key, const struct node *node,
               void *ret); /* uint64_t, bytes */
 int read_count(const struct source *source, const struct key *key, const struct node *node,

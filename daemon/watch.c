@@ -19,6 +19,8 @@
 #define MAX_READS \
 	64 /* in one tick, so that a writer who never rests does not keep us from telling anything */
 #define RETRY_NS (10 * NS_PER_S) /* after a failure that may pass */
+#define POLL_NS (30 * NS_PER_S) /* between scans of what may change without inotify, on a network */
+#define CATCH_UP_NS NS_PER_S /* at least so much between two scans that somebody asks for */
 #define UNWATCHED_NS (60 * NS_PER_S) /* between scans while inotify does not see everything */
 
 struct watch {
@@ -26,9 +28,10 @@ struct watch {
 	struct tree tree;
 	struct loop *loop;
 	struct loop_timer *timer;
-	uint64_t next_scan_ns;
+	uint64_t scanned_ns, next_scan_ns;
 	bool scan_wanted;
 	bool limit_logged;
+	size_t n_told_unsettled; /* when settled() was called last */
 	bool absent; /* the root folder could not be opened when last tried */
 	uint64_t n_overflows, n_scans;
 	unsigned n_incomplete;
@@ -145,6 +148,7 @@ static void scan(struct watch *watch)
 	tree_scan(&watch->tree);
 	watch->n_scans++;
 	watch->scan_wanted = false;
+	watch->scanned_ns = watch->tree.now_ns;
 	watch->next_scan_ns = watch->tree.now_ns + watch->settings.rescan_ns;
 	log_debug("'%s': scanned, %zu files in %zu folders, %zu of them unsettled", watch->tree.root,
 	          settle_n_files(watch->tree.settle), watch->tree.folders.n,
@@ -176,6 +180,8 @@ static void plan_scan(struct watch *watch, bool scanned)
 {
 	if (watch->tree.limit_reached)
 		log_limit(watch, "fs.inotify.max_user_watches");
+	if (watch->tree.folders.n_remote > 0)
+		scan_within(watch, POLL_NS);
 	if (watch->tree.folders.n_unwatched > 0)
 		scan_within(watch, UNWATCHED_NS);
 	if (watch->tree.incomplete) {
@@ -199,6 +205,16 @@ static void set_timer(struct watch *watch)
 	loop_timer_start(watch->timer, next_ns > now_ns ? next_ns - now_ns : 0, 0);
 }
 
+static void tell_settled(struct watch *watch)
+{
+	size_t n = settle_n_unsettled(watch->tree.settle);
+
+	if (n == watch->n_told_unsettled)
+		return;
+	watch->n_told_unsettled = n;
+	watch->settings.settled(watch->settings.user);
+}
+
 static void tick_in_root(struct watch *watch)
 {
 	bool is_due;
@@ -210,6 +226,7 @@ static void tick_in_root(struct watch *watch)
 	settle_tick(watch->tree.settle, watch->tree.root_fd, watch->tree.now_ns);
 	plan_scan(watch, is_due);
 	tree_close(&watch->tree);
+	tell_settled(watch);
 }
 
 void watch_tick(struct watch *watch, uint64_t now_ns)
@@ -250,11 +267,21 @@ int watch_look(struct watch *watch, const char *path, struct err *err)
 		watch->tree.now_ns = loop_now_ns();
 	r = open_root(watch, err);
 	if (r == 0) {
-		tree_look(&watch->tree, path, SIGHT_SCAN);
+		tree_look(&watch->tree, path, watch->tree.folders.n_remote > 0 ? SIGHT_POLL : SIGHT_SCAN);
 		tick_in_root(watch);
 	}
 	set_timer(watch);
 	return r;
+}
+
+void watch_catch_up(struct watch *watch)
+{
+	uint64_t now_ns = watch->loop != NULL ? loop_now_ns() : watch->tree.now_ns;
+
+	if (watch->tree.folders.n_remote + watch->tree.folders.n_unwatched > 0 &&
+	    now_ns - watch->scanned_ns >= CATCH_UP_NS)
+		watch->scan_wanted = true;
+	watch_tick(watch, now_ns);
 }
 
 static void timer_fires(void *user)
@@ -365,6 +392,7 @@ struct watch_counts watch_count(const struct watch *watch)
 		.n_unsettled = settle_n_unsettled(watch->tree.settle),
 		.n_folders = watch->tree.folders.n,
 		.n_unwatched_folders = watch->tree.folders.n_unwatched,
+		.n_remote_folders = watch->tree.folders.n_remote,
 		.n_overflows = watch->n_overflows,
 		.n_scans = watch->n_scans,
 		.n_incomplete = watch->n_incomplete,
@@ -375,4 +403,25 @@ void watch_each_unsettled(const struct watch *watch,
                           void (*each)(void *user, const char *path, uint64_t since_ns), void *user)
 {
 	settle_each_unsettled(watch->tree.settle, each, user);
+}
+
+struct sought {
+	const char *path;
+	bool found;
+};
+
+static void look_for(void *user, const char *path, uint64_t since_ns)
+{
+	struct sought *sought = user;
+
+	(void)since_ns;
+	sought->found |= strcmp(path, sought->path) == 0;
+}
+
+bool watch_is_unsettled(const struct watch *watch, const char *path)
+{
+	struct sought sought = { path, false };
+
+	watch_each_unsettled(watch, look_for, &sought);
+	return sought.found;
 }

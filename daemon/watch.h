@@ -35,6 +35,8 @@ struct watch_settings {
 	int (*ignored)(void *user, const char *path, const struct stat *st, const char *reason);
 	/* Something told of before was deleted or moved away. */
 	void (*gone)(void *user, const char *path);
+	/* More or fewer files are unsettled than before. */
+	void (*settled)(void *user);
 };
 
 struct watch_counts {
@@ -42,6 +44,7 @@ struct watch_counts {
 	size_t n_unsettled;
 	size_t n_folders,
 		n_unwatched_folders; /* unwatched: left to rescans, as inotify's limits are reached */
+	size_t n_remote_folders; /* on a network: scanned every half minute, as inotify does not see all */
 	uint64_t n_overflows, n_scans;
 	unsigned n_incomplete; /* scans in a row that could not see or keep everything; another follows */
 };
@@ -60,11 +63,17 @@ int watch_rescan(struct watch *watch, struct err *err);
 /* Look at one path below the folder now. What is there settles by the same rules as any file. Errors as above. */
 int watch_look(struct watch *watch, const char *path, struct err *err);
 
+/* Look at all that has happened until now, on the watch's own clock: events are taken in, and what has none is
+ * scanned, once a second at most. */
+void watch_catch_up(struct watch *watch);
+
 /* Take events in, scan if it is time, and tell what has settled, some files of it; while more are due, call it
  * again. now_ns never goes back. The loop does this. */
 void watch_tick(struct watch *watch, uint64_t now_ns);
 
 struct watch_counts watch_count(const struct watch *watch);
+
+bool watch_is_unsettled(const struct watch *watch, const char *path);
 
 /* Files that are still being written, or may be, since when on the clock of watch_tick(). */
 void watch_each_unsettled(const struct watch *watch,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/array.h"
 #include "base/log.h"
@@ -27,7 +28,7 @@ struct chore {
 struct worker {
 	struct worker_settings settings;
 	pthread_t thread;
-	volatile bool cancel; /* the document in work; looked at between passes */
+	atomic_bool cancel; /* the document in work; looked at between passes */
 	pthread_mutex_t lock; /* guards what follows, and that `cancel` agrees with it */
 	pthread_cond_t wake;
 	pthread_cond_t chore_done;
@@ -67,7 +68,6 @@ static void set_busy(struct worker *worker, int64_t id, const char *name)
 	worker->status.busy = name != NULL;
 	worker->status.id = id;
 	worker->status.question_id = 0;
-	worker->status.started_ns = loop_now_ns();
 	worker->status.n_done = worker->status.n_tokens = 0;
 	worker->status.stage[0] = '\0';
 	snprintf(worker->status.name, sizeof(worker->status.name), "%s", name == NULL ? "" : name);
@@ -338,8 +338,10 @@ static int drain(struct worker *worker, struct err *err)
 	int r = 0;
 
 	set_resting(worker, NULL);
-	while (r == 0 && !worker->cancel)
+	while (r == 0 && !worker->cancel) {
+		worker->settings.between(worker->settings.user, &worker->cancel);
 		r = do_next(worker, err);
+	}
 	if (r == 0)
 		return -ECANCELED;
 	if (!passes(r))
@@ -468,18 +470,33 @@ static void end(struct worker *worker, int r, const struct err *err)
 		tell(worker);
 }
 
+void worker_stand_back(int nice)
+{
+	if (setpriority(PRIO_PROCESS, 0, nice) < 0)
+		log_warning("nice %d: %s, going on without", nice, strerror(errno));
+}
+
+/* When nothing waits to be read. What fails now is done the next time. */
+static void tidy(struct docstore *store)
+{
+	docstore_scrub(store, NULL); /* what a reader was in the way of */
+	docstore_trim_events(store, EVENTS_MOST, NULL);
+}
+
 static void *worker_main(void *user)
 {
 	struct worker *worker = user;
 	struct err err = { "" };
-	int r = publish_unwritten(worker, &err);
+	int r;
 
+	worker_stand_back(worker->settings.nice);
+	r = publish_unwritten(worker, &err);
 	while (r == 0 && wait_for_work(worker)) {
 		r = drain(worker, &err);
 		if (was_interrupted(worker, r))
 			r = 0;
-		else if (r == 0) /* what a reader was in the way of */
-			docstore_scrub(pipeline_docstore(worker->settings.pipeline), NULL);
+		else if (r == 0)
+			tidy(pipeline_docstore(worker->settings.pipeline));
 		set_busy(worker, 0, NULL);
 	}
 	end(worker, r, &err);

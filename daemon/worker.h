@@ -4,6 +4,7 @@
 #ifndef SKIMD_DAEMON_WORKER_H
 #define SKIMD_DAEMON_WORKER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,9 +15,12 @@ struct worker;
 
 struct worker_settings {
 	struct pipeline *pipeline; /* the worker's own while it runs, but for its docstore */
+	int nice; /* how far its thread stands back: 0 to 19 */
 	void *user;
 	/* Which outputs a document gets; from the worker's thread. */
 	struct pipeline_outputs (*outputs)(void *user, const char *path);
+	/* No document is in work, and the next may be taken; from the worker's thread. *cancel: it is to stop. */
+	void (*between)(void *user, const atomic_bool *cancel);
 	/* Something that worker_status() tells has changed; from the worker's thread, at most about once a second
 	 * while a document is read. */
 	void (*changed)(void *user);
@@ -27,7 +31,6 @@ struct worker_status {
 	bool paused;
 	int64_t id; /* of the document in work; 0: none */
 	int64_t question_id; /* of it, that is being answered; 0: it is read */
-	uint64_t started_ns; /* when it was taken, on the loop's clock */
 	char name[256]; /* of the document in work, control characters replaced */
 	char stage[16];
 	uint64_t n_done, n_tokens;
@@ -41,6 +44,9 @@ struct worker_status {
 
 /* Start the thread; it first writes outputs that an earlier run left unwritten. */
 int worker_start(const struct worker_settings *settings, struct worker **ret, struct err *err);
+
+/* The calling thread, and those that it starts from now on, stand back behind other programs: setpriority(2). */
+void worker_stand_back(int nice);
 
 /* There may be work. */
 void worker_wake(struct worker *worker);

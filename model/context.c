@@ -295,7 +295,7 @@ static void finish_rows(struct engine *engine, const struct progress *progress)
 		give_logits(engine, progress, rows, n);
 }
 
-int context_forward(const struct append *appends, size_t n, const volatile bool *cancel, struct err *err)
+int context_forward(const struct append *appends, size_t n, const atomic_bool *cancel, struct err *err)
 {
 	struct progress progress = { appends, n, 0, 0 };
 	struct engine *engine;

@@ -3,6 +3,7 @@
 #ifndef SKIMD_MODEL_CONTEXT_H
 #define SKIMD_MODEL_CONTEXT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,7 +61,7 @@ struct append {
  * gets does not depend on the others. cancel (may be NULL) is looked at before each pass: -ECANCELED leaves every context
  * whole, with the tokens that were done; so does -ESTALE, see context_drop_rows(). -EINVAL: a token id beyond the
  * vocabulary; -ENOMEM. A context is listed once. */
-int context_forward(const struct append *appends, size_t n, const volatile bool *cancel, struct err *err);
+int context_forward(const struct append *appends, size_t n, const atomic_bool *cancel, struct err *err);
 
 /* [vocab_size], of the last token of the last context_forward() that wanted them; NULL before. */
 const float *context_logits(const struct context *context);

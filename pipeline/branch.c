@@ -163,7 +163,7 @@ static void go_on(struct branch *branch)
 }
 
 /* Every branch that goes on takes one step; all in one pass. Returns how many did, or an error. */
-static int step_branches(struct branch *branches, size_t n, const volatile bool *cancel, struct err *err)
+static int step_branches(struct branch *branches, size_t n, const atomic_bool *cancel, struct err *err)
 {
 	struct append appends[READER_MAX_TASKS];
 	size_t n_appends = 0;
@@ -187,7 +187,7 @@ static int step_branches(struct branch *branches, size_t n, const volatile bool 
 }
 
 /* The instructions of all branches, in one pass. */
-static int start_branches(struct branch *branches, size_t n, struct usage *usage, const volatile bool *cancel,
+static int start_branches(struct branch *branches, size_t n, struct usage *usage, const atomic_bool *cancel,
                           struct err *err)
 {
 	struct append appends[READER_MAX_TASKS] = { 0 };
@@ -252,7 +252,7 @@ int branch_result(const struct branch *branch, const struct tokenizer *tokenizer
 	return r == 0 && ret->text == NULL ? err_set(err, -ENOMEM, "no memory for an answer") : r;
 }
 
-int branches_decode(struct branch *branches, size_t n, struct usage *usage, const volatile bool *cancel,
+int branches_decode(struct branch *branches, size_t n, struct usage *usage, const atomic_bool *cancel,
                     struct err *err)
 {
 	int r = start_branches(branches, n, usage, cancel, err);

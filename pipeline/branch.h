@@ -2,6 +2,7 @@
 #ifndef SKIMD_PIPELINE_BRANCH_H
 #define SKIMD_PIPELINE_BRANCH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +49,7 @@ void branch_take(struct branch *branch, uint32_t token, const float *logits);
 
 /* Take n of them from their instructions to their ends, all in one pass; *usage grows. cancel may be NULL. Errors as
  * context_forward()'s. */
-int branches_decode(struct branch *branches, size_t n, struct usage *usage, const volatile bool *cancel,
+int branches_decode(struct branch *branches, size_t n, struct usage *usage, const atomic_bool *cancel,
                     struct err *err);
 
 /* What a branch that was decoded gave; the caller's, for reader_result_done(). */

@@ -5,6 +5,7 @@
 #ifndef SKIMD_PIPELINE_EXTRACT_H
 #define SKIMD_PIPELINE_EXTRACT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +30,7 @@ struct extract_limits {
 struct extract_hooks {
 	void *user;
 	void (*waiting)(void *user); /* called now and then; may be NULL */
-	const volatile bool *cancel; /* may be NULL */
+	const atomic_bool *cancel; /* may be NULL */
 };
 
 struct extracted {

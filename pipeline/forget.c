@@ -1,6 +1,7 @@
 #include "pipeline/forget.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,4 +48,51 @@ int forget_document(struct docstore *store, int64_t id, struct err *err)
 	if (r == 0)
 		r = docstore_each_output(store, id, remove_output, &removal, err);
 	return r == 0 ? docstore_forget_rows(store, id, err) : r;
+}
+
+/* Blocks first: once the rows are gone nobody knows whose they are. */
+static int forget_all_of(struct pipeline *pipeline, int64_t id, struct err *err)
+{
+	uint64_t n_blocks;
+	int r = pipeline_drop_cached(pipeline, id, &n_blocks, err);
+
+	return r < 0 ? r : forget_document(pipeline_docstore(pipeline), id, err);
+}
+
+/* err has the words of the first failure. */
+static int forget_each(struct pipeline *pipeline, const int64_t *ids, size_t n, const atomic_bool *cancel,
+                       size_t *ret_n, struct err *err)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct err why = { "" };
+		int r;
+
+		if (*cancel)
+			return err_set(err, -ECANCELED, "told to stop");
+		r = forget_all_of(pipeline, ids[i], &why);
+		*ret_n += r == 0;
+		if (r < 0 && r != -ENOENT && first == 0)
+			first = err_set(err, r, "%s", why.text);
+	}
+	return first;
+}
+
+int forget_old(struct pipeline *pipeline, const char *folder, int64_t seconds, const atomic_bool *cancel,
+               size_t *ret_n, struct err *err)
+{
+	struct docstore *store = pipeline_docstore(pipeline);
+	int64_t *ids;
+	size_t n;
+	int r, scrubbed;
+
+	*ret_n = 0;
+	if ((r = docstore_list_old(store, folder, seconds, &ids, &n, err)) < 0)
+		return r;
+	r = forget_each(pipeline, ids, n, cancel, ret_n, err);
+	free(ids);
+	/* A reader in the way puts off the bytes alone, until the next occasion. */
+	scrubbed = *ret_n > 0 ? docstore_scrub(store, r < 0 ? NULL : err) : 0;
+	return r < 0 || scrubbed == -EBUSY ? r : scrubbed;
 }

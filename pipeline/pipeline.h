@@ -2,6 +2,7 @@
 #ifndef SKIMD_PIPELINE_PIPELINE_H
 #define SKIMD_PIPELINE_PIPELINE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -56,7 +57,7 @@ struct pipeline_hooks {
 	void *user;
 	/* n_done of about n_tokens read; called often. May be NULL. */
 	void (*progress)(void *user, const char *stage, uint64_t n_done, uint64_t n_tokens);
-	const volatile bool *cancel; /* may be NULL */
+	const atomic_bool *cancel; /* may be NULL */
 	/* Whether something more urgent waits: asked behind each part that was read, of which none is lost then. May be
 	 * NULL. */
 	bool (*give_way)(void *user);

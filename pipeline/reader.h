@@ -3,6 +3,7 @@
 #ifndef SKIMD_PIPELINE_READER_H
 #define SKIMD_PIPELINE_READER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -56,7 +57,7 @@ void reader_result_done(struct reader_result *result);
 struct reader_hooks {
 	void *user;
 	void (*tokens)(void *user, size_t n_new); /* prompt tokens done, reused ones counted; may be NULL */
-	const volatile bool *cancel; /* may be NULL */
+	const atomic_bool *cancel; /* may be NULL */
 };
 
 /* Read text[n] and do at most READER_MAX_TASKS tasks, decoded together. results[n_tasks] are the caller's, for

@@ -159,7 +159,7 @@ static int repeat_take(const struct repeat *repeat, struct dense_view *ret)
 /* All branches again, behind document; rows that have left memory cannot be looked at densely, and what was seen then
  * has no comparison. */
 static int repeat_all(struct watch *watch, const struct branch_model *model, const struct context *document,
-                      struct sight *sights, const volatile bool *cancel, struct err *err)
+                      struct sight *sights, const atomic_bool *cancel, struct err *err)
 {
 	struct repeat *repeats = array_new(struct repeat, watch->n);
 	struct append *appends = array_new(struct append, watch->n);
@@ -192,7 +192,7 @@ static int repeat_all(struct watch *watch, const struct branch_model *model, con
 
 /* The whole text from its first token on, with dense attention: selection has shaped the rows that sparse attention left. */
 static int read_densely(struct engine *engine, const struct audited_text *text, struct context **ret,
-                        const volatile bool *cancel, struct err *err)
+                        const atomic_bool *cancel, struct err *err)
 {
 	struct context *context;
 	int r = context_new(engine, &context, err);
@@ -214,7 +214,7 @@ static int read_densely(struct engine *engine, const struct audited_text *text, 
 
 static int compare(struct watch *watch, const struct reader_audit *audit, const struct branch_model *model,
                    const struct context *document, struct sight *sights,
-                   const volatile bool *cancel, struct err *err)
+                   const atomic_bool *cancel, struct err *err)
 {
 	struct context *dense = NULL;
 	int r = audit->check == READER_CHECK_WHOLE ? read_densely(model->engine, &watch->text, &dense, cancel, err)
@@ -242,7 +242,7 @@ static int take_sight(const struct watch *watch, size_t i, const struct context 
 }
 
 int watch_finish(struct watch *watch, const struct reader_audit *audit, const struct branch_model *model,
-                 const struct context *document, const volatile bool *cancel, struct err *err)
+                 const struct context *document, const atomic_bool *cancel, struct err *err)
 {
 	struct sight *sights = array_new(struct sight, watch->n);
 	int r = sights == NULL ? err_set(err, -ENOMEM, "no memory to look at a reading") : 0;

@@ -3,6 +3,8 @@
 #ifndef SKIMD_PIPELINE_READER_AUDIT_H
 #define SKIMD_PIPELINE_READER_AUDIT_H
 
+#include <stdatomic.h>
+
 #include "model/context.h"
 #include "pipeline/branch.h"
 #include "pipeline/reader.h"
@@ -26,6 +28,6 @@ void watch_free(struct watch *watch); /* NULL is allowed */
 /* The branches have come to their ends: tell the audit what was seen, but of words that were given, and compare first if it asks for that. document is
  * the context that they are branches of. Errors as see()'s and context_forward()'s. */
 int watch_finish(struct watch *watch, const struct reader_audit *audit, const struct branch_model *model,
-                 const struct context *document, const volatile bool *cancel, struct err *err);
+                 const struct context *document, const atomic_bool *cancel, struct err *err);
 
 #endif

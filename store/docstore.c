@@ -64,11 +64,25 @@ void docstore_need_row(struct txn *txn, int64_t id)
 		txn_fail(txn, -ENOENT, "there is no document %lld", (long long)id);
 }
 
-static int open_writer(struct docstore *store, struct err *err)
+/* What a step of ours does to rows nobody can take back. */
+static int save_old(struct docstore *store, struct err *err)
 {
-	int r = db_exec(store->db, WRITER_PRAGMAS, err);
+	int64_t version = 0;
+	int r = db_int_of(store->db, "PRAGMA user_version", &version, err);
 
-	return r < 0 ? r : db_migrate(store->db, &DOCSTORE_SCHEMA, err);
+	if (r < 0 || version >= DOCSTORE_SCHEMA.n_steps)
+		return r;
+	r = docstore_save_old(store, err);
+	return r < 0 ? err_prefix(err, r, "cannot be copied before it is brought up to date: ") : 0;
+}
+
+static int open_writer(struct docstore *store, bool empty, struct err *err)
+{
+	int r;
+
+	if ((r = db_exec(store->db, WRITER_PRAGMAS, err)) < 0 || (!empty && (r = save_old(store, err)) < 0))
+		return r;
+	return db_migrate(store->db, &DOCSTORE_SCHEMA, err);
 }
 
 static int open_reader(struct docstore *store, bool empty, struct err *err)
@@ -108,7 +122,7 @@ static int open_db(struct docstore *store, const char *path, struct err *err)
 	    (r = db_check(store->db, &DOCSTORE_SCHEMA, err)) < 0)
 		return r;
 	empty = r;
-	return store->read_only ? open_reader(store, empty, err) : open_writer(store, err);
+	return store->read_only ? open_reader(store, empty, err) : open_writer(store, empty, err);
 }
 
 /* *ret_orderly: who wrote last closed it. */

@@ -194,6 +194,10 @@ struct docstore_settings {
  * content, without another chunk read in between, is 'failed' instead, as RETRY_NEVER. What docstore_forget() left
  * undone is finished, too. */
 #define DOCUMENT_MAX_CRASHES 2
+
+/* Before a database of an older version is brought up to date it is copied to a file of its name with this behind it, which
+ * stays until the next time. */
+#define DOCSTORE_OLD_SUFFIX ".old"
 int docstore_open(const struct docstore_settings *settings, struct docstore **ret, struct err *err);
 void docstore_close(struct docstore *store); /* NULL is allowed */
 
@@ -208,6 +212,11 @@ int docstore_add(struct docstore *store, const struct document_file *file, int64
 /* A file that will not be read until it changes, with the reason (state 'ignored'); its row is made or changed.
  * A file that is as it was when it was forgotten gets none. */
 int docstore_ignore(struct docstore *store, const struct document_file *file, const char *reason,
+                    struct err *err);
+
+/* A file that cannot be read, with the reason (state 'failed', RETRY_CHANGED; also an event): queued by docstore_add()
+ * once it can, whatever has changed until then. Told again, it changes nothing. A file that was forgotten gets none. */
+int docstore_refuse(struct docstore *store, const struct document_file *file, const char *reason,
                     struct err *err);
 
 /* The file of a row is not there any more; results stay, also those of a reading that ends after this. */
@@ -346,6 +355,10 @@ int docstore_each_output(struct docstore *store, int64_t id,
 int docstore_event(struct docstore *store, const char *level, int64_t id, const char *message,
                    struct err *err);
 
+/* Remove what is more than n_most events: the oldest of level "info" first, then the oldest. */
+#define EVENTS_MOST 100000
+int docstore_trim_events(struct docstore *store, size_t n_most, struct err *err);
+
 struct document_event {
 	int64_t id;
 	char *at, *level, *message;
@@ -391,6 +404,13 @@ int docstore_scrub(struct docstore *store, struct err *err);
 /* Both. What skimd wrote into the outbox is the pipeline's to remove before: pipeline/forget.h. -EBUSY: the rows are
  * gone, the bytes are not yet. */
 int docstore_forget(struct docstore *store, int64_t id, struct err *err);
+
+/* Bytes of the WAL's file; 0 where there is none. From any thread. */
+int64_t docstore_wal_bytes(const struct docstore *store);
+
+/* Whether a reader has kept its view of the database for so long that what was written since cannot leave the WAL. Moves
+ * into the file what can be. */
+int docstore_is_held(struct docstore *store, bool *ret, struct err *err);
 
 /* Documents of a watched folder (NULL: of any) that are done or gone, and were done more than `seconds` ago. *ret_ids is
  * the caller's, for free(). */

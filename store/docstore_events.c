@@ -17,6 +17,22 @@ int docstore_event(struct docstore *store, const char *level, int64_t id, const 
 	return docstore_end(store, &txn);
 }
 
+int docstore_trim_events(struct docstore *store, size_t n_most, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	sqlite3_stmt *row = txn_rows(&txn, EVENTS_SPAN);
+	int64_t span = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+	int r;
+
+	row_done(row);
+	r = docstore_end(store, &txn);
+	if (r < 0 || span <= (int64_t)n_most)
+		return r;
+	txn = docstore_begin(store, err);
+	txn_run(&txn, TRIM_EVENTS, db_int((int64_t)n_most));
+	return docstore_end(store, &txn);
+}
+
 struct events {
 	struct document_event *items;
 	size_t n, cap;

@@ -29,6 +29,8 @@ int docstore_recover(struct docstore *store, bool orderly, struct err *err);
 
 /* The same of questions, within its transaction. */
 void docstore_recover_questions(struct txn *txn, bool orderly);
+/* Copy the database as it is beside itself, before it is brought up to date; replaces what an earlier such copy left. */
+int docstore_save_old(struct docstore *store, struct err *err);
 
 /* Fail with -ENOENT unless the last statement changed the row of document id. */
 void docstore_need_row(struct txn *txn, int64_t id);

@@ -80,27 +80,51 @@ int docstore_add(struct docstore *store, const struct document_file *file, int64
 	return 0;
 }
 
-static void settle_questions_of(struct txn *txn, const char *path)
+/* The row's number; 0: it has none, or failed. */
+static int64_t find_row(struct txn *txn, const struct document_file *file)
 {
-	sqlite3_stmt *row = txn_rows(txn, FIND_PATH, db_text(path));
+	sqlite3_stmt *row = txn_rows(txn, FIND_FILE, FILE_VALUES(file), db_text(file->folder));
 	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
 
 	row_done(row);
-	rows_settle_questions(txn, id);
+	return id;
+}
+
+/* Whether that changed anything. */
+static bool leave_out(struct txn *txn, const struct document_file *file, enum document_state state,
+                      const char *reason)
+{
+	txn_run(txn, ADD_FOLDER, FILE_VALUES(file), db_text(file->folder));
+	txn_run(txn, LEAVE_OUT_FILE, FILE_VALUES(file), db_text(file->folder), db_text(name_of(file->path)),
+	        db_text(reason), db_text(document_state_name(state)));
+	if (txn->ret < 0 || txn_n_changed(txn) == 0)
+		return false;
+	rows_settle_questions(txn, find_row(txn, file));
+	return true;
 }
 
 int docstore_ignore(struct docstore *store, const struct document_file *file, const char *reason,
                     struct err *err)
 {
 	struct txn txn = docstore_begin(store, err);
-	bool known = has_row(&txn, txn_rows(&txn, FIND_FILE, FILE_VALUES(file), db_text(file->folder)));
 
-	if (known || !was_forgotten(&txn, file)) {
-		txn_run(&txn, ADD_FOLDER, FILE_VALUES(file), db_text(file->folder));
-		txn_run(&txn, IGNORE_FILE, FILE_VALUES(file), db_text(file->folder),
-		        db_text(name_of(file->path)), db_text(reason));
-		settle_questions_of(&txn, file->path);
-	}
+	if (find_row(&txn, file) != 0 || !was_forgotten(&txn, file))
+		leave_out(&txn, file, DOCUMENT_IGNORED, reason);
+	return docstore_end(store, &txn);
+}
+
+int docstore_refuse(struct docstore *store, const struct document_file *file, const char *reason,
+                    struct err *err)
+{
+	struct document_file refused = *file;
+	struct txn txn = docstore_begin(store, err);
+
+	/* A group that was joined or a folder that was opened leaves no trace in the file: whenever it can be read, it
+	 * is another one than this. */
+	refused.ctime_ns = 0;
+	if ((find_row(&txn, file) != 0 || !was_forgotten(&txn, file)) &&
+	    leave_out(&txn, &refused, DOCUMENT_FAILED, reason))
+		txn_run(&txn, PUT_EVENT, db_text("warning"), db_int(find_row(&txn, file)), db_text(reason));
 	return docstore_end(store, &txn);
 }
 

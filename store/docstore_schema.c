@@ -394,19 +394,20 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			" stage = iif(state = 'reading', stage, NULL), progress = iif(state = 'reading', "
 			"progress, 0),"
 			" state = iif(state = 'reading', 'reading', 'queued') WHERE path = ?1",
-	/* A rescan that ignores the same file again writes nothing. */
-	[IGNORE_FILE] =
+	/* ?10 reason, ?11 state. A rescan that leaves out the same file again writes nothing. */
+	[LEAVE_OUT_FILE] =
 		"INSERT INTO document(path, output, device, inode, size, mtime_ns, ctime_ns, folder, name, "
 		"state, error, retry, finished_at)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(?8, ''), ?9, 'ignored', ?10, 'changed', " NOW
-		")"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(?8, ''), ?9, ?11, ?10, 'changed', " NOW ")"
 		" ON CONFLICT (path) DO UPDATE SET output = excluded.output, device = excluded.device,"
 		" inode = excluded.inode, size = excluded.size, mtime_ns = excluded.mtime_ns,"
-		" ctime_ns = excluded.ctime_ns, state = 'ignored', " NO_PROGRESS ", error = excluded.error,"
+		" ctime_ns = excluded.ctime_ns, state = excluded.state, " NO_PROGRESS
+		", error = excluded.error,"
 		" retry = 'changed', retry_at = NULL, changed = 0, attempts = 0, crashes = 0, crashed_in = "
 		"NULL,"
 		" finished_at = excluded.finished_at"
-		" WHERE state <> 'ignored' OR error IS NOT excluded.error OR output IS NOT excluded.output"
+		" WHERE state <> excluded.state OR error IS NOT excluded.error OR output IS NOT "
+	        "excluded.output"
 		" OR (device, inode, size, mtime_ns, ctime_ns) IS NOT (excluded.device, excluded.inode,"
 		" excluded.size, excluded.mtime_ns, excluded.ctime_ns)",
 	/* One that changed while it was read is looked for again before it is given up. */
@@ -578,6 +579,10 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[GET_EVENTS] =
 		"SELECT id, at, level, document_id, message FROM event WHERE id > ?1 ORDER BY id LIMIT ?2",
 	[EVENT_BEFORE] = "SELECT id FROM event ORDER BY id DESC LIMIT 1 OFFSET ?1",
+	/* At least as many as there are. */
+	[EVENTS_SPAN] = "SELECT coalesce((SELECT max(id) FROM event) - (SELECT min(id) FROM event) + 1, 0)",
+	[TRIM_EVENTS] = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY level <> 'info', id"
+			" LIMIT max(0, (SELECT count(*) FROM event) - ?1))",
 	[SEARCH] = "SELECT document_id, chunk, kind, snippet(search, 3, '[', ']', ' … ', 24), -bm25(search),"
 		   " rowid FROM search WHERE search MATCH ?1 ORDER BY rank LIMIT ?2",
 	[GET_NAMES] = "SELECT name, path, state FROM document WHERE id = ?1",

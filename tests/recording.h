@@ -12,7 +12,7 @@ struct recording {
 	size_t n_vocab, n, cap;
 	float *logits; /* [cap][n_vocab] */
 	size_t stop_at; /* sets `stop` when this many are seen; 0: never */
-	volatile bool stop;
+	atomic_bool stop;
 };
 
 static inline void record(void *user, size_t pos, const float *logits)

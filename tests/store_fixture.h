@@ -73,7 +73,7 @@ static inline int set_up_store(void **state)
 
 static inline int tear_down(void **state)
 {
-	static const char *const SUFFIXES[] = { "", "-wal", "-shm", "-journal", "-lock" };
+	static const char *const SUFFIXES[] = { "", "-wal", "-shm", "-journal", "-lock", DOCSTORE_OLD_SUFFIX };
 	struct fixture *f = *state;
 	char name[80];
 	int r;

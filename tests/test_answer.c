@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,7 +241,7 @@ static void a_document_without_a_text_cannot_be_asked(void **state)
 static void a_question_can_be_stopped(void **state)
 {
 	struct fixture *f = *state;
-	const volatile bool cancel = true;
+	const atomic_bool cancel = true;
 	const struct pipeline_hooks hooks = { .cancel = &cancel };
 	struct answer answers[2] = { { .text = NULL } };
 	struct usage usage = { 0 };

@@ -2,6 +2,7 @@
  * each time; and their rows go where the document's go. With tests/data/tiny, whose index_topk is 16. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -486,7 +487,7 @@ static void what_is_due_is_compared_once_and_each_time_the_same(void **state)
 static void told_to_stop_a_comparison_stays_due(void **state)
 {
 	struct fixture *f = *state;
-	volatile bool cancel = true;
+	atomic_bool cancel = true;
 	const struct pipeline_hooks hooks = { .cancel = &cancel };
 	struct buf text = make_text(4000, 8);
 	int64_t id = read_file(f, "doc.txt", &text);

@@ -247,7 +247,6 @@ static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 		{ "model: {concurrency: 2}", "model.concurrency" },
 		{ "model: {prompts: {}}", "model.prompts" },
 		{ "extract: {ocr: false}", "extract.ocr" },
-		{ "    keep: forever", "watch[0].keep" },
 	};
 
 	(void)state;
@@ -314,6 +313,9 @@ static void a_watched_folder_must_be_there(void **state)
 	(void)state;
 	assert_refused("watch:\n  - path: none\n    outbox: out\n",
 	               "2: key 'watch[0].path': cannot watch '@/none': No such file or directory");
+	assert_refused("watch:\n  - path: /home/.none/scans\n    outbox: out\n",
+	               "2: key 'watch[0].path': cannot watch '/home/.none/scans': No such file or directory; the "
+	               "service sees it after 'skimctl allow /home/.none/scans' and a restart");
 	assert_refused("watch:\n  - path: skimd.yaml\n    outbox: out\n",
 	               "2: key 'watch[0].path': '@/skimd.yaml' is not a folder");
 	assert_refused("watch:\n  - path: in\n    outbox: skimd.yaml\n",
@@ -679,7 +681,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	}
 	if (read_text(plain.data) != 0)
 		fail_msg("%s", fixture.err.text);
-	assert_int_equal(n_keys, 29); /* none was taken for prose */
+	assert_int_equal(n_keys, 30); /* none was taken for prose */
 	config = fixture.config;
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
 	assert_true(config->kv.memory_bytes == 0 && config->summary.length == SUMMARY_AUTO);
@@ -743,6 +745,112 @@ static void temporary_names_are_ignored_and_documents_are_not(void **state)
 	assert_false(ignore_matches("own.log", NULL, 0));
 }
 
+/* What a second configuration would change in the first; both are the caller's. */
+static void read_two(const char *first, const char *second, struct config **ret_first,
+                     struct config **ret_second)
+{
+	assert_int_equal(read_text(first), 0);
+	*ret_first = fixture.config;
+	fixture.config = NULL;
+	assert_int_equal(read_text(second), 0);
+	*ret_second = fixture.config;
+	fixture.config = NULL;
+}
+
+static void assert_fixed(const char *first, const char *second, const char *names)
+{
+	struct config *a, *b;
+	struct buf text = { 0 };
+
+	read_two(first, second, &a, &b);
+	config_list_fixed(a, b, &text);
+	assert_string_equal(text.data == NULL ? "" : text.data, names);
+	buf_done(&text);
+	config_free(a);
+	config_free(b);
+}
+
+static void keys_that_need_a_restart_are_named(void **state)
+{
+	(void)state;
+	assert_fixed(WATCH, WATCH "log: {level: debug}\nmetrics: {file: x.prom}\n", "");
+	assert_fixed(WATCH, WATCH "kv: {budget: 4096M, memory: auto}\nmodel: {path: nano}\n", "");
+	assert_fixed(WATCH,
+	             WATCH "model: {path: in2, threads: 3, nice: 4}\nstore: {path: s.db}\n"
+	                   "kv: {path: k.db, budget: 5, memory: 6M}\nextract: {max_bytes: 7}\n"
+	                   "control: {socket: s, group: g}\n",
+	             "model.path, model.threads, model.nice, store.path, kv.path, kv.budget, kv.memory, "
+	             "extract.max_bytes, control.socket, control.group");
+}
+
+static void what_a_running_daemon_takes_changes_hands(void **state)
+{
+	struct config *a, *b;
+
+	(void)state;
+	read_two(WATCH,
+	         "watch: [{path: in2, outbox: out, keep: 30d}]\nlog: {level: debug}\nkv: {budget: 5}\n"
+	         "metrics: {file: x.prom}\n",
+	         &a, &b);
+	config_adopt(a, b);
+	assert_string_equal(a->watch[0].path, at("in2"));
+	assert_true(a->watch[0].keep_ns == 30 * NS_PER_DAY);
+	assert_string_equal(b->watch[0].path, at("in"));
+	assert_int_equal(a->log.level, LOG_LEVEL_DEBUG);
+	assert_string_equal(a->metrics.file, at("x.prom"));
+	assert_null(b->metrics.file);
+	assert_true(a->kv.budget_bytes == 4 * BYTES_PER_G);
+	config_free(a);
+	config_free(b);
+}
+
+static bool is_same(const char *more)
+{
+	struct config *a, *b;
+	struct buf text = { 0 };
+	bool same;
+
+	buf_printf(&text, WATCH "%s", more);
+	read_two(WATCH "    ignore: ['*.log']\n", text.data, &a, &b);
+	same = config_watch_is_same(&a->watch[0], &b->watch[0]);
+	if (same) {
+		const char *path = a->watch[0].path;
+
+		config_watch_trade(&a->watch[0], &b->watch[0]);
+		assert_ptr_equal(b->watch[0].path, path);
+		assert_string_equal(a->watch[0].ignore[0], "*.log");
+	}
+	buf_done(&text);
+	config_free(a);
+	config_free(b);
+	return same;
+}
+
+static void a_folder_is_the_same_whatever_becomes_of_its_documents(void **state)
+{
+	(void)state;
+	assert_true(is_same("    ignore: ['*.log']\n"));
+	assert_true(is_same("    ignore: ['*.log']\n    outputs: []\n    keep: 1d\n    settle: 5000ms\n"));
+	assert_false(is_same(""));
+	assert_false(is_same("    ignore: ['*.lag']\n"));
+	assert_false(is_same("    ignore: ['*.log', x]\n"));
+	assert_false(is_same("    ignore: ['*.log']\n    settle: 6s\n"));
+	assert_false(is_same("    ignore: ['*.log']\n    rescan: 6s\n"));
+	assert_false(is_same("    ignore: ['*.log']\n    recursive: false\n"));
+}
+
+static void documents_are_kept_for_ever_or_a_time(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text(WATCH "    keep: forever\n"), 0);
+	assert_true(fixture.config->watch[0].keep_ns == 0);
+	assert_int_equal(read_text(WATCH "    keep: 90m\n"), 0);
+	assert_true(fixture.config->watch[0].keep_ns == 90 * NS_PER_MIN);
+	assert_refused(WATCH "    keep: never\n", "4: key 'watch[0].keep': must be forever, or a whole "
+	                                          "number with ms, s, m, h or d, such as 30d");
+	assert_int_equal(read_text(WATCH "    keep: 999ms\n"), -EINVAL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -778,6 +886,10 @@ int main(void)
 		TEST(metrics_go_where_they_are_looked_for),
 		TEST(the_databases_are_two_files),
 		TEST(a_similar_name_is_another_folder),
+		TEST(documents_are_kept_for_ever_or_a_time),
+		TEST(keys_that_need_a_restart_are_named),
+		TEST(what_a_running_daemon_takes_changes_hands),
+		TEST(a_folder_is_the_same_whatever_becomes_of_its_documents),
 		TEST(the_example_is_read),
 		TEST(what_the_example_has_in_comments_are_the_defaults),
 		TEST(temporary_names_are_ignored_and_documents_are_not),

@@ -770,7 +770,7 @@ static void told_to_stop_beforehand_it_does_nothing(void **state)
 	struct engine *engine = open_mode(&mode, 1, 0);
 	struct context *context = new_context(engine, NULL);
 	struct append append = { context, (const uint32_t[]){ 1, 2, 3 }, 3, true };
-	volatile bool stop = true;
+	atomic_bool stop = true;
 	struct err err;
 
 	(void)state;

@@ -1,6 +1,8 @@
 /* What is read when: failures that come back, crashes that do not, folders in turn; and files of version 1. */
 #include "tests/documents.h"
 
+#include <sys/stat.h>
+
 #include "store/backoff.h"
 
 #define INBOX "/in"
@@ -642,6 +644,42 @@ static void a_file_of_version_1_is_brought_up_to_date(void **state)
 	assert_int_equal(query(f, "SELECT count(*) FROM document"), 3);
 }
 
+/* A store that is never opened, for its path. */
+static struct fixture old_of(const struct fixture *f)
+{
+	struct fixture old = { .store = NULL };
+
+	snprintf(old.path, sizeof(old.path), "%.40s/skimd.db" DOCSTORE_OLD_SUFFIX, f->folder);
+	return old;
+}
+
+static void what_was_there_is_kept_beside_until_the_next_time(void **state)
+{
+	struct fixture *f = *state, old = old_of(f);
+	struct stat st;
+	sqlite3 *sqlite;
+
+	docstore_close(f->store); /* a new one is none of an older version */
+	assert_int_equal(stat(old.path, &st), -1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(unlink(f->path), 0);
+		assert_int_equal(sqlite3_open(f->path, &sqlite), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(sqlite, VERSION_1, NULL, NULL, NULL), SQLITE_OK);
+		if (i == 1)
+			assert_int_equal(
+				sqlite3_exec(sqlite, "DELETE FROM document WHERE id = 2", NULL, NULL, NULL),
+				SQLITE_OK);
+		sqlite3_close(sqlite);
+		f->store = open_or_fail(f->path, DOCSTORE_WRITE);
+		assert_int_equal(query(&old, "PRAGMA user_version"), 1);
+		assert_int_equal(query(&old, "SELECT count(*) FROM document"), 4 - i);
+		assert_int_equal(stat(old.path, &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0640);
+		if (i == 0)
+			docstore_close(f->store);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_store, tear_down)
 
 int main(void)
@@ -670,6 +708,8 @@ int main(void)
 		TEST(progress_is_seen_while_it_is_read),
 		cmocka_unit_test_setup_teardown(a_file_of_version_1_is_brought_up_to_date, set_up_folder,
 		                                tear_down),
+		cmocka_unit_test_setup_teardown(what_was_there_is_kept_beside_until_the_next_time,
+		                                set_up_store, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
 /* Searching with what people type, the event log as those who follow it see it, and copies of the whole. */
 #include "tests/documents.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define INBOX "/in"
 
@@ -267,6 +269,103 @@ static void the_newest_events_come_oldest_first(void **state)
 	assert_true(seen.n == 30 && seen.first == 1);
 }
 
+static void old_news_goes_before_old_warnings(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 1; i <= 30; i++)
+		assert_int_equal(docstore_event(f->store, i % 3 == 0 ? "warning" : "info", 0, "x", NULL), 0);
+	assert_int_equal(docstore_trim_events(f->store, 30, NULL), 0);
+	assert_int_equal(query(f, "SELECT count(*) FROM event"), 30);
+	assert_int_equal(docstore_trim_events(f->store, 15, NULL), 0);
+	assert_int_equal(query(f, "SELECT count(*) FROM event"), 15);
+	assert_int_equal(query(f, "SELECT count(*) FROM event WHERE level = 'warning'"), 10);
+	assert_int_equal(query(f, "SELECT min(id) FROM event WHERE level = 'info'"), 23);
+	assert_int_equal(docstore_trim_events(f->store, 5, NULL), 0);
+	assert_int_equal(query(f, "SELECT min(id) FROM event"), 18);
+	assert_int_equal(docstore_event(f->store, "info", 0, "x", NULL), 0);
+	assert_int_equal(query(f, "SELECT max(id) FROM event"), 31); /* who follows sees no number twice */
+}
+
+static void a_reader_that_holds_its_view_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *reader;
+	bool held = true;
+
+	add(f, INBOX, "/in/a");
+	assert_int_equal(docstore_is_held(f->store, &held, NULL), 0);
+	assert_false(held);
+	assert_int_equal(sqlite3_open_v2(f->path, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT * FROM document", NULL, NULL, NULL), SQLITE_OK);
+	add(f, INBOX, "/in/b");
+	assert_int_equal(docstore_is_held(f->store, &held, NULL), 0);
+	assert_true(held);
+	assert_true(docstore_wal_bytes(f->store) > 0);
+	sqlite3_close(reader);
+	assert_int_equal(docstore_is_held(f->store, &held, NULL), 0);
+	assert_false(held);
+}
+
+static void put_file(const struct fixture *f, const char *name, const char *bytes, time_t age_s)
+{
+	char path[80];
+	const struct timespec times[] = { { time(NULL) - age_s, 0 }, { time(NULL) - age_s, 0 } };
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%.40s/%s", f->folder, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fwrite(bytes, 1, strlen(bytes), file) == strlen(bytes));
+	fclose(file);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* Whether it was there. */
+static bool remove_file(const struct fixture *f, const char *name)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%.40s/%s", f->folder, name);
+	return unlink(path) == 0;
+}
+
+static void what_a_killed_backup_left_goes_with_the_next(void **state)
+{
+	struct fixture *f = *state;
+	char copy[80];
+
+	snprintf(copy, sizeof(copy), "%.40s/copy.db", f->folder);
+	put_file(f, ".skimd.killed", "SQLite format 3", 3600); /* and a NUL that is missing: not one */
+	put_file(f, ".skimd.abcdef", "", 3600);
+	put_file(f, ".skimd.inwork", "", 60);
+	put_file(f, ".skimd.others", "{}", 3600);
+	put_file(f, "skimd.abcdef", "", 3600);
+	assert_int_equal(docstore_backup(f->store, copy, NULL), 0);
+	assert_int_equal(unlink(copy), 0);
+	assert_true(remove_file(f, ".skimd.killed"));
+	assert_false(remove_file(f, ".skimd.abcdef"));
+	assert_true(remove_file(f, ".skimd.inwork"));
+	assert_true(remove_file(f, ".skimd.others"));
+	assert_true(remove_file(f, "skimd.abcdef"));
+}
+
+static void half_a_database_of_a_killed_backup_goes_too(void **state)
+{
+	struct fixture *f = *state;
+	const struct timespec times[] = { { time(NULL) - 3600, 0 }, { time(NULL) - 3600, 0 } };
+	char half[80], copy[80];
+
+	snprintf(half, sizeof(half), "%.40s/.skimd.HALF00", f->folder);
+	snprintf(copy, sizeof(copy), "%.40s/copy.db", f->folder);
+	assert_int_equal(docstore_backup(f->store, half, NULL), 0);
+	assert_int_equal(truncate(half, 5000), 0);
+	assert_int_equal(utimensat(AT_FDCWD, half, times, 0), 0);
+	assert_int_equal(docstore_backup(f->store, copy, NULL), 0);
+	assert_int_equal(unlink(copy), 0);
+	assert_int_equal(access(half, F_OK), -1);
+}
+
 static size_t n_files_in(const char *folder)
 {
 	char command[80];
@@ -336,6 +435,10 @@ int main(void)
 		TEST_OF_TEXTS(no_more_is_found_than_asked_for),
 		TEST(events_are_told_in_order_from_where_one_left_off),
 		TEST(the_newest_events_come_oldest_first),
+		TEST(old_news_goes_before_old_warnings),
+		TEST(a_reader_that_holds_its_view_is_noticed),
+		TEST(what_a_killed_backup_left_goes_with_the_next),
+		TEST(half_a_database_of_a_killed_backup_goes_too),
 		TEST_OF_TEXTS(a_backup_is_whole_and_replaces_nothing),
 	};
 

@@ -419,7 +419,7 @@ static void a_fresh_cache_with_the_old_database_reads_no_chunk_again(void **stat
 struct stopper {
 	uint64_t stop_at;
 	bool kill;
-	volatile bool cancel;
+	atomic_bool cancel;
 };
 
 static void see_progress(void *user, const char *stage, uint64_t n_done, uint64_t n_tokens)

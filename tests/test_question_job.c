@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -156,7 +157,7 @@ static void a_stop_asks_it_again(void **state)
 	struct fixture *f = *state;
 	int64_t id = ask(f, read_one(f, "a.txt", 4), "Who?");
 	struct question question = { 0 };
-	volatile bool stop = true;
+	atomic_bool stop = true;
 	struct pipeline_hooks hooks = { .cancel = &stop };
 	struct err err = { "" };
 

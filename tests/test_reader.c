@@ -408,7 +408,7 @@ static void free_text_ends_at_its_most_tokens(void **state)
 /* Stops when so many prompt tokens are done. */
 struct stopper {
 	size_t n_done, stop_at;
-	volatile bool cancel;
+	atomic_bool cancel;
 };
 
 static void see_tokens(void *user, size_t n_new)

@@ -433,7 +433,7 @@ static void a_passage_as_long_as_a_group_is_left_out_and_the_rest_is_read(void *
 static void a_reduction_can_be_stopped(void **state)
 {
 	struct fixture *f = *state;
-	const volatile bool cancel = true;
+	const atomic_bool cancel = true;
 	struct reader_hooks hooks = { .cancel = &cancel };
 	struct read_chunks many = make_chunks(120, 7);
 	struct passages passages = { 0 };

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +40,7 @@ struct fixture {
 	struct loop *loop;
 	struct buf told;
 	size_t n_ready, n_gone;
+	size_t n_unsettled; /* as told last */
 	size_t stop_at; /* end the loop when so many were ready */
 	size_t n_refused; /* that many calls fail before anything is told */
 	bool quiet; /* count only */
@@ -45,10 +48,14 @@ struct fixture {
 
 static struct fixture fixture;
 static int n_watches_left; /* -1: no limit but the kernel's */
+static bool
+	remote; /* all folders look as if they were on a file server, whose other clients no event tells of */
 
-/* The real one, but for the limit: tests link it instead of the C library's. */
+/* The real ones, but for the limit and for file servers: tests link them instead of the C library's. */
 int inotify_add_watch(int fd, const char *path, uint32_t mask)
 {
+	if (remote)
+		mask &= IN_DELETE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW;
 	if (n_watches_left == 0) {
 		errno = ENOSPC;
 		return -1;
@@ -56,6 +63,15 @@ int inotify_add_watch(int fd, const char *path, uint32_t mask)
 	if (n_watches_left > 0)
 		n_watches_left--;
 	return (int)syscall(SYS_inotify_add_watch, fd, path, mask);
+}
+
+int fstatfs(int fd, struct statfs *ret)
+{
+	if (syscall(SYS_fstatfs, fd, ret) < 0)
+		return -1;
+	if (remote)
+		ret->f_type = NFS_SUPER_MAGIC;
+	return 0;
 }
 
 static void told(const char *what, const char *path)
@@ -116,6 +132,13 @@ static void on_gone(void *user, const char *path)
 	(void)user;
 	fixture.n_gone++;
 	told("gone", path);
+}
+
+static void on_settled(void *user)
+{
+	(void)user;
+	if (fixture.watch != NULL) /* not while it is opened */
+		fixture.n_unsettled = watch_count(fixture.watch).n_unsettled;
 }
 
 /* Paths below the temporary folder; two may be in use at a time. */
@@ -211,6 +234,7 @@ static int setup(void **state)
 	(void)state;
 	fixture = (struct fixture){ .base = "/tmp/test_watch.XXXXXX" };
 	n_watches_left = -1;
+	remote = false;
 	assert_non_null(mkdtemp(fixture.base));
 	make_folder("in");
 	make_folder("out");
@@ -225,6 +249,7 @@ static int setup(void **state)
 		.unreadable = on_unreadable,
 		.ignored = on_ignored,
 		.gone = on_gone,
+		.settled = on_settled,
 	};
 	/* at() gives a buffer that is used again */
 	fixture.settings.path = strdup(at("in"));
@@ -774,6 +799,56 @@ static void without_enough_watches_scans_find_what_events_do_not(void **state)
 	assert_told("gone b/x.txt");
 }
 
+static void a_file_server_is_looked_through_every_half_minute(void **state)
+{
+	(void)state;
+	remote = true;
+	make_folder("in/a");
+	open_watch();
+	assert_int_equal(watch_count(fixture.watch).n_remote_folders, 2);
+	write_old_file("in/a/x.txt");
+	tick(29 * S);
+	assert_told("");
+	tick(30 * S);
+	assert_told(""); /* its time is the server's, and says nothing */
+	assert_int_equal(fixture.n_unsettled, 1);
+	tick(30 * S + SETTLE);
+	assert_told("ready a/x.txt");
+	assert_int_equal(fixture.n_unsettled, 0);
+	assert_int_equal(unlink(at("in/a/x.txt")), 0);
+	tick(61 * S);
+	assert_told("gone a/x.txt");
+}
+
+static void who_asks_need_not_wait_for_the_next_look_at_a_file_server(void **state)
+{
+	(void)state;
+	remote = true;
+	open_watch();
+	tick(999 * MS);
+	write_old_file("in/x.txt");
+	watch_catch_up(fixture.watch);
+	assert_int_equal(watch_count(fixture.watch).n_scans, 1); /* who asks all the time asks for nothing */
+	tick(1 * S);
+	watch_catch_up(fixture.watch);
+	assert_int_equal(watch_count(fixture.watch).n_unsettled, 1);
+	assert_true(watch_is_unsettled(fixture.watch, at("in/x.txt")));
+	assert_false(watch_is_unsettled(fixture.watch, at("in/y.txt")));
+}
+
+static void who_asks_hears_of_files_whose_events_wait(void **state)
+{
+	(void)state;
+	open_watch();
+	write_file("in/x.txt");
+	watch_catch_up(fixture.watch);
+	assert_int_equal(watch_count(fixture.watch).n_unsettled, 1);
+	assert_int_equal(fixture.n_unsettled, 1);
+	assert_int_equal(unlink(at("in/x.txt")), 0);
+	watch_catch_up(fixture.watch); /* a file that goes before it was told of is told in no other way */
+	assert_int_equal(fixture.n_unsettled, 0);
+}
+
 static void scans_come_round_at_their_interval(void **state)
 {
 	(void)state;
@@ -980,6 +1055,9 @@ int main(void)
 		TEST(without_recursion_subfolders_are_left_alone),
 		TEST(when_events_are_lost_nothing_else_is),
 		TEST(without_enough_watches_scans_find_what_events_do_not),
+		TEST(a_file_server_is_looked_through_every_half_minute),
+		TEST(who_asks_need_not_wait_for_the_next_look_at_a_file_server),
+		TEST(who_asks_hears_of_files_whose_events_wait),
 		TEST(scans_come_round_at_their_interval),
 		TEST(a_root_that_is_away_keeps_what_is_known_and_is_found_again),
 		TEST(a_root_that_was_made_anew_is_watched),

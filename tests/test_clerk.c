@@ -1,0 +1,246 @@
+/* What the loop learns gets into the store in its order, and the loop waits for nobody. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/clerk.h"
+#include "daemon/loop.h"
+#include "daemon/units.h"
+
+#define N_FILES 500
+#define SLOW_NS (50 * NS_PER_MS) /* longer than the loop may stand still */
+
+struct fixture {
+	char folder[48], path[64];
+	struct docstore *store;
+	struct clerk *clerk;
+	atomic_uint n_queued, n_rested;
+};
+
+static void on_queued(void *user)
+{
+	struct fixture *f = user;
+
+	f->n_queued++;
+}
+
+static void on_rested(void *user)
+{
+	struct fixture *f = user;
+
+	f->n_rested++;
+}
+
+static int set_up(void **state)
+{
+	static struct fixture fixture;
+	struct fixture *f = &fixture;
+	struct docstore_settings settings = { .path = f->path, .mode = DOCSTORE_WRITE };
+	struct clerk_settings clerk = { .user = f, .queued = on_queued, .rested = on_rested };
+
+	memset(f, 0, sizeof(*f));
+	snprintf(f->folder, sizeof(f->folder), "/tmp/test_clerk.XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	snprintf(f->path, sizeof(f->path), "%.40s/skimd.db", f->folder);
+	assert_int_equal(docstore_open(&settings, &f->store, NULL), 0);
+	clerk.store = f->store;
+	assert_int_equal(clerk_start(&clerk, &f->clerk, NULL), 0);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const SUFFIXES[] = { "", "-wal", "-shm", "-lock" };
+	struct fixture *f = *state;
+	char name[80];
+
+	clerk_stop(f->clerk);
+	docstore_close(f->store);
+	for (size_t i = 0; i < sizeof(SUFFIXES) / sizeof(SUFFIXES[0]); i++) {
+		snprintf(name, sizeof(name), "%.64s%s", f->path, SUFFIXES[i]);
+		unlink(name);
+	}
+	return rmdir(f->folder);
+}
+
+static struct document_file file_of(const char *path)
+{
+	return (struct document_file){ .path = path, .folder = "/in", .inode = 7, .ctime_ns = 9 };
+}
+
+static int add(struct fixture *f, const char *path)
+{
+	const struct document_file file = file_of(path);
+
+	return clerk_add(f->clerk, &file);
+}
+
+static struct document get(struct fixture *f, const char *path)
+{
+	struct document document = { 0 };
+	int64_t id;
+
+	assert_int_equal(docstore_resolve(f->store, path, &id, NULL), 0);
+	assert_int_equal(docstore_get(f->store, id, &document, NULL), 0);
+	return document;
+}
+
+static void assert_state(struct fixture *f, const char *path, enum document_state state, const char *error)
+{
+	struct document document = get(f, path);
+
+	assert_int_equal(document.state, state);
+	if (error == NULL)
+		assert_null(document.error);
+	else
+		assert_string_equal(document.error, error);
+	document_done(&document);
+}
+
+static void what_is_told_is_written(void **state)
+{
+	struct fixture *f = *state;
+	const struct document_file link = file_of("/in/link"), secret = file_of("/in/secret");
+
+	assert_int_equal(add(f, "/in/a"), 0);
+	assert_int_equal(clerk_ignore(f->clerk, &link, "not a regular file"), 0);
+	assert_int_equal(clerk_refuse(f->clerk, &secret, "cannot be read"), 0);
+	clerk_wait(f->clerk);
+	assert_state(f, "/in/a", DOCUMENT_QUEUED, NULL);
+	assert_state(f, "/in/link", DOCUMENT_IGNORED, "not a regular file");
+	assert_state(f, "/in/secret", DOCUMENT_FAILED, "cannot be read");
+	assert_int_equal(f->n_queued, 1);
+	assert_int_equal(clerk_n_waiting(f->clerk), 0);
+	clerk_stop(f->clerk);
+	f->clerk = NULL;
+	assert_true(f->n_rested >= 1);
+}
+
+static void a_file_that_could_not_be_read_is_queued_as_it_is(void **state)
+{
+	struct fixture *f = *state;
+	const struct document_file file = file_of("/in/a");
+
+	clerk_refuse(f->clerk, &file, "cannot be read");
+	clerk_refuse(f->clerk, &file, "cannot be read");
+	clerk_add(f->clerk, &file);
+	clerk_wait(f->clerk);
+	assert_state(f, "/in/a", DOCUMENT_QUEUED, NULL);
+	assert_int_equal(f->n_queued, 1);
+}
+
+static int count_event(void *user, const struct document_event *event)
+{
+	assert_string_equal(event->message, "cannot be read");
+	assert_true(event->document_id > 0);
+	(*(int *)user)++;
+	return 0;
+}
+
+static void that_a_file_cannot_be_read_is_one_event(void **state)
+{
+	struct fixture *f = *state;
+	const struct document_file file = file_of("/in/a");
+	int n = 0;
+
+	clerk_refuse(f->clerk, &file, "cannot be read");
+	clerk_refuse(f->clerk, &file, "cannot be read");
+	clerk_wait(f->clerk);
+	assert_int_equal(docstore_events(f->store, 0, 10, count_event, &n, NULL), 0);
+	assert_int_equal(n, 1);
+}
+
+static void the_order_is_kept(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 20; i++) {
+		add(f, "/in/a");
+		clerk_gone(f->clerk, "/in/a");
+	}
+	clerk_gone(f->clerk, "/in/never known");
+	clerk_wait(f->clerk);
+	assert_state(f, "/in/a", DOCUMENT_GONE, NULL);
+	assert_int_equal(f->n_queued, 20);
+}
+
+static void telling_waits_for_no_writer(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t slowest_ns = 0;
+	sqlite3 *other;
+
+	assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	for (int i = 0; i < N_FILES; i++) {
+		char path[32];
+		uint64_t start_ns = loop_now_ns(), took_ns;
+
+		snprintf(path, sizeof(path), "/in/%d", i);
+		assert_int_equal(add(f, path), 0);
+		took_ns = loop_now_ns() - start_ns;
+		slowest_ns = took_ns > slowest_ns ? took_ns : slowest_ns;
+	}
+	assert_true(slowest_ns < SLOW_NS);
+	assert_int_equal(clerk_n_waiting(f->clerk), N_FILES);
+	assert_true(clerk_has(f->clerk, "/in/499"));
+	assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(other);
+	clerk_wait(f->clerk);
+	assert_false(clerk_has(f->clerk, "/in/499"));
+	assert_int_equal(f->n_queued, N_FILES);
+	print_message("# the slowest of %d calls took %.3f ms\n", N_FILES, (double)slowest_ns / 1e6);
+}
+
+static void what_is_copied_may_go(void **state)
+{
+	struct fixture *f = *state;
+	char path[] = "/in/a", reason[] = "no file";
+	struct document_file file = file_of(path);
+
+	clerk_ignore(f->clerk, &file, reason);
+	memset(path, 'x', sizeof(path) - 1);
+	memset(reason, 'x', sizeof(reason) - 1);
+	clerk_wait(f->clerk);
+	assert_state(f, "/in/a", DOCUMENT_IGNORED, "no file");
+}
+
+static void it_stops_with_notes_unwritten(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < N_FILES; i++)
+		clerk_event(f->clerk, "info", "more of the same");
+	clerk_stop(f->clerk);
+	f->clerk = NULL;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_told_is_written),
+		TEST(a_file_that_could_not_be_read_is_queued_as_it_is),
+		TEST(that_a_file_cannot_be_read_is_one_event),
+		TEST(the_order_is_kept),
+		TEST(telling_waits_for_no_writer),
+		TEST(what_is_copied_may_go),
+		TEST(it_stops_with_notes_unwritten),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
