@@ -245,6 +245,19 @@ static int take_text(struct source *source, size_t max_text_bytes, struct sink_r
 	return ret->text == NULL ? -ENOMEM : 0;
 }
 
+static int take_marks(struct source *source, struct sink_result *ret)
+{
+	struct marks marks = { 0 };
+	struct frame frame;
+	int r = take_frame(source, FRAME_MARKS, SIZE_MAX, &frame);
+
+	if (r == 0)
+		r = marks_decode(frame.bytes, frame.n, ret->text, ret->n, &marks, NULL);
+	if (r == 0)
+		ret->marks = marks;
+	return r == 0 || r == -ENOMEM ? r : -EPROTO;
+}
+
 static int take_result(struct source *source, size_t max_text_bytes, struct parsed *ret)
 {
 	struct frame frame;
@@ -258,12 +271,9 @@ static int take_result(struct source *source, size_t max_text_bytes, struct pars
 	ret->result.n_pages = get_number(frame.bytes);
 	if ((r = take_line(source, FRAME_TRUNCATED, ret->result.truncated, SINK_REASON_MAX)) < 0 ||
 	    (r = take_text(source, max_text_bytes, &ret->result)) < 0 ||
-	    (r = take_frame(source, FRAME_MARKS, SIZE_MAX, &frame)) < 0)
+	    (r = take_marks(source, &ret->result)) < 0)
 		return r;
-	r = marks_decode(frame.bytes, frame.n, ret->result.text, ret->result.n, &ret->result.marks, NULL);
-	if (r < 0 || take_frame(source, FRAME_END, 0, &frame) < 0 || source->n > 0)
-		return -EPROTO;
-	return 0;
+	return take_frame(source, FRAME_END, 0, &frame) < 0 || source->n > 0 ? -EPROTO : 0;
 }
 
 int frames_read(const char *bytes, size_t n, size_t max_text_bytes, struct parsed *ret, struct err *err)

@@ -218,8 +218,7 @@ struct walls walls_enter(enum walls_kind kind)
 /* What loads programs, as this one was: the kernel executes it, too. NULL: this one needed none. */
 static const char *find_loader(void)
 {
-	const ElfW(Phdr) *header =
-		(const ElfW(Phdr) *)getauxval(AT_PHDR); /* NOLINT(performance-no-int-to-ptr) */
+	const ElfW(Phdr) *header = (const ElfW(Phdr) *)getauxval(AT_PHDR);
 	size_t n = getauxval(AT_PHNUM);
 	uintptr_t base = 0;
 
@@ -228,8 +227,7 @@ static const char *find_loader(void)
 			base = (uintptr_t)header - header[i].p_vaddr;
 	for (size_t i = 0; header != NULL && i < n; i++)
 		if (header[i].p_type == PT_INTERP)
-			return (const char *)(base +
-			                      header[i].p_vaddr); /* NOLINT(performance-no-int-to-ptr) */
+			return (const char *)(base + header[i].p_vaddr);
 	return NULL;
 }
 
