@@ -82,12 +82,15 @@ static int put_frame(int fd, enum frame_kind kind, const void *bytes, size_t n)
 /* A parser's words may hold what stands in the file: the reader takes one line of text. */
 static void make_plain(char *words)
 {
-	text_printable(words);
-	if (text_is_utf8(words, strlen(words)))
-		return;
-	for (; *words != '\0'; words++)
-		if ((unsigned char)*words > 0x7f)
+	bool is_text = text_is_utf8(words, strlen(words));
+
+	for (size_t n; *words != '\0'; words += n) {
+		n = text_control_length(words);
+		memset(words, '?', n);
+		n = n > 0 ? n : 1;
+		if (!is_text && (unsigned char)*words > 0x7f)
 			*words = '?';
+	}
 }
 
 static int put_string(int fd, enum frame_kind kind, const char *string)
@@ -173,8 +176,8 @@ static bool is_plain(const char *words, size_t n)
 {
 	if (memchr(words, '\0', n) != NULL || !text_is_utf8(words, n))
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)words[i] < ' ' || words[i] == 0x7f)
+	for (size_t i = 0; i < n; i++) /* a control character of two bytes is whole, as all are */
+		if (text_control_length(words + i) > 0)
 			return false;
 	return true;
 }

@@ -204,6 +204,11 @@ static void take_places(struct source *source, struct marks *ret)
 	}
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
 /* A line feed follows each block, a blank ends none, and what is one line is. */
 static bool is_block(const struct source *source, const struct mark *mark)
 {
@@ -211,8 +216,7 @@ static bool is_block(const struct source *source, const struct mark *mark)
 	bool is_line = mark->block == SINK_HEADING || mark->block == SINK_ROW;
 
 	if (mark->end == mark->start || mark->block > SINK_PREFORMATTED || mark->level > MARKS_MAX_LEVEL ||
-	    strchr(" \t\n", text[mark->end - 1]) != NULL ||
-	    (mark->end < source->n_text && text[mark->end] != '\n'))
+	    is_blank(text[mark->end - 1]) || (mark->end < source->n_text && text[mark->end] != '\n'))
 		return false;
 	return !is_line || memchr(text + mark->start, '\n', mark->end - mark->start) == NULL;
 }
@@ -236,7 +240,7 @@ static struct mark take_mark(struct source *source, size_t at)
 static void check_between(struct source *source, size_t start, size_t end)
 {
 	for (size_t i = start; i < end; i++)
-		if (memchr(" \t\n", source->text[i], 3) == NULL)
+		if (!is_blank(source->text[i]))
 			find_wrong(source, "words between two blocks");
 }
 

@@ -265,8 +265,10 @@ int programs_run(struct programs *programs, const struct program_call *call, str
 		r = -EIO;
 	if (r < 0) {
 		program_output_done(&output);
-		return err_set(err, r, "%s: %s", PROGRAMS[call->program].name,
-		               r == -EIO ? "cannot be started" : strerror(-r));
+		return err_set(
+			err, r, "%s: %s", PROGRAMS[call->program].name,
+			r == -EIO ? "cannot be started (if it was installed while skimd ran: restart that)"
+				  : strerror(-r));
 	}
 	*ret = output;
 	return 0;
