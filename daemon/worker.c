@@ -322,6 +322,7 @@ static void end(struct worker *worker, int r, const struct err *err)
 		worker->status.r = r;
 		worker->status.err = *err;
 	}
+	worker->status.busy = false; /* not before it can be seen why */
 	worker->ended = true;
 	pthread_cond_broadcast(&worker->chore_done);
 	pthread_mutex_unlock(&worker->lock);
@@ -341,7 +342,8 @@ static void *worker_main(void *user)
 			r = 0;
 		else if (r == 0) /* what a reader was in the way of */
 			docstore_scrub(pipeline_docstore(worker->settings.pipeline), NULL);
-		set_busy(worker, 0, NULL);
+		if (r == 0)
+			set_busy(worker, 0, NULL);
 	}
 	end(worker, r, &err);
 	return NULL;

@@ -53,8 +53,8 @@ int worker_run(struct worker *worker, int (*run)(void *user, struct err *err), v
 
 void worker_status(struct worker *worker, struct worker_status *ret);
 
-/* Returns when the thread has ended: between two passes of the model, or, while a file's text is being taken out,
- * after that. The document in work is queued again, and its chunks that are finished are kept. */
+/* Returns when the thread has ended: between two passes of the model, and at once while a file's text is being taken out.
+ * The document in work is queued again, and its chunks that are finished are kept. */
 void worker_stop(struct worker *worker);
 
 #endif
