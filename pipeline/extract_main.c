@@ -69,7 +69,7 @@ static int put_up_walls(const struct extract_task *task, struct programs **ret, 
 		r = programs_start(ret, err);
 	if (r == 0)
 		walls_enter(WALLS_PARSER);
-	return r;
+	return r == 0 || r == -ENOMEM ? r : -EIO; /* the machine's, whatever it was */
 }
 
 static int run(const struct extract_task *task)
