@@ -122,7 +122,8 @@ static int put_node(struct sink *sink, struct mime_span node)
 			mail_text_put(sink, between(start, line.bytes));
 			return put_menu(sink, node);
 		}
-		last = line;
+		last = level > 0 ? between(line.bytes, line.bytes)
+		                 : line; /* which is no title of another one */
 	}
 	return r < 0 ? r : mail_text_put(sink, between(start, node.bytes + node.n));
 }
