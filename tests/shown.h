@@ -34,7 +34,9 @@ static inline char *shown_result(const struct sink_result *result)
 
 	if (marks->n_blocks == 0)
 		buf_append(&ret, result->text, result->n);
-	for (const struct mark *mark = marks->blocks; mark < marks->blocks + marks->n_blocks; mark++) {
+	for (size_t i = 0; i < marks->n_blocks; i++) {
+		const struct mark *mark = &marks->blocks[i];
+
 		for (; place < marks->n_places && marks->places[place].start <= mark->start; place++)
 			shown_place(&ret, &marks->places[place]);
 		buf_printf(&ret, "%c", KINDS[mark->block]);
