@@ -1,5 +1,5 @@
-/* One document through the extractor, for real_documents.long: prints its media type, seconds of processor time, the extractor's memory in kB,
- * pages, bytes of text, and why it is cut, parted by tabs; or why it failed. */
+/* One document through the extractor, for real_documents.long: prints its media type, seconds of processor time, the
+ * extractor's memory in kB, pages, bytes of text, and why it is cut, parted by tabs; or why it failed. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>

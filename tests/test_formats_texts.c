@@ -143,7 +143,7 @@ static void mail_takes_one_of_several_forms_and_names_attachments(void **state)
 		HEAD
 		"Content-Type: multipart/mixed; boundary=\"x y\"\n\npreamble\n--x y\n"
 		"Content-Type: multipart/alternative; boundary=z\n\n--z\nContent-Type: "
-	        "text/html\n\n<p>html</p>\n"
+		"text/html\n\n<p>html</p>\n"
 		"--z\n\nplain\n--z--\n--x y\nContent-Type: application/pdf\n"
 		"Content-Disposition: attachment; filename*0*=utf-8''gr%C3%B6; filename*1=sse.pdf\n\nxx\n"
 		"--x y\nContent-Type: text/html\n\n<h2>Title</h2><p>more</p>\n--x y--\nepilogue\n",
@@ -233,13 +233,13 @@ static void latex_gives_its_structure(void **state)
 		"a.tex",
 		LATEX
 		"\\maketitle\\section*{One \\& two}\\label{a}Text % gone\nof it.\\footnote{A "
-	        "\\textbf{note}.} End.\n\n"
+		"\\textbf{note}.} End.\n\n"
 		"Next \\unknown[o]{kept} \\cite{k}.\n\\begin{itemize}\\item a \\item[b] c\\end{itemize}\n"
 		"\\begin{tabular}{ll}a & b\\\\ \\hline "
-	        "\\multicolumn{2}{c}{d}\\\\\\end{tabular}\\end{document} no",
+		"\\multicolumn{2}{c}{d}\\\\\\end{tabular}\\end{document} no",
 		"application/x-tex",
 		"H1|The Title\nH3|One & two\nP|Text of it. End.\nP|A note.\nP|Next kept .\nI1|a\nI1|b "
-	        "c\nR|a\tb\nR|d\n");
+		"c\nR|a\tb\nR|d\n");
 }
 
 static void latex_accents_quotes_and_formulas_are_kept(void **state)
@@ -262,10 +262,10 @@ static void manual_pages_of_man_are_read(void **state)
 	ASSERT_READS(
 		"ls.1",
 		".\\\" c\n.TH LS 1 today\n.SH NAME\nls \\- list\n.SH \"SEE ALSO\"\n.TP\n.BR \\-a \", \" "
-	        "\\-\\-all\nshow\n"
+		"\\-\\-all\nshow\n"
 		"\\fIall\\fP.\n.IP \\(bu 2\none\n.PP\nPara \\(lqq\\(rq\n.BR cp (1).\n.nf\n  x\n    y\n.fi\n"
 		".if t no\n.ie n yes\n.el no\n.de X\nno\n..\n.TS\ntab(|);\nl "
-	        "l.\na|T{\nb\nc\nT}\n_\nd|e\n.TE\n",
+		"l.\na|T{\nb\nc\nT}\n_\nd|e\n.TE\n",
 		"text/troff",
 		"H1|LS(1)\nH2|NAME\nP|ls - list\nH2|SEE ALSO\nI1|-a, --all\nshow all.\nI1|\xe2\x80\xa2 one\n"
 		"P|Para \xe2\x80\x9cq\xe2\x80\x9d cp(1).\nF|  x\n    y\nP|yes\nR|a\tb c\nR|d\te\n");
@@ -287,6 +287,22 @@ static void manual_pages_of_mdoc_are_read(void **state)
 	             "H2|DESCRIPTION\nP|See ls(1), (\xe2\x80\x9cx\xe2\x80\x9d).\nI1|-v, "
 	             "--verbose\nSay.\nI1|1. One\nR|a\tb\n"
 	             "F|  code\nP|f(int a, b);\n");
+}
+
+static void info_files_are_read_by_nodes(void **state)
+{
+	static const char FILE[] =
+		"This is a.info, produced by makeinfo version 6.8 from a.texi.\n\nabout\n\x1f\n"
+		"File: a.info,  Node: Top,  Next: One,  Up: (dir)\n\nThe Title\n*********\n\nText "
+	        "\0\b[index\0\b]here.\n\n"
+		"* Menu:\n\n* One::  First.\n\x1f\nFile: a.info,  Node: One,  Prev: Top\n\n1 One\n=====\n\n  "
+	        "   code\n\x1f\n"
+		"Tag Table:\nNode: Top\x7f"
+		"12\n\x1f\nEnd Tag Table\n";
+
+	(void)state;
+	assert_reads("a.info", FILE, sizeof(FILE) - 1, "application/x-info",
+	             "[Top]H1|The Title\nP|Text here.\nI1a|* One:: First.\n[One]H2|1 One\nF|     code\n");
 }
 
 static void subtitles_are_what_is_said(void **state)
@@ -339,6 +355,7 @@ int main(void)
 		cmocka_unit_test(latex_accents_quotes_and_formulas_are_kept),
 		cmocka_unit_test(manual_pages_of_man_are_read),
 		cmocka_unit_test(manual_pages_of_mdoc_are_read),
+		cmocka_unit_test(info_files_are_read_by_nodes),
 		cmocka_unit_test(subtitles_are_what_is_said),
 		cmocka_unit_test(programs_are_their_own_bytes),
 	};

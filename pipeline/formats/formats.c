@@ -13,6 +13,7 @@
 #include "pipeline/formats/docx.h"
 #include "pipeline/formats/epub.h"
 #include "pipeline/formats/html.h"
+#include "pipeline/formats/info_file.h"
 #include "pipeline/formats/latex.h"
 #include "pipeline/formats/mail.h"
 #include "pipeline/formats/manual_page.h"
@@ -69,6 +70,7 @@ static const struct format *const FORMATS[] = {
 	&FORMAT_RTF,
 	&FORMAT_MBOX,
 	&FORMAT_MAIL,
+	&FORMAT_INFO,
 	/* texts */
 	&FORMAT_WEBVTT,
 	&FORMAT_SUBRIP,

@@ -24,14 +24,9 @@ short rtf_charset_codepage(long charset)
 unsigned char rtf_style_level(const char *name, size_t n)
 {
 	/* The names that Word and LibreOffice write; RTF knows no language-free one. */
-	static const char *const NAMES[] = { "heading ",
-		                             "\xc3\xbc"
-		                             "berschrift ",
-		                             "titre ",
-		                             "t\xc3\xadtulo ",
-		                             "titolo ",
-		                             "kop ",
-		                             "rubrik " };
+	static const char *const NAMES[] = {
+		"heading ", "\303\274berschrift ", "titre ", "t\xc3\xadtulo ", "titolo ", "kop ", "rubrik "
+	};
 
 	while (n > 0 && isspace((unsigned char)name[0])) {
 		name++;

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 
 #define PAUSE_MS 3000 /* of silence that ends a paragraph */
+#define MAX_TAG ((size_t)200) /* bytes */
 #define LONG_PARAGRAPH 400 /* bytes from which on a sentence's end is a paragraph's */
 
 struct span {
@@ -123,7 +124,8 @@ static size_t put_entity(struct subtitles *subtitles, struct span text)
 static const char *take_tag(struct subtitles *subtitles, struct span text)
 {
 	char closing = *text.at == '<' ? '>' : '}';
-	const char *end = memchr(text.at, closing, (size_t)(text.end - text.at));
+	size_t n = (size_t)(text.end - text.at);
+	const char *end = memchr(text.at, closing, n < MAX_TAG ? n : MAX_TAG);
 
 	if (end == NULL || (closing == '}' && text.at[1] != '\\')) {
 		put(subtitles, text.at, 1);
