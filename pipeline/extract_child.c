@@ -134,12 +134,16 @@ static int spawn(int fd, int output, const struct extract_task *task, pid_t *ret
 
 static int start(struct child *child, int fd, const struct extract_task *task, struct err *err)
 {
-	int pipe[2], r;
+	int pipe[2], output, r;
 
 	if (pipe2(pipe, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "no pipe for the extractor: %s", strerror(errno));
 	fcntl(pipe[1], F_SETPIPE_SZ, PIPE_BYTES); /* or as much as there is */
-	r = spawn(fd, pipe[1], task, &child->pid);
+	/* Out of the way of the descriptors that the extractor gets, should we have been started without them. */
+	output = fcntl(pipe[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	r = output < 0 ? -errno : spawn(fd, output, task, &child->pid);
+	if (output >= 0)
+		close(output);
 	close(pipe[1]);
 	child->output = pipe[0];
 	child->deadline_ms = now_ms() + (uint64_t)task->limits.timeout_s * 1000;
@@ -197,11 +201,13 @@ static int listen_to(struct child *child, const struct extract_task *task, const
 			r = take_words(child, ret, err);
 		else if (more)
 			more = beside->step(beside->user);
-		if (r > 0 && check_going_on(child, task, hooks, err) < 0)
-			r = hooks->cancel != NULL && *hooks->cancel ? -ECANCELED : -ETIME;
+		if (r > 0 && (n = check_going_on(child, task, hooks, err)) < 0)
+			r = n;
 	}
-	while (r == 0 && more)
+	while (r == 0 && more) {
 		more = beside->step(beside->user);
+		r = check_going_on(child, task, hooks, err);
+	}
 	return r;
 }
 

@@ -82,12 +82,15 @@ static int put_frame(int fd, enum frame_kind kind, const void *bytes, size_t n)
 /* A parser's words may hold what stands in the file: the reader takes one line of text. */
 static void make_plain(char *words)
 {
-	text_printable(words);
-	if (text_is_utf8(words, strlen(words)))
-		return;
-	for (; *words != '\0'; words++)
-		if ((unsigned char)*words > 0x7f)
+	bool is_text = text_is_utf8(words, strlen(words));
+
+	for (size_t n; *words != '\0'; words += n) {
+		n = text_control_length(words);
+		memset(words, '?', n);
+		n = n > 0 ? n : 1;
+		if (!is_text && (unsigned char)*words > 0x7f)
 			*words = '?';
+	}
 }
 
 static int put_string(int fd, enum frame_kind kind, const char *string)
@@ -173,8 +176,8 @@ static bool is_plain(const char *words, size_t n)
 {
 	if (memchr(words, '\0', n) != NULL || !text_is_utf8(words, n))
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)words[i] < ' ' || words[i] == 0x7f)
+	for (size_t i = 0; i < n; i++) /* a control character of two bytes is whole, as all are */
+		if (text_control_length(words + i) > 0)
 			return false;
 	return true;
 }
@@ -245,6 +248,19 @@ static int take_text(struct source *source, size_t max_text_bytes, struct sink_r
 	return ret->text == NULL ? -ENOMEM : 0;
 }
 
+static int take_marks(struct source *source, struct sink_result *ret)
+{
+	struct marks marks = { 0 };
+	struct frame frame;
+	int r = take_frame(source, FRAME_MARKS, SIZE_MAX, &frame);
+
+	if (r == 0)
+		r = marks_decode(frame.bytes, frame.n, ret->text, ret->n, &marks, NULL);
+	if (r == 0)
+		ret->marks = marks;
+	return r == 0 || r == -ENOMEM ? r : -EPROTO;
+}
+
 static int take_result(struct source *source, size_t max_text_bytes, struct parsed *ret)
 {
 	struct frame frame;
@@ -258,12 +274,9 @@ static int take_result(struct source *source, size_t max_text_bytes, struct pars
 	ret->result.n_pages = get_number(frame.bytes);
 	if ((r = take_line(source, FRAME_TRUNCATED, ret->result.truncated, SINK_REASON_MAX)) < 0 ||
 	    (r = take_text(source, max_text_bytes, &ret->result)) < 0 ||
-	    (r = take_frame(source, FRAME_MARKS, SIZE_MAX, &frame)) < 0)
+	    (r = take_marks(source, &ret->result)) < 0)
 		return r;
-	r = marks_decode(frame.bytes, frame.n, ret->result.text, ret->result.n, &ret->result.marks, NULL);
-	if (r < 0 || take_frame(source, FRAME_END, 0, &frame) < 0 || source->n > 0)
-		return -EPROTO;
-	return 0;
+	return take_frame(source, FRAME_END, 0, &frame) < 0 || source->n > 0 ? -EPROTO : 0;
 }
 
 int frames_read(const char *bytes, size_t n, size_t max_text_bytes, struct parsed *ret, struct err *err)

@@ -120,6 +120,18 @@ static void signal_parent(void)
 	done_if(kill(parent, SIGCONT) == 0);
 }
 
+/* The way of abort(3), but to another. */
+static void signal_thread_of_parent(void)
+{
+	done_if(syscall(SYS_tgkill, parent, parent, SIGCONT) == 0);
+}
+
+/* How a library ends that has found its own data broken: it shall be seen as that. */
+static void abort_itself(void)
+{
+	abort();
+}
+
 static void limit_parent(void)
 {
 	const struct rlimit none = { 0, 0 };
@@ -190,6 +202,8 @@ static const struct attempt ATTEMPTS[] = {
 	{ "fork", WALLS_PARSER, fork_many, false },
 	{ "trace another process", WALLS_PARSER, trace_parent, false },
 	{ "signal another process", WALLS_PARSER, signal_parent, false },
+	{ "signal a thread of another process", WALLS_PARSER, signal_thread_of_parent, false },
+	{ "abort itself, which it may", WALLS_PARSER, abort_itself, false },
 	{ "limit another process", WALLS_PARSER, limit_parent, false },
 	{ "raise a limit", WALLS_PARSER, raise_limit, false },
 	{ "leave its session", WALLS_PARSER, leave_session, false },

@@ -1,5 +1,6 @@
 #include "pipeline/extract_walls.h"
 
+#include <assert.h>
 #include <elf.h>
 #include <errno.h>
 #include <limits.h>
@@ -25,7 +26,7 @@ static const char *const LIBRARIES[] = { "/lib",       "/lib64",           "/usr
 	                                 "/usr/lib64", "/etc/ld.so.cache", "/usr/share/poppler" };
 
 /* What parsers in C need of the kernel: memory, what is open, the time. Whatever names a file or another process is not
- * among it; tgkill() would let abort() say so, but could end the daemon as well. */
+ * among it. */
 static const int PARSER_CALLS[] = {
 	SYS_read,         SYS_readv,       SYS_write,         SYS_writev,          SYS_close,
 	SYS_lseek,        SYS_pread64,     SYS_fstat,
@@ -183,6 +184,8 @@ static int enter_filter(enum walls_kind kind, struct err *err)
 		seccomp_add(&filter, SYS_newfstatat, allow);
 		seccomp_add(&filter, SYS_execve, SECCOMP_RET_KILL_PROCESS);
 	}
+	/* abort(3) signals the process itself, which stays the same one when it becomes a program. */
+	seccomp_add_equal(&filter, SYS_tgkill, 0, (uint32_t)getpid(), allow, SECCOMP_RET_KILL_PROCESS);
 	seccomp_add_all(&filter, DEADLY_CALLS, LENGTH(DEADLY_CALLS), SECCOMP_RET_KILL_PROCESS);
 	return seccomp_enter(&filter, SECCOMP_REFUSE(ENOSYS), err);
 }
@@ -196,9 +199,8 @@ static int add_rule(void *user, const struct landlock_rule *rule)
 {
 	struct rules *rules = user;
 
-	/* What starts extractors is none of what an extractor starts. */
-	if (rules->n < MAX_RULES)
-		rules->list[rules->n++] = *rule;
+	assert(rules->n < MAX_RULES);
+	rules->list[rules->n++] = *rule;
 	return 0;
 }
 
@@ -218,8 +220,7 @@ struct walls walls_enter(enum walls_kind kind)
 /* What loads programs, as this one was: the kernel executes it, too. NULL: this one needed none. */
 static const char *find_loader(void)
 {
-	const ElfW(Phdr) *header =
-		(const ElfW(Phdr) *)getauxval(AT_PHDR); /* NOLINT(performance-no-int-to-ptr) */
+	const ElfW(Phdr) *header = (const ElfW(Phdr) *)getauxval(AT_PHDR);
 	size_t n = getauxval(AT_PHNUM);
 	uintptr_t base = 0;
 
@@ -228,8 +229,7 @@ static const char *find_loader(void)
 			base = (uintptr_t)header - header[i].p_vaddr;
 	for (size_t i = 0; header != NULL && i < n; i++)
 		if (header[i].p_type == PT_INTERP)
-			return (const char *)(base +
-			                      header[i].p_vaddr); /* NOLINT(performance-no-int-to-ptr) */
+			return (const char *)(base + header[i].p_vaddr);
 	return NULL;
 }
 

@@ -109,12 +109,25 @@ struct source {
 	const char *text;
 	size_t n_text;
 	const char *wrong; /* NULL: nothing yet */
+	int r; /* what goes with it */
 };
+
+static void stop(struct source *source, int r, const char *what)
+{
+	if (source->wrong != NULL)
+		return;
+	source->wrong = what;
+	source->r = r;
+}
 
 static void find_wrong(struct source *source, const char *what)
 {
-	if (source->wrong == NULL)
-		source->wrong = what;
+	stop(source, -EBADMSG, what);
+}
+
+static void lack_memory(struct source *source)
+{
+	stop(source, -ENOMEM, "no memory for them");
 }
 
 static size_t take_number(struct source *source, size_t most)
@@ -166,7 +179,7 @@ static char *take_section(struct source *source)
 		if (text_control_length(c) > 0)
 			find_wrong(source, "a control character in a section's name");
 	if (copy == NULL)
-		find_wrong(source, "no memory for them");
+		lack_memory(source);
 	return copy;
 }
 
@@ -181,7 +194,7 @@ static void take_places(struct source *source, struct marks *ret)
 		return;
 	ret->places = array_new(struct mark_place, n);
 	if (ret->places == NULL)
-		find_wrong(source, "no memory for them");
+		lack_memory(source);
 	while (source->wrong == NULL && ret->n_places < n) {
 		struct mark_place *place = &ret->places[ret->n_places++];
 
@@ -191,6 +204,11 @@ static void take_places(struct source *source, struct marks *ret)
 	}
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
 /* A line feed follows each block, a blank ends none, and what is one line is. */
 static bool is_block(const struct source *source, const struct mark *mark)
 {
@@ -198,8 +216,7 @@ static bool is_block(const struct source *source, const struct mark *mark)
 	bool is_line = mark->block == SINK_HEADING || mark->block == SINK_ROW;
 
 	if (mark->end == mark->start || mark->block > SINK_PREFORMATTED || mark->level > MARKS_MAX_LEVEL ||
-	    strchr(" \t\n", text[mark->end - 1]) != NULL ||
-	    (mark->end < source->n_text && text[mark->end] != '\n'))
+	    is_blank(text[mark->end - 1]) || (mark->end < source->n_text && text[mark->end] != '\n'))
 		return false;
 	return !is_line || memchr(text + mark->start, '\n', mark->end - mark->start) == NULL;
 }
@@ -223,7 +240,7 @@ static struct mark take_mark(struct source *source, size_t at)
 static void check_between(struct source *source, size_t start, size_t end)
 {
 	for (size_t i = start; i < end; i++)
-		if (memchr(" \t\n", source->text[i], 3) == NULL)
+		if (!is_blank(source->text[i]))
 			find_wrong(source, "words between two blocks");
 }
 
@@ -237,7 +254,7 @@ static void take_blocks(struct source *source, struct marks *ret)
 		return;
 	ret->blocks = array_new(struct mark, n);
 	if (ret->blocks == NULL)
-		find_wrong(source, "no memory for them");
+		lack_memory(source);
 	while (source->wrong == NULL && ret->n_blocks < n) {
 		struct mark mark = take_mark(source, at);
 
@@ -264,7 +281,7 @@ int marks_decode(const char *bytes, size_t n, const char *text, size_t n_text, s
 	}
 	if (source.wrong != NULL) {
 		marks_done(&marks);
-		return err_set(err, -EBADMSG, "marks: %s", source.wrong);
+		return err_set(err, source.r, "marks: %s", source.wrong);
 	}
 	marks_join_sections(&marks);
 	*ret = marks;

@@ -292,6 +292,9 @@ static void frames_that_promise_what_they_do_not_hold_are_refused(void **state)
 	assert_int_equal(read_result(&result), -EPROTO);
 	result.charset = "\033[2J";
 	assert_int_equal(read_result(&result), -EPROTO);
+	result.charset = "\xc2\x9b"
+			 "2J";
+	assert_int_equal(read_result(&result), -EPROTO);
 	result = GOOD;
 	result.n_pages = 3;
 	assert_int_equal(read_result(&result), -EPROTO);

@@ -80,6 +80,20 @@ static void close_ends(struct programs *programs, enum end order_end, enum end o
 	close_one(&programs->words[other_end]);
 }
 
+/* Who orders may have been taken over by the document since. */
+static bool is_order(const struct order *order)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < order->n_arguments && i < PROGRAM_MAX_ARGUMENTS; i++) {
+		n += strnlen(order->arguments + n, sizeof(order->arguments) - n) + 1;
+		if (n > sizeof(order->arguments))
+			return false;
+	}
+	return (unsigned)order->program < N_PROGRAMS && order->n_arguments <= PROGRAM_MAX_ARGUMENTS &&
+	       program_path(order->program) != NULL;
+}
+
 static _Noreturn void become(const struct programs *programs, const struct order *order)
 {
 	char *const environment[] = { (char[]){ "LC_ALL=C" }, NULL };
@@ -108,7 +122,7 @@ static _Noreturn void wait_for_order(struct programs *programs)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	signal(SIGPIPE, SIG_DFL); /* it ends when nobody wants more of it */
 	walls_enter(WALLS_PROGRAM);
-	if (read(programs->order[READ_END], &order, sizeof(order)) != sizeof(order))
+	if (read(programs->order[READ_END], &order, sizeof(order)) != sizeof(order) || !is_order(&order))
 		_exit(EXIT_SUCCESS);
 	become(programs, &order);
 }
@@ -265,8 +279,10 @@ int programs_run(struct programs *programs, const struct program_call *call, str
 		r = -EIO;
 	if (r < 0) {
 		program_output_done(&output);
-		return err_set(err, r, "%s: %s", PROGRAMS[call->program].name,
-		               r == -EIO ? "cannot be started" : strerror(-r));
+		return err_set(
+			err, r, "%s: %s", PROGRAMS[call->program].name,
+			r == -EIO ? "cannot be started (if it was installed while skimd ran: restart that)"
+				  : strerror(-r));
 	}
 	*ret = output;
 	return 0;

@@ -291,15 +291,20 @@ int sink_cell(struct sink *sink)
 	return sink->r;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
 /* Where its lines begin and end that are not blank; false: nowhere. */
 static bool trim(struct sink *sink)
 {
 	const char *text = sink->text.data;
 	size_t start = sink->mark.start, end = sink->text.n;
 
-	while (end > start && memchr(" \t\n", text[end - 1], 3) != NULL)
+	while (end > start && is_blank(text[end - 1]))
 		end--;
-	for (size_t i = start; i < end && memchr(" \t\n", text[i], 3) != NULL; i++)
+	for (size_t i = start; i < end && is_blank(text[i]); i++)
 		if (text[i] == '\n')
 			start = i + 1;
 	sink->text.n = end;
