@@ -1,6 +1,7 @@
 #include "daemon/folders.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,22 +147,38 @@ static int check_loop(const struct checker *checker, size_t i, size_t j)
 }
 
 /* A database changes with every document, and each change would be an event; the metrics do with the time. */
-static int check_database(const struct checker *checker, size_t i, const char *key, const char *path)
+static int check_place(const struct checker *checker, size_t i, const char *key, const char *path,
+                       const char *place)
 {
+	const char *folder = watched(checker, i).path;
 	char *resolved;
 	bool inside;
-	int r = folders_resolve(path, &resolved);
+	int r = folders_resolve(place, &resolved);
 
 	if (r < 0)
 		return node_error(checker->file, key_of(checker, i, "path"), checker->err, r, "%s '%s': %s",
 		                  key, path, strerror(-r));
-	inside = paths_is_inside(resolved, watched(checker, i).path);
+	inside = strcmp(resolved, folder) == 0 || paths_is_inside(resolved, folder);
 	free(resolved);
 	if (!inside)
 		return 0;
 	return node_error(checker->file, key_of(checker, i, "path"), checker->err, -EINVAL,
-	                  "'%s' holds %s '%s': skimd would watch what it writes itself",
-	                  watched(checker, i).path, key, path);
+	                  "'%s' holds %s '%s': skimd would watch what it writes itself", folder, key, path);
+}
+
+static int check_database(const struct checker *checker, size_t i, const char *key, const char *path)
+{
+	return check_place(checker, i, key, path, path);
+}
+
+/* By its folder, as who may not ask may not look into that either, and shall be told so in other words. */
+static int check_inbox_place(const struct checker *checker, size_t i)
+{
+	const char *inbox = checker->config->store.inbox;
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", inbox);
+	return check_place(checker, i, "store.inbox", inbox, dirname(copy));
 }
 
 static const struct node *key_below(const struct checker *checker, const char *section, const char *key)
@@ -231,7 +248,7 @@ static int check_entry(const struct checker *checker, size_t i)
 			return r;
 	}
 	if ((r = check_database(checker, i, "store.path", checker->config->store.path)) < 0 ||
-	    (r = check_database(checker, i, "store.inbox", checker->config->store.inbox)) < 0)
+	    (r = check_inbox_place(checker, i)) < 0)
 		return r;
 	if ((r = check_database(checker, i, "kv.path", checker->config->kv.path)) < 0 ||
 	    checker->config->metrics.file == NULL)

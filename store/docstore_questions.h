@@ -48,7 +48,8 @@ int docstore_has_inbox_row(struct docstore *store, const char *inbox, int64_t ro
 /* The row is removed from the inbox, and need not be known any more; nor those of any other inbox. */
 int docstore_inbox_removed(struct docstore *store, const char *inbox, int64_t row, struct err *err);
 
-/* The next question whose document is read, now 'answering'. Those whose document cannot be read fail with it. First come, first served, but what folders ask of every document is last. -ENOENT: none. */
+/* The next question whose document is read, now 'answering'. Those whose document cannot be read fail with it. First come,
+ * first served, but what folders ask of every document is last. -ENOENT: none. */
 int docstore_take_question(struct docstore *store, int64_t *ret_id, struct err *err);
 
 /* Whether docstore_take_question() would find one. */

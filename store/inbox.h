@@ -58,10 +58,10 @@ struct inbox_counts {
 };
 
 /* Offer every row to take(). With clean, also remove what was taken, now or before, and write the errors; best when
- * clients are quiet, since one that does not wait for locks may be turned away meanwhile. A file that is missing is made;
- * one that is no inbox is renamed to PATH.damaged first, in the place of an earlier one (a link or a FIFO is removed), and
- * ret_aside says why, else it is empty. -EBUSY: a client holds a lock, what was taken by then counts; -ECANCELED; -ENOSPC, -EACCES: it cannot be
- * made. */
+ * clients are quiet, since one that does not wait for locks may be turned away meanwhile. A file that is missing is made.
+ * One that is no inbox is renamed to PATH.damaged first, in the place of an earlier one, but a link or a FIFO is removed;
+ * ret_aside says why then, else it is empty. -EBUSY: a client holds a lock, what was taken by then counts; -ECANCELED;
+ * -ENOSPC, -EACCES: it cannot be made. */
 int inbox_look(struct inbox *inbox, bool clean, struct inbox_counts *ret, struct err *ret_aside,
                struct err *err);
 

@@ -431,8 +431,7 @@ static void another_schema_is_set_aside(void **state)
 		"DROP TABLE question; CREATE VIEW question AS SELECT 1 AS id, 'a' AS document, 'b' AS text",
 		"PRAGMA application_id = 1",
 		"PRAGMA journal_mode = WAL",
-		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 999 WHERE name = "
-		"'question'",
+		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 9 WHERE name = 'question'",
 	};
 	struct fixture *f = *state;
 
