@@ -236,6 +236,12 @@ static const struct job_state *fail_quarantined(struct job *job)
 	return fail(job, LEFT_OUT, &why);
 }
 
+/* English is what the model was trained on. */
+static bool is_prose(const struct job *job)
+{
+	return strcmp(language_of(job->extracted.text, job->extracted.n), "en") == 0;
+}
+
 static const struct job_state *extract(struct job *job)
 {
 	struct err why = { "" };
@@ -249,7 +255,7 @@ static const struct job_state *extract(struct job *job)
 		return stop(job, err_set(job->err, r, "%s", why.text));
 	if (r < 0)
 		return fail(job, failure_of_extraction(r), &why);
-	job->summary.prose = strcmp(language_of(job->extracted.text, job->extracted.n), "en") == 0;
+	job->summary.prose = is_prose(job);
 	if ((r = keep_text(job)) < 0 ||
 	    (r = docstore_is_quarantined(job->store, job->id, &crashes, job->err)) < 0)
 		return stop(job, r);
@@ -428,8 +434,8 @@ static int read_and_note(struct job *job, size_t number, struct document_chunk *
 	int r;
 
 	reader_set_audit(job->reader, job->audit.reading ? &audit : NULL);
-	r = summary_chunk(job->reader, &text, &job->chunks[number], job->summary.prose, &result->passages, &job->document.usage,
-	                  &hooks, why);
+	r = summary_chunk(job->reader, &text, &job->chunks[number], job->summary.prose, &result->passages,
+	                  &job->document.usage, &hooks, why);
 	reader_set_audit(job->reader, NULL);
 	return r;
 }
@@ -547,9 +553,12 @@ static int open_stored(struct job *job, struct err *err)
 	int r;
 
 	if ((r = docstore_get(job->store, job->id, &job->document, err)) < 0 ||
-	    (r = docstore_get_text(job->store, job->id, &job->extracted.text, &job->extracted.n, err)) < 0)
+	    (r = docstore_get_text(job->store, job->id, &job->extracted.text, &job->extracted.n, err)) < 0 ||
+	    (r = stored_text_marks(job->store, job->id, job->extracted.text, job->extracted.n,
+	                           &job->extracted.marks, err)) < 0)
 		return r;
 	job->extracted.media_type = job->document.media_type == NULL ? "" : job->document.media_type;
+	job->summary.prose = is_prose(job);
 	return make_chunks(job, err);
 }
 
@@ -576,7 +585,8 @@ static int compare_chunk(struct job *job, const struct due_check *due, struct de
 	int r;
 
 	reader_set_audit(job->reader, &audit);
-	r = summary_chunk(job->reader, &text, chunk, &passages, &job->document.usage, &hooks, err);
+	r = summary_chunk(job->reader, &text, chunk, job->summary.prose, &passages, &job->document.usage,
+	                  &hooks, err);
 	reader_set_audit(job->reader, NULL);
 	passages_done(&passages);
 	for (size_t i = 0; i < ret->n; i++) {

@@ -13,14 +13,15 @@ int stored_text_view(const char *source, size_t n, const char *media_type, const
 	                           : view_make(source, n, markdown, ret, err);
 }
 
-static int load_marks(struct docstore *store, int64_t id, struct stored_text *stored, struct err *err)
+int stored_text_marks(struct docstore *store, int64_t id, const char *source, size_t n_source,
+                      struct marks *ret, struct err *err)
 {
 	char *bytes = NULL;
 	size_t n = 0;
 	int r = docstore_get_marks(store, id, &bytes, &n, err);
 
 	if (r == 0 && n > 0)
-		r = marks_decode(bytes, n, stored->source, stored->n, &stored->marks, err);
+		r = marks_decode(bytes, n, source, n_source, ret, err);
 	free(bytes);
 	return r;
 }
@@ -34,7 +35,7 @@ int stored_text_load(struct docstore *store, int64_t id, struct stored_text *ret
 	if (r == 0)
 		r = docstore_get_text(store, id, &ret->source, &ret->n, err);
 	if (r == 0)
-		r = load_marks(store, id, ret, err);
+		r = stored_text_marks(store, id, ret->source, ret->n, &ret->marks, err);
 	if (r == 0)
 		r = stored_text_view(ret->source, ret->n, document.media_type, &ret->marks, &ret->view, err);
 	document_done(&document);

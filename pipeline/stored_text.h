@@ -22,6 +22,10 @@ struct stored_text {
 int stored_text_view(const char *source, size_t n, const char *media_type, const struct marks *marks,
                      struct view *ret, struct err *err);
 
+/* A stored text's marks; *ret, all zero before, is the caller's, for marks_done(). -EBADMSG: marks of another text; -ENOMEM. */
+int stored_text_marks(struct docstore *store, int64_t id, const char *source, size_t n_source,
+                      struct marks *ret, struct err *err);
+
 /* Errors as docstore_get()'s and docstore_get_text()'s; -EBADMSG: marks of another text; -ENOMEM. *ret is the caller's, for
  * stored_text_done(), also after an error. */
 int stored_text_load(struct docstore *store, int64_t id, struct stored_text *ret, struct err *err);

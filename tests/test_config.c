@@ -683,11 +683,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	}
 	if (read_text(plain.data) != 0)
 		fail_msg("%s", fixture.err.text);
-<<<<<<< ours
 	assert_int_equal(n_keys, 30); /* none was taken for prose */
-=======
-	assert_int_equal(n_keys, 29); /* none was taken for prose */
->>>>>>> theirs
 	config = fixture.config;
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
 	assert_true(config->kv.memory_bytes == 0 && config->summary.length == SUMMARY_AUTO);
