@@ -1,12 +1,13 @@
 /* OpenDocument texts, presentations and spreadsheets, packed and flat, made by hand. */
 #include "tests/packages.h"
 
-#define SPACES                                                             \
-	"xmlns:office='urn:oasis:names:tc:opendocument:xmlns:office:1.0' " \
-	"xmlns:text='urn:oasis:names:tc:opendocument:xmlns:text:1.0' "     \
-	"xmlns:table='urn:oasis:names:tc:opendocument:xmlns:table:1.0' "   \
-	"xmlns:style='urn:oasis:names:tc:opendocument:xmlns:style:1.0' "   \
-	"xmlns:draw='urn:oasis:names:tc:opendocument:xmlns:drawing:1.0' "  \
+#define SPACES                                                                  \
+	"xmlns:office='urn:oasis:names:tc:opendocument:xmlns:office:1.0' "      \
+	"xmlns:text='urn:oasis:names:tc:opendocument:xmlns:text:1.0' "          \
+	"xmlns:table='urn:oasis:names:tc:opendocument:xmlns:table:1.0' "        \
+	"xmlns:style='urn:oasis:names:tc:opendocument:xmlns:style:1.0' "        \
+	"xmlns:draw='urn:oasis:names:tc:opendocument:xmlns:drawing:1.0' "       \
+	"xmlns:svg='urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0' " \
 	"xmlns:presentation='urn:oasis:names:tc:opendocument:xmlns:presentation:1.0'"
 #define TYPE "application/vnd.oasis.opendocument."
 #define STYLE(name, rest) "<style:style style:family='x' style:name='" name "' " rest "</style:style>"
@@ -57,18 +58,18 @@ static void texts_have_headings_lists_and_white_space(void **state)
 static void deletions_and_remarks_are_left_out_and_notes_stand_behind(void **state)
 {
 	(void)state;
-	assert_content(
-		"text", "",
-		"<office:text><text:tracked-changes><text:p>deleted</text:p></text:tracked-changes>"
-		"<text:p>Wo<text:note><text:note-citation>1</"
-	        "text:note-citation><text:note-body><text:p>Note.</text:p>"
-		"</text:note-body></text:note>rd<office:annotation><text:p>remark</text:p></"
-	        "office:annotation>s"
-		"<draw:frame><draw:text-box><text:p>boxed</text:p></draw:text-box></draw:frame>.</text:p>"
-		"<text:table-of-content><text:table-of-content-source>x</text:table-of-content-source>"
-		"<text:index-body><text:p>One 1</text:p></text:index-body></text:table-of-content>"
-		"<text:p>End.</text:p></office:text>",
-		"P|Words.\nP|Note.\nP|boxed\nPa|One 1\nP|End.\n");
+	assert_content("text", "",
+	               "<office:text><text:tracked-changes><text:p>deleted</text:p></text:tracked-changes>"
+	               "<text:p>Wo<text:note><text:note-citation>1</"
+	               "text:note-citation><text:note-body><text:p>Note.</text:p>"
+	               "</text:note-body></text:note>rd<office:annotation><text:p>remark</text:p></"
+	               "office:annotation>s"
+	               "<draw:frame><svg:title>picture</svg:title><draw:text-box><text:p>boxed</text:p></"
+	               "draw:text-box></draw:frame>.</text:p>"
+	               "<text:table-of-content><text:table-of-content-source>x</text:table-of-content-source>"
+	               "<text:index-body><text:p>One 1</text:p></text:index-body></text:table-of-content>"
+	               "<text:p>End.</text:p></office:text>",
+	               "P|Words.\nP|Note.\nP|boxed\nPa|One 1\nP|End.\n");
 }
 
 static void tables_of_texts_are_rows(void **state)
@@ -77,7 +78,7 @@ static void tables_of_texts_are_rows(void **state)
 	assert_content(
 		"text", "",
 		"<office:text><table:table><table:table-row><table:table-cell><text:p>a</text:p><text:p>b</"
-	        "text:p>"
+		"text:p>"
 		"</table:table-cell><table:table-cell table:number-columns-repeated='2'/><table:table-cell>"
 		"<text:p>c</text:p></table:table-cell></table:table-row></table:table></office:text>",
 		"R|a b\t\t\tc\n");
@@ -142,29 +143,29 @@ static void sheets_have_rows_as_they_are_shown(void **state)
 		"spreadsheet", STYLE("ta2", "><style:table-properties table:display='false'/>"),
 		"<office:spreadsheet><table:table table:name='Ships'><table:table-row>" CELL("", "Ship")
 			CELL("", "Tons") "</table:table-row><table:table-row "
-	                                 "table:number-rows-repeated='2'>" CELL(
+					 "table:number-rows-repeated='2'>" CELL(
 						 "table:number-columns-repeated='2'",
 						 "x") "<table:table-cell "
-	                                              "table:number-columns-repeated='1000000'/></"
-	                                              "table:table-row>"
+						      "table:number-columns-repeated='1000000'/></"
+						      "table:table-row>"
 						      "<table:table-row "
-	                                              "table:number-rows-repeated='1048000'><table:table-"
-	                                              "cell "
+						      "table:number-rows-repeated='1048000'><table:table-"
+						      "cell "
 						      "table:number-columns-repeated='1024'/></"
-	                                              "table:table-row>"
+						      "table:table-row>"
 						      "<table:table-row><table:table-cell "
-	                                              "table:number-columns-repeated='2'/><table:table-cell "
+						      "table:number-columns-repeated='2'/><table:table-cell "
 						      "office:value-type='float' "
-	                                              "office:value='2.5'/"
-	                                              "><table:table-cell><office:annotation><text:p>remark</"
-	                                              "text:p>"
+						      "office:value='2.5'/"
+						      "><table:table-cell><office:annotation><text:p>remark</"
+						      "text:p>"
 						      "</office:annotation><text:p>a<text:s/>b</"
-	                                              "text:p><text:p>c</text:p></table:table-cell></"
-	                                              "table:table-row>"
+						      "text:p><text:p>c</text:p></table:table-cell></"
+						      "table:table-row>"
 						      "</table:table><table:table table:name='Lists' "
-	                                              "table:style-name='ta2'><table:table-row>" CELL(
+						      "table:style-name='ta2'><table:table-row>" CELL(
 							      "", "hid") "</table:table-row></table:table></"
-	                                                                 "office:spreadsheet>",
+									 "office:spreadsheet>",
 		"[Ships]R|Ship\tTons\nR|x\tx\nR|x\tx\nR|\t\t2.5\ta b c\n[Lists]Ra|hid\n");
 }
 

@@ -133,6 +133,9 @@ static void relations_lead_nowhere_but_into_the_package(void **state)
 	(void)state;
 	made_add_office(&made, TYPE, "../../../../../../etc/hostname");
 	assert_made_fails(&made, -EBADMSG, "its part 'etc/hostname' is missing");
+	made = (struct made){ 0 };
+	made_add_office(&made, TYPE, "a%ff%0ab&#xe9;");
+	assert_made_fails(&made, -EBADMSG, "its part 'a\?\?b\?\?' is missing");
 }
 
 static void references_are_resolved(void **state)

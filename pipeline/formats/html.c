@@ -161,6 +161,7 @@ static void end_title(struct html *html)
 {
 	const char *name = html->page->name;
 
+	check(html, buf_status(&html->title));
 	if (html->title.n == 0 || is_blank(html->title.data, html->title.n) ||
 	    (name != NULL && strcmp(name, html->title.data) == 0))
 		return;

@@ -331,13 +331,16 @@ static const struct xml_tag TAGS[] = {
 	{ ODF_TEXT, "table-index", false, start_contents, end_contents },
 	{ ODF_TEXT, "object-index", false, start_contents, end_contents },
 	{ ODF_TEXT, "alphabetical-index", false, start_contents, end_contents },
-	/* deleted; the mark of a note; remarks; what an index is made from; how a word is pronounced */
+	/* deleted; the mark of a note; remarks; what an index is made from; how a word is pronounced; what pictures show */
 	{ ODF_TEXT, "tracked-changes", false, pass_over, NULL },
 	{ ODF_TEXT, "note-citation", false, pass_over, NULL },
 	{ ODF_OFFICE, "annotation", false, pass_over, NULL },
 	{ ODF_TEXT, "table-of-content-source", false, pass_over, NULL },
 	{ ODF_TEXT, "alphabetical-index-source", false, pass_over, NULL },
 	{ ODF_TEXT, "ruby-text", false, pass_over, NULL },
+	{ ODF_SVG, "title", false, pass_over, NULL },
+	{ ODF_SVG, "desc", false, pass_over, NULL },
+	{ ODF_TEXT, "script", false, pass_over, NULL },
 	{ ODF_OFFICE, "forms", false, pass_over, NULL },
 	{ ODF_OFFICE, "binary-data", false, pass_over, NULL },
 };

@@ -11,6 +11,7 @@ const char *const ODF_TEXT[] = { URI("text"), NULL };
 const char *const ODF_TABLE[] = { URI("table"), NULL };
 const char *const ODF_STYLE[] = { URI("style"), NULL };
 const char *const ODF_DRAW[] = { URI("drawing"), NULL };
+const char *const ODF_SVG[] = { URI("svg-compatible"), NULL };
 const char *const ODF_PRESENTATION[] = { URI("presentation"), NULL };
 
 static const char TYPE[] = "application/vnd.oasis.opendocument.";

@@ -9,7 +9,8 @@
 
 extern const char *const ODF_OFFICE[],
 	*const ODF_TEXT[], *const ODF_TABLE[], *const ODF_STYLE[], *const ODF_DRAW[],
-									   *const ODF_PRESENTATION[];
+									   *const ODF_PRESENTATION[],
+										   *const ODF_SVG[];
 
 /* Whether it is an OpenDocument file of a type that begins with kind ("text"), and is no other one that does ("text-master"
  * is also a text); packed or flat. */

@@ -18,7 +18,7 @@ struct package {
 struct member {
 	struct package *package;
 	zip_file_t *file;
-	char what[160]; /* it is, for messages */
+	char what[PACKAGE_NAME_MAX + 16]; /* it is, for messages */
 };
 
 bool package_is(const struct format_input *input)
@@ -175,10 +175,24 @@ char *package_resolve(const char *part, const char *reference, size_t n_referenc
 	return buf_take(&name);
 }
 
+void package_show_name(const char *name, char *ret, size_t n_ret)
+{
+	bool is_text;
+
+	snprintf(ret, n_ret, "%s", name);
+	is_text = text_is_utf8(ret, strlen(ret));
+	for (char *at = ret; !is_text && *at != '\0'; at++)
+		if ((*at & 0x80) != 0)
+			*at = '?';
+	text_printable(ret);
+}
+
 static void describe(struct member *member, const char *name)
 {
-	snprintf(member->what, sizeof(member->what), "its part '%s'", name);
-	text_printable(member->what);
+	char shown[PACKAGE_NAME_MAX];
+
+	package_show_name(name, shown, sizeof(shown));
+	snprintf(member->what, sizeof(member->what), "its part '%s'", shown);
 }
 
 int member_open(struct package *package, const char *name, struct member **ret, struct err *err)

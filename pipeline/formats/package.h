@@ -33,6 +33,10 @@ bool package_has(const struct package *package, const char *name);
  * for free(); NULL: no memory. */
 char *package_resolve(const char *part, const char *reference, size_t n_reference);
 
+/* A name as it may stand in a message: any bytes may be one. It is cut where it does not fit. */
+#define PACKAGE_NAME_MAX 128
+void package_show_name(const char *name, char *ret, size_t n_ret);
+
 /* Append a whole member. -ENOENT: there is none of this name; -EACCES: encrypted; -ENOTSUP: packed in a way that is not
  * known; -EBADMSG: damaged; -EFBIG: the package unpacks to more than its limit; -ENOMEM. */
 int package_read(struct package *package, const char *name, struct buf *ret, struct err *err);

@@ -217,8 +217,11 @@ static int read_part(struct reader *reader, const char *part, bool in_notes)
 static int read_beside(struct reader *reader, const char *slide)
 {
 	struct opc_relations relations = { 0 };
-	int r = opc_relations_read(reader->package, slide, reader->input->max_depth, &relations, NULL);
+	struct err words = { "" };
+	int r = opc_relations_read(reader->package, slide, reader->input->max_depth, &relations, &words);
 
+	if (r < 0 && r != -EBADMSG)
+		err_set(reader->err, r, "%s", words.text);
 	for (size_t i = 0; r == 0 && i < relations.n; i++)
 		if (strcmp(relations.relations[i].type, "diagramData") == 0)
 			r = read_part(reader, relations.relations[i].target, false);

@@ -33,7 +33,7 @@ struct source {
 };
 
 struct xml {
-	const char *name; /* of what is read, for messages */
+	char name[PACKAGE_NAME_MAX]; /* of what is read, for messages */
 	const struct xml_dialect *dialect;
 	void *user;
 	struct source source;
@@ -266,7 +266,7 @@ static int read_xml(const char *name, struct source source, unsigned max_depth,
 
 	if (xml == NULL)
 		return err_set(err, -ENOMEM, "no memory to read its XML");
-	xml->name = name;
+	package_show_name(name, xml->name, sizeof(xml->name));
 	xml->source = source;
 	xml->max_depth = max_depth < DEEPEST ? max_depth : DEEPEST;
 	xml->dialect = dialect;
