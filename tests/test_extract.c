@@ -333,11 +333,11 @@ static void comments_and_lists_are_not_markdown(void **state)
 {
 	struct fixture *fixture = *state;
 
-	assert_type(fixture, "a", "#!/bin/sh\n\n# Say it\n\n- x\n- y\n", "text/plain");
+	assert_type(fixture, "a", "#!/bin/sh\n\n# Say it\n\n- x\n- y\n", "text/x-shellscript");
 	assert_type(fixture, "a", "# The paths\npath: x\nlist:\n- a\n- b\n\n# The names\nname: y\n",
 	            "text/plain");
 	assert_type(fixture, "a", "# one comment\n# and another\nkey = value\n- x\n- y\n", "text/plain");
-	assert_type(fixture, "a", "To buy:\n\n- milk\n- bread\n", "text/x-shellscript");
+	assert_type(fixture, "a", "To buy:\n\n- milk\n- bread\n", "text/plain");
 	assert_type(fixture, "a", "/* A list of `words` and `more`. */\nint a[] = { f(x)[1](y) };\n",
 	            "text/plain");
 }
