@@ -175,14 +175,10 @@ static void what_is_not_text_is_refused_by_its_name(void **state)
 	char tar[512] = "file";
 
 	assert_refused(fixture, "AT&TFORM", 8, -ENOTSUP, "a DjVu document, which this version does not read");
-	assert_refused(fixture, "PK\x03\x04xxxx", 8, -ENOTSUP,
-	               "a ZIP file, which this version does not read");
 	assert_refused(fixture,
 	               "\x7f"
 	               "ELF\2",
 	               5, -ENOTSUP, "a program (ELF), which this version does not read");
-	assert_refused(fixture, "\n<!DOCTYPE HTML><p>", 19, -ENOTSUP,
-	               "an HTML file, which this version does not read");
 	memcpy(tar + 257, "ustar", 6);
 	assert_refused(fixture, tar, sizeof(tar), -ENOTSUP,
 	               "a tar archive, which this version does not read");
@@ -337,7 +333,7 @@ static void comments_and_lists_are_not_markdown(void **state)
 {
 	struct fixture *fixture = *state;
 
-	assert_type(fixture, "a", "#!/bin/sh\n\n# Say it\n\n- x\n- y\n", "text/plain");
+	assert_type(fixture, "a", "#!/bin/sh\n\n# Say it\n\n- x\n- y\n", "text/x-shellscript");
 	assert_type(fixture, "a", "# The paths\npath: x\nlist:\n- a\n- b\n\n# The names\nname: y\n",
 	            "text/plain");
 	assert_type(fixture, "a", "# one comment\n# and another\nkey = value\n- x\n- y\n", "text/plain");

@@ -221,6 +221,10 @@ static void prose_is_no_table(void **state)
 
 	(void)state;
 	ASSERT_READS("a.txt", PROSE, "text/plain", PROSE);
+	ASSERT_READS("a", "[1,2,3]\n[1,2,3]\n[1,2,3]\n[1,2,3]\n[1,2,3]\n", "text/plain",
+	             "[1,2,3]\n[1,2,3]\n[1,2,3]\n[1,2,3]\n[1,2,3]\n");
+	ASSERT_READS("a", "How to begin:\n\\documentclass{article}\n", "text/plain",
+	             "How to begin:\n\\documentclass{article}\n");
 }
 
 #define LATEX \
@@ -294,9 +298,9 @@ static void info_files_are_read_by_nodes(void **state)
 	static const char FILE[] =
 		"This is a.info, produced by makeinfo version 6.8 from a.texi.\n\nabout\n\x1f\n"
 		"File: a.info,  Node: Top,  Next: One,  Up: (dir)\n\nThe Title\n*********\n\nText "
-	        "\0\b[index\0\b]here.\n\n"
+		"\0\b[index\0\b]here.\n\n"
 		"* Menu:\n\n* One::  First.\n\x1f\nFile: a.info,  Node: One,  Prev: Top\n\n1 One\n=====\n\n  "
-	        "   code\n\x1f\n"
+		"   code\n\x1f\n"
 		"Tag Table:\nNode: Top\x7f"
 		"12\n\x1f\nEnd Tag Table\n";
 

@@ -165,10 +165,18 @@ static bool is_named(const struct format_input *input)
 	                          strcasecmp(ending, ".tab") == 0);
 }
 
+/* Records of JSON, one a line, have as many commas each. */
+static bool is_data_of_another_kind(const char *start)
+{
+	return *start == '{' || *start == '[' || *start == '<';
+}
+
 static bool csv_is(const struct format_input *input)
 {
-	const char *start;
+	const char *start = skip_mark(input);
 
+	if (!is_named(input) && is_data_of_another_kind(start))
+		return false;
 	return find_separator(input, is_named(input), &start) != 0;
 }
 

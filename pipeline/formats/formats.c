@@ -146,10 +146,6 @@ static bool is_named_markdown(const char *name)
 
 static int take_plain(struct buf *bytes, const char *media_type, struct parsed *parsed, struct err *err)
 {
-	int r = check_words(bytes, err);
-
-	if (r < 0)
-		return r;
 	parsed->media_type = media_type;
 	parsed->result.n = bytes->n;
 	parsed->result.text = buf_take(bytes);
@@ -206,6 +202,8 @@ static int parse_text(struct buf *bytes, struct format_input *input, size_t max_
 	const char *charset;
 	int r = charset_decode(bytes, max_text_bytes, &charset, err);
 
+	if (r == 0)
+		r = check_words(bytes, err); /* so that there are bytes to look at */
 	if (r < 0)
 		return r;
 	snprintf(parsed->charset, sizeof(parsed->charset), "%s", charset);

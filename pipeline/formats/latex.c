@@ -689,17 +689,28 @@ static bool is_named(const struct format_input *input)
 	                          strcasecmp(ending, ".ltx") == 0);
 }
 
+/* Nothing but comments in front of the first command: what is about LaTeX begins with words. */
+static bool begins_with_command(struct span text)
+{
+	while (text.at < text.end && (isspace((unsigned char)*text.at) || *text.at == '%'))
+		text.at = *text.at == '%' ? line_end(text) : text.at + 1;
+	return text.at < text.end && *text.at == '\\';
+}
+
 static bool latex_is(const struct format_input *input)
 {
+	const bool named = is_named(input);
 	struct span text = whole(input);
 
 	if ((size_t)(text.end - text.at) > N_LOOKED_AT)
 		text.end = text.at + N_LOOKED_AT;
+	if (!named && !begins_with_command(text))
+		return false;
 	if (has_line(text, "\\documentclass") || has_line(text, "\\documentstyle") ||
 	    has_line(text, "\\begin{document}"))
 		return true;
-	return is_named(input) && (has_line(text, "\\section") || has_line(text, "\\chapter") ||
-	                           has_line(text, "\\begin{") || has_line(text, "\\subsection"));
+	return named && (has_line(text, "\\section") || has_line(text, "\\chapter") ||
+	                 has_line(text, "\\begin{") || has_line(text, "\\subsection"));
 }
 
 const struct format FORMAT_LATEX = { "application/x-tex", "LaTeX source", true, latex_is, latex_parse };
