@@ -100,14 +100,15 @@ static void put_source(struct buf *buf, const struct reading *reading)
 
 	buf_puts(buf, "*");
 	put_escaped(buf, document->name);
-	buf_printf(buf, ": %" PRId64 " bytes, %" PRId64 " tokens, read whole in %zu part%s by %s.",
-	           document->bytes, document->tokens, reading->n_chunks, reading->n_chunks == 1 ? "" : "s",
-	           document->model == NULL ? "?" : document->model);
-	if (document->language != NULL && strcmp(document->language, "en") != 0)
-		buf_puts(buf, " It is no English prose, which is what the model reads: all is quoted.*\n\n");
-	else
-		buf_puts(buf, " What ends in" GENERATED_MARK
-		              " was written by the model; all else is quoted.*\n\n");
+	buf_printf(buf, ": %" PRId64 " bytes, %" PRId64 " tokens, read whole in %zu part%s", document->bytes,
+	           document->tokens, reading->n_chunks, reading->n_chunks == 1 ? "" : "s");
+	if (document->language != NULL && strcmp(document->language, "en") != 0) {
+		buf_puts(buf,
+		         ". It is no English prose, so the model wrote nothing, and all is quoted.*\n\n");
+		return;
+	}
+	buf_printf(buf, " by %s.", document->model == NULL ? "?" : document->model);
+	buf_puts(buf, " What ends in" GENERATED_MARK " was written by the model; all else is quoted.*\n\n");
 }
 
 static void put_part(struct buf *buf, const struct document_chunk *chunk)
