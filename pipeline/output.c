@@ -131,25 +131,29 @@ static void put_title(struct buf *buf, const struct reading *reading)
 static void put_source(struct buf *buf, const struct reading *reading)
 {
 	const struct document *document = &reading->document;
+	bool prose = document->language == NULL || strcmp(document->language, "en") == 0;
 
 	buf_puts(buf, "*");
 	put_escaped(buf, document->name);
 	buf_printf(buf, ": %" PRId64 " bytes, ", document->bytes);
 	if (document->pages > 0)
 		buf_printf(buf, "%" PRId64 " page%s, ", document->pages, document->pages == 1 ? "" : "s");
-	buf_printf(buf, "%" PRId64 " tokens, %s in %zu part%s by %s.", document->tokens,
+	buf_printf(buf, "%" PRId64 " tokens, %s in %zu part%s", document->tokens,
 	           document->truncated == NULL ? "read whole" : "read", reading->n_chunks,
-	           reading->n_chunks == 1 ? "" : "s", document->model == NULL ? "?" : document->model);
+	           reading->n_chunks == 1 ? "" : "s");
+	if (prose)
+		buf_printf(buf, " by %s", document->model == NULL ? "?" : document->model);
+	buf_puts(buf, ".");
 	if (document->truncated != NULL) {
 		buf_puts(buf, " **Not all of it: ");
 		put_escaped(buf, document->truncated);
 		buf_puts(buf, ".**");
 	}
-	if (document->language != NULL && strcmp(document->language, "en") != 0)
-		buf_puts(buf, " It is no English prose, which is what the model reads: all is quoted.*\n\n");
-	else
+	if (prose)
 		buf_puts(buf, " What ends in" GENERATED_MARK
 		              " was written by the model; all else is quoted.*\n\n");
+	else
+		buf_puts(buf, " It is no English prose, so the model wrote nothing, and all is quoted.*\n\n");
 }
 
 static void put_part(struct buf *buf, const struct document_chunk *chunk)
