@@ -40,7 +40,7 @@ static bool find_output(const struct folder *folder, const char *path, char *ret
 
 static bool name_fits(const struct folder *folder, const char *path)
 {
-	bool has_outputs = folder->config->markdown || folder->config->json;
+	bool has_outputs = folder->config->markdown || folder->config->json || folder->config->html;
 
 	return !has_outputs || strlen(strrchr(path, '/') + 1) + strlen(OUTPUT_JSON_SUFFIX) <= NAME_MAX;
 }

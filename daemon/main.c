@@ -61,8 +61,8 @@ static struct pipeline_outputs outputs_of(void *user, const char *path)
 	const struct daemon *daemon = user;
 	const struct config_watch *watch = config_watch_of(daemon->config, path);
 
-	return watch == NULL ? (struct pipeline_outputs){ false, false }
-	                     : (struct pipeline_outputs){ watch->markdown, watch->json };
+	return watch == NULL ? (struct pipeline_outputs){ .markdown = false }
+	                     : (struct pipeline_outputs){ watch->markdown, watch->json, watch->html };
 }
 
 /* While it works, the worker takes what is due by itself. */

@@ -199,6 +199,8 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
 		return r;
 	if (document.state == DOCUMENT_DONE && !document.published)
 		r = output_write(pipeline->store, id, outputs->markdown, outputs->json, err);
+	if (r == 0 && document.state == DOCUMENT_DONE && !document.published && outputs->html)
+		r = output_write_page(pipeline->store, id, err);
 	if (r == 0 && !document.published)
 		r = docstore_published(pipeline->store, id, err);
 	document_done(&document);
