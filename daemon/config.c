@@ -147,14 +147,14 @@ static int read_output(const struct source *source, const struct node *node, str
 {
 	const char *word = node->kind == NODE_SCALAR ? node->text : "";
 
-	if (strcmp(word, "html") == 0)
-		return bad_value(source, node, "html is not built yet");
 	if (strcmp(word, "markdown") == 0)
 		watch->markdown = true;
 	else if (strcmp(word, "json") == 0)
 		watch->json = true;
+	else if (strcmp(word, "html") == 0)
+		watch->html = true;
 	else
-		return bad_value(source, node, "must be markdown or json");
+		return bad_value(source, node, "must be markdown, json or html");
 	return 0;
 }
 
@@ -167,7 +167,7 @@ static int read_outputs(const struct source *source, const struct key *key, cons
 	(void)key;
 	if (node->kind != NODE_LIST)
 		return bad_value(source, node, "must be a list, such as [markdown, json]");
-	watch->markdown = watch->json = false;
+	watch->markdown = watch->json = watch->html = false;
 	for (size_t i = 0; i < node->n_children && r == 0; i++)
 		r = read_output(source, node->children[i], watch);
 	return r;

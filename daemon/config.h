@@ -30,7 +30,7 @@ struct config_watch {
 	uint64_t rescan_ns; /* between full scans; never 0 */
 	char **ignore; /* patterns of names, besides those of ignore.h */
 	size_t n_ignore;
-	bool markdown, json; /* outputs; both may be false */
+	bool markdown, json, html; /* outputs; all may be false */
 	char **questions; /* asked of every document, each fit for docstore_ask_all() */
 	size_t n_questions;
 	uint64_t keep_ns; /* documents are forgotten when they have been done for so long; 0: never */

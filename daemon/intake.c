@@ -43,7 +43,7 @@ static bool find_output(const struct folder *folder, const char *path, char *ret
 
 static bool name_fits(const struct folder *folder, const char *path)
 {
-	bool has_outputs = folder->config->markdown || folder->config->json;
+	bool has_outputs = folder->config->markdown || folder->config->json || folder->config->html;
 
 	return !has_outputs || strlen(strrchr(path, '/') + 1) + strlen(OUTPUT_JSON_SUFFIX) <= NAME_MAX;
 }
@@ -371,13 +371,13 @@ int intake_add(struct intake *intake, size_t i, const char *path, const struct s
 
 struct pipeline_outputs intake_outputs(struct intake *intake, const char *path)
 {
-	struct pipeline_outputs outputs = { false, false };
+	struct pipeline_outputs outputs = { .markdown = false };
 	const struct config_watch *watch;
 
 	pthread_mutex_lock(&intake->lock);
 	watch = config_watch_of(intake->settings.config, path);
 	if (watch != NULL)
-		outputs = (struct pipeline_outputs){ watch->markdown, watch->json };
+		outputs = (struct pipeline_outputs){ watch->markdown, watch->json, watch->html };
 	pthread_mutex_unlock(&intake->lock);
 	return outputs;
 }

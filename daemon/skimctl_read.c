@@ -156,7 +156,7 @@ static int print_reading(struct reading_run *run, int64_t id, bool answered, str
 
 static int process(struct reading_run *run, int64_t id, struct err *err)
 {
-	static const struct pipeline_outputs NONE = { false, false };
+	static const struct pipeline_outputs NONE = { .markdown = false };
 	struct pipeline_hooks hooks = { run, show_progress, &cancelled, NULL };
 	int r = docstore_start(pipeline_docstore(run->pipeline), id, err);
 

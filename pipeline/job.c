@@ -506,6 +506,8 @@ static const struct job_state *publish(struct job *job)
 	struct err why = { "" };
 	int r = output_write(job->store, job->id, job->outputs.markdown, job->outputs.json, &why);
 
+	if (r == 0 && job->outputs.html)
+		r = output_write_page(job->store, job->id, &why);
 	if (r == 0)
 		return stop(job, docstore_published(job->store, job->id, job->err));
 	warn(job, MESSAGE_UNPUBLISHED, &why);

@@ -15,7 +15,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "pipeline/audit_view.h"
 #include "pipeline/digest.h"
+#include "pipeline/report.h"
 
 #define OUTPUT_MODE 0640
 #define MAX_OUTPUT_BYTES ((size_t)1 << 30)
@@ -377,21 +379,46 @@ static int replace_output(struct docstore *store, int64_t id, const char *path, 
 	return docstore_output_keep(store, path, sha256, err);
 }
 
+static int write_text(struct docstore *store, const struct document *document, const char *suffix,
+                      const struct buf *text, struct err *err)
+{
+	char path[PATH_MAX];
+	int r;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s%s", document->output, suffix) >= sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "output '%s': the name is too long", document->output);
+	if ((r = check_ours(store, path, err)) < 0 || (r = file_make_folder_of(path, 0750, err)) < 0)
+		return r;
+	return replace_output(store, document->id, path, text, err);
+}
+
 static int write_one(struct docstore *store, const struct reading *reading, const char *suffix,
                      int (*make)(const struct reading *reading, struct buf *ret), struct err *err)
 {
-	char path[PATH_MAX];
 	struct buf text = { 0 };
-	int r;
+	int r = make(reading, &text) < 0
+	                ? err_set(err, -ENOMEM, "output '%s': no memory", reading->document.output)
+	                : write_text(store, &reading->document, suffix, &text, err);
 
-	if ((size_t)snprintf(path, sizeof(path), "%s%s", reading->document.output, suffix) >= sizeof(path))
-		return err_set(err, -ENAMETOOLONG, "output '%s': the name is too long",
-		               reading->document.output);
-	if ((r = check_ours(store, path, err)) < 0 || (r = file_make_folder_of(path, 0750, err)) < 0)
-		return r;
-	r = make(reading, &text) < 0 ? err_set(err, -ENOMEM, "output '%s': no memory", path)
-	                             : replace_output(store, reading->document.id, path, &text, err);
 	buf_done(&text);
+	return r;
+}
+
+int output_write_page(struct docstore *store, int64_t id, struct err *err)
+{
+	struct buf text = { 0 };
+	struct audit_view view;
+	int r = audit_view_make(store, id, &view, err);
+
+	if (r < 0)
+		return r;
+	if (view.reading.document.output != NULL) {
+		r = report_html(&view, &text);
+		r = r < 0 ? err_set(err, r, "output '%s': no memory", view.reading.document.output)
+		          : write_text(store, &view.reading.document, OUTPUT_HTML_SUFFIX, &text, err);
+	}
+	buf_done(&text);
+	audit_view_done(&view);
 	return r;
 }
 

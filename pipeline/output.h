@@ -13,6 +13,7 @@
 
 #define OUTPUT_MARKDOWN_SUFFIX ".summary.md"
 #define OUTPUT_JSON_SUFFIX ".summary.json"
+#define OUTPUT_HTML_SUFFIX ".summary.html"
 
 /* Append the reading; -ENOMEM. Everything outside "timings" and "usage" of the JSON is the same bytes each time. */
 int output_markdown(const struct reading *reading, struct buf *ret);
@@ -24,6 +25,9 @@ json_t *output_answer_json(const struct question *question);
 /* Write the files that are asked for beside the document's row: its output path and a suffix. A file there that is not
  * as skimd wrote it is never overwritten: -EEXIST. A document without an output path has none to write. */
 int output_write(struct docstore *store, int64_t id, bool markdown, bool json, struct err *err);
+
+/* The same for the page of pipeline/report.h. Errors as audit_view_make()'s, too. */
+int output_write_page(struct docstore *store, int64_t id, struct err *err);
 
 /* Whether a file stands at path that is as skimd wrote it. A file that is not there is not ours. */
 int output_is_ours(struct docstore *store, const char *path, bool *ret, struct err *err);

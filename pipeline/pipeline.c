@@ -202,36 +202,43 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
 		return r;
 	if (document.state == DOCUMENT_DONE && !document.published)
 		r = output_write(pipeline->store, id, outputs->markdown, outputs->json, err);
+	if (r == 0 && document.state == DOCUMENT_DONE && !document.published && outputs->html)
+		r = output_write_page(pipeline->store, id, err);
 	if (r == 0 && !document.published)
 		r = docstore_published(pipeline->store, id, err);
 	document_done(&document);
 	return r;
 }
 
+static void warn_of_part(struct pipeline *pipeline, const struct due_check *due, const char *words)
+{
+	struct err text;
+
+	err_set(&text, 0, "part %lld%s", (long long)due->chunk + 1, words);
+	log_warning("document %lld, %s", (long long)due->document_id, text.text);
+	docstore_event(pipeline->store, "warning", due->document_id, text.text, NULL);
+}
+
 /* A comparison that is bad: whoever looks after the machine should know. */
 static void tell_of_check(struct pipeline *pipeline, const struct due_check *due,
                           const struct dense_check *check)
 {
-	struct err why, text;
+	struct err why, words;
 
 	if (!audit_warning(check, &why))
 		return;
-	err_set(&text, 0, "document %lld, part %lld, %s: %s", (long long)due->document_id,
-	        (long long)due->chunk + 1, look_kind_name(check->kind), why.text);
-	log_warning("%s", text.text);
-	docstore_event(pipeline->store, "warning", due->document_id, text.text, NULL);
+	err_set(&words, 0, ", %s: %s", look_kind_name(check->kind), why.text);
+	warn_of_part(pipeline, due, words.text);
 }
 
 /* What cannot be read again is not due any more: the document has its results, and nothing to do with this. */
 static int give_up_check(struct pipeline *pipeline, const struct due_check *due, const struct err *why,
                          struct err *err)
 {
-	struct err text;
+	struct err words;
 
-	err_set(&text, 0, "document %lld, part %lld: cannot be compared with dense attention: %s",
-	        (long long)due->document_id, (long long)due->chunk + 1, why->text);
-	log_warning("%s", text.text);
-	docstore_event(pipeline->store, "warning", due->document_id, text.text, NULL);
+	err_set(&words, 0, ": cannot be compared with dense attention: %s", why->text);
+	warn_of_part(pipeline, due, words.text);
 	return docstore_put_checks(pipeline->store, due, NULL, 0, err);
 }
 

@@ -49,7 +49,7 @@ int pipeline_drop_cached(struct pipeline *pipeline, int64_t id, uint64_t *ret_n_
 
 /* Which files a document gets beside its rows; where, its row says. */
 struct pipeline_outputs {
-	bool markdown, json;
+	bool markdown, json, html;
 };
 
 /* Who wants to know how far a document is, and may stop it. */

@@ -73,6 +73,8 @@ static int write_outputs(struct question_job *job)
 	struct err why = { "" };
 	int r = output_write(job->store, id, job->outputs->markdown, job->outputs->json, &why);
 
+	if (r == 0 && job->outputs->html)
+		r = output_write_page(job->store, id, &why);
 	if (r == 0)
 		return docstore_published(job->store, id, job->err);
 	log_warning("'%s': %s", job->question.path, why.text);

@@ -14,7 +14,7 @@
 #include "pipeline/pipeline.h"
 #include "tests/reading.h"
 
-static const struct pipeline_outputs BOTH = { true, true };
+static const struct pipeline_outputs BOTH = { .markdown = true, .json = true };
 
 struct fixture {
 	struct path folder, inbox, outbox;

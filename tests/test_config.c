@@ -240,6 +240,25 @@ static void the_control_socket_is_a_short_path_and_a_group(void **state)
 	assert_refused(WATCH "control: {mode: 0660}\n", "4: key 'control.mode': is not a key of skimd");
 }
 
+static void an_audits_share_is_from_none_to_all(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text(WATCH "    outputs: [html]\naudit: {reading: false, dense_share: 1}\n"),
+	                 0);
+	assert_true(fixture.config->watch[0].html && !fixture.config->watch[0].json);
+	assert_true(!fixture.config->audit.reading && fixture.config->audit.dense_share == 1);
+	assert_int_equal(read_text(WATCH "audit: {dense_share: 0}\n"), 0);
+	assert_true(fixture.config->audit.reading && fixture.config->audit.dense_share == 0);
+	for (size_t i = 0; i < 8; i++) {
+		static const char *const BAD[] = { "1.1", "-0.1", "nan", "inf", "'0.1'", "5%", "0x1", "[]" };
+		char text[256];
+
+		snprintf(text, sizeof(text), WATCH "audit: {dense_share: %s}\n", BAD[i]);
+		assert_refused(text,
+		               "4: key 'audit.dense_share': must be a number from 0 to 1, such as 0.05");
+	}
+}
+
 static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 {
 	static const char *const KEYS[][2] = {
@@ -295,8 +314,6 @@ static void the_inbox_has_a_folder_of_its_own(void **state)
 static void values_of_parts_to_come_are_refused_as_not_built(void **state)
 {
 	(void)state;
-	assert_refused(WATCH "    outputs: [json, html]\n",
-	               "4: key 'watch[0].outputs[1]': html is not built yet");
 	assert_refused(WATCH "model: {engine: openai}\n", "4: key 'model.engine': openai is not built yet");
 	assert_refused(WATCH "model: {reread: true}\n", "4: key 'model.reread': true is not built yet");
 }
@@ -362,7 +379,7 @@ static void wrong_types_and_bad_values_are_refused(void **state)
 	assert_refused(WATCH "    outputs: json\n",
 	               "4: key 'watch[0].outputs': must be a list, such as [markdown, json]");
 	assert_refused(WATCH "    outputs: [pdf]\n",
-	               "4: key 'watch[0].outputs[0]': must be markdown or json");
+	               "4: key 'watch[0].outputs[0]': must be markdown, json or html");
 	assert_refused(WATCH "model: [nano]\n", "4: key 'model': keys with values are expected here");
 	assert_refused(WATCH "log:\n", "4: key 'log': keys with values are expected here");
 	assert_refused(WATCH "summary: {length: 3}\n",
@@ -687,6 +704,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	config = fixture.config;
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
 	assert_true(config->kv.memory_bytes == 0 && config->summary.length == SUMMARY_AUTO);
+	assert_true(!config->watch[0].html && config->audit.reading && config->audit.dense_share == 0.05);
 	assert_true(config->watch[0].settle_ns == 5 * NS_PER_S &&
 	            config->watch[0].rescan_ns == 5 * NS_PER_MIN);
 	assert_string_equal(config->model.path, CONFIG_MODEL_NANO);
@@ -867,6 +885,7 @@ int main(void)
 		TEST(nothing_to_watch_is_an_error),
 		TEST(unknown_keys_are_refused_at_every_level),
 		TEST(the_control_socket_is_a_short_path_and_a_group),
+		TEST(an_audits_share_is_from_none_to_all),
 		TEST(keys_of_parts_to_come_are_refused_as_not_built),
 		TEST(questions_of_a_folder_are_read),
 		TEST(the_inbox_has_a_folder_of_its_own),
