@@ -9,7 +9,7 @@ tasks/NAME for each file (see tasks.py). With FILEs, of those files only, so tha
 import collections, glob, json, lzma, math, multiprocessing, os, random, re, sys
 import numpy as np
 from tokenizers import Tokenizer, models, trainers, pre_tokenizers, decoders, Regex
-from tasks import save_shard
+from tasks import Branch, save_shard
 
 SPECIAL = ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>", "<｜User｜>", "<｜Assistant｜>"]
 BOS, EOS, PAD, USER, ASSISTANT = range(5)
@@ -76,7 +76,8 @@ def key_sentences(pair, most=3):
 
 ENTITY = re.compile(r"(?<=[a-z,] )[A-Z][A-Za-z]+(?: (?:of |the |and )?[A-Z][A-Za-z]+){0,3}|\b\d[\d,.]*\d\b(?: (?:percent|million|billion|years|days|hours|bytes|bits))?")
 DEFINED = re.compile(r"^(?:The |A |An )?([A-Za-z][\w\-]*(?: [\w\-]+){0,4}) (is|are) ((?:a|an|the|used|any|one|defined) [^.;:]{20,160})[.;]")
-PRONOUN = {"it", "this", "there", "he", "they", "that", "which", "she", "we", "what", "these", "those", "here", "following", "result", "example", "value"}
+PRONOUN = {"it", "this", "there", "he", "they", "that", "which", "she", "we", "what", "these", "those", "here", "following", "result", "example", "value",
+           "i", "you", "his", "her", "their", "its", "my", "our", "if", "when", "as", "in", "one", "some", "both", "each", "all", "most", "many", "such"}
 
 
 SUBJECT = re.compile(r"^((?:The )?[A-Z][\w\-]*(?: (?:(?:of|the|and|de) )?[A-Z][\w\-]*){0,4}) (?=(?:is|was|are|were|has|had|can|will) |[a-z]{3,}ed )")
@@ -126,31 +127,33 @@ def ask(s, span, rng):
     if i:  # the verb comes first
         left = [left[i]] + left[:i] + left[i + 1:]
     words = left + right
-    if not 4 <= len(words) <= 20 or sum(w[0].isalpha() for w in words) < 4:
+    verb = any(w.lower() in VERBS or re.fullmatch("[a-z]{2,}ed", w) for w in words)
+    if not verb or not 4 <= len(words) <= 20 or sum(w[0].isalpha() for w in words) < 4:
         return None
     return what + " " + " ".join(words) + "?"
 
 
 def look_ups(text, rng, most=8):
     """Questions that the text itself answers: what a thing is, a blank in a part of a sentence, and a question word in its place.
-    [(task, prompt, answer)]."""
+    [(task, prompt, answer, where the answer begins in the text)]."""
     out, ss = [], sentences(text[:60000])
     rng.shuffle(ss)
     for s in ss[:8 * most + 60]:
         if len(out) >= most:
             break
+        at = text.find(s)
         m = DEFINED.match(s)
         if m and m.group(1).split()[0].lower() not in PRONOUN and m.group(1).split()[-1].lower() not in PRONOUN and rng.random() < 0.7:
             subject = m.group(1)
             if not subject.isupper() and subject.split()[0].istitle() and " " not in subject:
                 subject = subject[0].lower() + subject[1:] if rng.random() < 0.5 else subject
-            out.append(("define", PROMPTS["qa"] + f"What {m.group(2)} {subject}?", m.group(3)))
+            out.append(("define", PROMPTS["qa"] + f"What {m.group(2)} {subject}?", m.group(3), at + m.start(3)))
             continue
         m = SUBJECT.match(s)
         if m and m.group(1).split()[0].lower() not in PRONOUN and rng.random() < 0.5:
             rest = re.split(r"[,;:()\u2014]", s[m.end():])[0].rstrip(".!?").split()
             if 3 <= len(rest) <= 18:
-                out.append(("ask", PROMPTS["qa"] + rng.choice(["Who", "What", "Which"] if " " in m.group(1) else ["What", "Who"]) + " " + " ".join(rest) + "?", m.group(1)))
+                out.append(("ask", PROMPTS["qa"] + rng.choice(["Who", "What", "Which"] if " " in m.group(1) else ["What", "Who"]) + " " + " ".join(rest) + "?", m.group(1), at))
                 continue
         spans = [x for x in ENTITY.finditer(s) if s.count(x.group()) == 1 and len(x.group()) < 60]
         if not spans:
@@ -159,17 +162,17 @@ def look_ups(text, rng, most=8):
         if rng.random() < 0.5:
             q = ask(s, x, rng)
             if q:
-                out.append(("ask", PROMPTS["qa"] + q, x.group()))
+                out.append(("ask", PROMPTS["qa"] + q, x.group(), at + x.start()))
         elif rng.random() < 0.8:
             left = " ".join(s[:x.start()].split(" ")[-rng.randint(4, 12):])
             right = " ".join(s[x.end():].split(" ")[:rng.randint(3, 10)])
             if len((left + right).split()) >= 8 and (left + right)[-1:] != ":":
-                out.append(("fill", PROMPTS["fill"] + left + "____" + right, x.group()))
+                out.append(("fill", PROMPTS["fill"] + left + "____" + right, x.group(), at + x.start()))
     return out
 
 
 def how_many(text):
-    return min(24, 3 + len(text) // 1200)
+    return min(60, 4 + len(text) // 500)
 
 
 def enrich(pair):
@@ -263,12 +266,12 @@ def pair_tasks(pairs):
     docs, branches, weight, at, derived = [], [], [], {}, set()
     for p in pairs:
         # a summary asked for by a question is a long answer
-        br = [("long", PROMPTS["qa"] + p["query"], p["summary"])] if p.get("query") else \
-            [] if p.get("window") else [("summary", PROMPTS["summary"], p["summary"])]
+        br = [("long", PROMPTS["qa"] + p["query"], p["summary"], -1)] if p.get("query") else \
+            [] if p.get("window") else [("summary", PROMPTS["summary"], p["summary"], -1)]
         if p.get("title"):
-            br.append(("title", PROMPTS["title"], p["title"]))
+            br.append(("title", PROMPTS["title"], p["title"], -1))
         if p.get("key") and not p.get("query"):
-            br.append(("key", PROMPTS["key"], "\n".join(p["key"])))
+            br.append(("key", PROMPTS["key"], "\n".join(p["key"]), -1))
         br += p["look"]
         if br and p["doc"] in at:  # asked again about the same document
             i = at[p["doc"]]
@@ -287,10 +290,45 @@ def qa_tasks(records, pool):
     for r in records:
         by.setdefault(r["doc"].rstrip(), []).extend(r["qas"])
     docs = list(by)
-    branches = [[("qa" if a else "none", PROMPTS["qa"] + q.strip(), a[0] if a else UNANSWERABLE) for q, a in by[d]] for d in docs]
+    place = lambda d, a: d.find(a) if d.count(a) == 1 else -1
+    branches = [[("qa", PROMPTS["qa"] + q.strip(), a[0], place(d, a[0])) if a else ("none", PROMPTS["qa"] + q.strip(), UNANSWERABLE, -1)
+                 for q, a in by[d]] for d in docs]
     for br, look in zip(branches, pool.map(look_at, docs, chunksize=200)):
         br += look
     return docs, branches, [1] * len(docs)
+
+
+ASKED = ("who", "where", "when", "many", "how")
+NUMBERS = set("one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand million once twice".split())
+
+
+def shape(kind, prompt, answer):
+    """-> a number for answers of like kind, that may stand for each other in a text; 0: none may."""
+    words = answer.split()
+    if kind not in ("qa", "ask", "fill") or not 1 <= len(words) <= 5 or len(answer) > 40 or not answer[0].isalnum() or not answer[-1].isalnum():
+        return 0
+    if re.fullmatch(r"1\d{3}|20\d\d", answer):
+        return 1
+    if answer[0].isdigit():
+        return 1 + min(len(words), 3)
+    if words[0].lower() in NUMBERS:
+        return 4 + min(len(words), 2)
+    if answer.lower() in ("yes", "no"):
+        return 0
+    first = re.findall("[a-z]+", prompt[len(PROMPTS["qa"]):].lower())[:3] if kind != "fill" else []
+    what = next((k for k, w in enumerate(ASKED, 1) if w in first), 0)
+    if all(w[0].isupper() or w in ("of", "the", "and", "de") for w in words):
+        return 10 + 3 * what + min(len(words), 3)
+    return 30 + 6 * what + len(words) if answer.islower() else 0
+
+
+def tokens_of(tok, docs, branches):
+    """Text -> (token ids of the documents, of each the Branches)."""
+    short = lambda b: b[0] in ("qa", "ask", "define", "fill")
+    flat = encode(tok, [s for br in branches for b in br for s in (b[1], b[2], " " + b[2] if short(b) else "")], 20000)
+    place = lambda d, at: len(d[:at].encode()) if at >= 0 else -1
+    made = [[Branch(b[0], next(flat), next(flat), next(flat), shape(*b[:3]), place(d, b[3])) for b in br] for d, br in zip(docs, branches)]
+    return list(encode(tok, docs)), made
 
 
 def sample_texts(src, rng):
@@ -333,13 +371,12 @@ def main(src, dst, names):
                 np.concatenate([np.concatenate([[BOS], i, [EOS]]) for i in encode(tok, held)]).astype(np.uint16).tofile(f"{dst}/heldout.u16")
                 parts = [x for p in pool.imap(pieces, rest, chunksize=20) for x in p]
                 docs, branches, weight = [x["doc"] for x in parts], [x["look"] for x in parts], [1] * len(parts)
-        flat = encode(tok, [s for br in branches for b in br for s in b[1:]], 20000)
-        ids = list(encode(tok, docs))
+        ids, made = tokens_of(tok, docs, branches)
         with open(f"{dst}/pretrain.u16", "ab") as out:
             for x in (x for i, x in enumerate(ids) if i not in derived):
                 np.concatenate([[BOS], x, [EOS]]).astype(np.uint16).tofile(out)
         counts = collections.Counter(b[0] for br in branches for b in br)
-        save_shard(f"{dst}/tasks/{kind}-{name}", ids, [[(b[0], next(flat), next(flat)) for b in br] for br in branches], weight, near)
+        save_shard(f"{dst}/tasks/{kind}-{name}", ids, made, weight, near)
         print(name, len(docs), "documents,", sum(map(len, ids)) / 1e6, "M tokens,", dict(counts), flush=True)
 
 

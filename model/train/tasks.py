@@ -1,15 +1,20 @@
 """The store of tasks that prepare.py writes and train.py reads, and the sequences that are made of it."""
-import bisect, glob, itertools, json, math, os, random, shutil, time
+import bisect, collections, glob, itertools, json, math, os, random, shutil, time
 import numpy as np
 
 BOS, EOS, PAD, USER, ASSISTANT = range(5)
 KINDS = ["summary", "title", "key", "long", "qa", "none", "define", "fill", "ask"]
 LOOK_UPS = [KINDS.index(k) for k in ("define", "fill", "ask")]
-QA, NONE = KINDS.index("qa"), KINDS.index("none")
+FILL = KINDS.index("fill")
+QA, NONE, KEY, SUMMARY = (KINDS.index(k) for k in ("qa", "none", "key", "summary"))
+
+# prompt and answer: token ids; spaced: the answer's behind a space, as it stands within a text (empty: not to be replaced); shape: which answers are of
+# like kind (0: none); place: where the document has it, in bytes (-1: unknown); weight: of the answer's loss
+Branch = collections.namedtuple("Branch", "kind prompt answer spaced shape place weight", defaults=(1.0,))
 
 
 def save_shard(path, docs, branches, weight, alike=None):
-    """docs: token ids of each document; branches: of each document [(kind, prompt ids, answer ids), …]; alike: of each document up to 8 others of the
+    """docs: token ids of each document; branches: of each document [Branch with the kind's name, …]; alike: of each document up to 8 others of the
     shard that are like it. Files in the folder `path`, which appears when they are whole."""
     tmp = path + ".tmp"
     shutil.rmtree(tmp, ignore_errors=True)
@@ -18,9 +23,10 @@ def save_shard(path, docs, branches, weight, alike=None):
     put = lambda name, x: np.save(f"{tmp}/{name}.npy", x)
     edges = lambda xs: np.concatenate([[0], np.cumsum([len(x) for x in xs])]).astype(np.int64)
     put("doc", np.concatenate(docs).astype(np.uint16)); put("doc_at", edges(docs))
-    put("branch", np.concatenate([x for b in flat for x in b[1:]] or [[]]).astype(np.uint16))
-    put("branch_at", edges([x for b in flat for x in b[1:]])); put("branch_of", edges(branches))
-    put("kind", np.array([KINDS.index(b[0]) for b in flat], np.uint8)); put("weight", np.array(weight, np.float32))
+    parts = [x for b in flat for x in (b.prompt, b.answer, b.spaced)]
+    put("branch", np.concatenate(parts or [[]]).astype(np.uint16)); put("branch_at", edges(parts)); put("branch_of", edges(branches))
+    put("kind", np.array([KINDS.index(b.kind) for b in flat], np.uint8)); put("weight", np.array(weight, np.float32))
+    put("shape", np.array([b.shape for b in flat], np.uint8)); put("place", np.array([b.place for b in flat], np.int32))
     near = np.full((len(docs), 8), -1, np.int32)
     for i, a in enumerate(alike or []):
         near[i, :len(a)] = a[:8]
@@ -33,7 +39,7 @@ class Shard:
         for f in glob.glob(f"{path}/*.npy"):
             setattr(self, os.path.basename(f)[:-4], np.load(f, mmap_mode="r"))
         self.doc_at, self.branch_at, self.branch_of = (np.array(x) for x in (self.doc_at, self.branch_at, self.branch_of))
-        self.kind = np.array(self.kind)
+        self.kind, self.shape, self.place = (np.array(x) for x in (self.kind, self.shape, self.place))
         self.length = np.diff(self.doc_at)
 
     def __len__(self):
@@ -45,10 +51,9 @@ class Shard:
     def branches(self, i):
         return range(self.branch_of[i], self.branch_of[i + 1])
 
-    def branch_tokens(self, b):
-        """-> (prompt, answer)."""
-        at = self.branch_at
-        return np.asarray(self.branch[at[2 * b]:at[2 * b + 1]]), np.asarray(self.branch[at[2 * b + 1]:at[2 * b + 2]])
+    def read(self, b):
+        at = self.branch_at[3 * b:3 * b + 4]
+        return Branch(int(self.kind[b]), *(np.asarray(self.branch[at[k]:at[k + 1]]) for k in range(3)), int(self.shape[b]), int(self.place[b]))
 
 
 class Chooser:
@@ -74,16 +79,77 @@ def token_bytes(path):
     return out
 
 
+class Words:
+    """What the tokens of a vocabulary are made of, as far as passages can be cut and changed by it."""
+
+    def __init__(self, path):
+        self.bytes = token_bytes(path)
+        self.ids = {b: i for i, b in enumerate(self.bytes) if b}
+        flags = lambda f: np.array([bool(b) and f(b) for b in self.bytes])
+        letter = lambda x: chr(x).isalnum() or x > 127
+        self.size = np.array([len(b) for b in self.bytes])
+        self.goes_on, self.ends_in = flags(lambda b: letter(b[0])), flags(lambda b: letter(b[-1]))
+        self.stops = flags(lambda b: b"\n" in b or b.strip()[-1:] in (b".", b"!", b"?"))
+
+    def text(self, ids):
+        return b"".join(self.bytes[i] for i in ids)
+
+    def holds(self, doc, ids):
+        """Whether the answer stands in the document."""
+        return self.text(ids).lower().strip() in self.text(doc).lower()
+
+    def places(self, ids, want):
+        """-> where `want` stands in ids as whole words, rising, without overlap."""
+        n = len(want)
+        if n == 0 or len(ids) < n:
+            return []
+        at = np.flatnonzero(ids[:len(ids) - n + 1] == want[0])
+        for k in range(1, n):
+            at = at[ids[at + k] == want[k]]
+        out, end = [], 0
+        for i in at.tolist():
+            inside = i and self.goes_on[want[0]] and self.ends_in[ids[i - 1]] or i + n < len(ids) and self.goes_on[ids[i + n]] and self.ends_in[want[-1]]
+            if i >= end and not inside:
+                out.append(i)
+                end = i + n
+        return out
+
+    def put(self, ids, old, new):
+        """-> ids with `new` for every `old`."""
+        at = self.places(ids, old)
+        if not at:
+            return ids
+        edge = [0] + [x for i in at for x in (i, i + len(old))] + [len(ids)]
+        kept = [ids[a:b] for a, b in zip(edge[::2], edge[1::2])]
+        return np.concatenate([x for k in kept for x in (k, new)][:-1])
+
+    def replace(self, ids, old, new):
+        """-> ids with the answer of the branch `new` for that of `old`, within the text and at its beginning."""
+        return self.put(self.put(ids, old.spaced, new.spaced), old.answer, new.answer)
+
+    def trim(self, ids):
+        """-> ids without white space around them, where the vocabulary allows it."""
+        for at, strip in ((0, bytes.lstrip), (-1, bytes.rstrip)):
+            while len(ids) and not strip(self.bytes[ids[at]]):
+                ids = ids[1:] if at == 0 else ids[:-1]
+            if len(ids):
+                ids = ids.copy()
+                ids[at] = self.ids.get(strip(self.bytes[ids[at]]), ids[at])
+        return ids
+
+
 class Tasks:
     """Builds sequences of L tokens out of groups: a document and the branches (prompts with answers) that follow it.
     A branch sees its document and itself only, at the positions right behind the document, as in use."""
+    EVERY = 100  # one QA passage in so many is held out
 
-    def __init__(self, data, L, seed, long=0.5):
-        self.data, self.L, self.rng, self.long = data, L, random.Random(seed), long
+    def __init__(self, data, L, seed, long=0.5, held=False):
+        self.data, self.L, self.rng, self.long, self.held = data, L, random.Random(seed), long, held
+        self.progress = 0.0  # of the training: documents grow with it
         while not self.shards():
             time.sleep(0.5)
         self.none, self.newline = np.load(f"{data}/none.npy"), np.load(f"{data}/newline.npy")
-        self.bytes = token_bytes(f"{data}/tokenizer.json")
+        self.words = Words(f"{data}/tokenizer.json")
         self.names = None
         self.refresh()
 
@@ -102,57 +168,88 @@ class Tasks:
         every = lambda ss, ok=lambda s, i: True: [(s, i) for s in ss for i in range(len(s)) if ok(s, i)]
         if self.qa:
             asked = lambda s, i: max(0.3, min(8, sum(1 for b in s.branches(i) if s.kind[b] == QA)))
-            items = every(self.qa)
+            items = every(self.qa, lambda s, i: self.mine(i))
             self.passages = Chooser(items, [asked(s, i) for s, i in items])
             items = [(s, i) for s, i in items if 25 <= s.length[i] <= 1000]
             self.short = Chooser(items, [asked(s, i) ** 0.7 for s, i in items])
+            self.like = collections.defaultdict(list)  # by shape; none of shape 0
+            for s in self.qa:
+                for b in np.flatnonzero(s.shape):
+                    self.like[int(s.shape[b])].append((s, int(b)))
         # documents with summaries, the shortest first, so that the longest fifth can be asked for
         items = sorted(every(self.pairs, lambda s, i: s.length[i] > 150), key=lambda x: x[0].length[x[1]])
         self.summed = Chooser(items, [float(s.weight[i]) for s, i in items]) if items else None
         items = every(self.pairs + self.texts, lambda s, i: 150 < s.length[i] <= 4000 and s.branch_of[i + 1] > s.branch_of[i])
         self.pages = Chooser(items, [1.0] * len(items)) if items else None
-        items = every(self.texts + self.pairs, lambda s, i: s.length[i] > 400)
+        items = every(self.pairs + self.texts + self.qa, lambda s, i: s.length[i] > 400 and (s.place[s.branch_of[i]:s.branch_of[i + 1]] >= 0).sum() > 2
+                      and (s not in self.qa or self.mine(i)))
+        self.cut = Chooser(items, [float(min(s.length[i], 4000)) for s, i in items]) if items else None
+        items = every(self.texts, lambda s, i: s.length[i] > 400)
         self.plain = Chooser(items, [float(s.length[i]) for s, i in items]) if items else None
+
+    def mine(self, i):
+        """Whether the i-th QA passage is of the part that this object draws from."""
+        return (i % self.EVERY == 7) == self.held
 
     def slice(self, n):
         s, i = (self.plain or self.passages).draw(self.rng)
         a = self.rng.randrange(max(1, int(s.length[i]) - n))
         return s.tokens(i)[a:a + n]
 
-    def holds(self, doc, ids):
-        """Whether the answer stands in the document."""
-        text = lambda x: b"".join(self.bytes[i] for i in x).lower()
-        return text(ids).strip() in text(doc)
+    def swap(self, doc, branches, share=0.5):
+        """-> (doc, branches) with other answers of like kind in the places of some, so that only the document tells them; a branch whose answer
+        is gone with another's is left out."""
+        w, r = self.words, self.rng
+        stands = lambda b, doc: len(b.answer) and (w.places(doc, b.spaced) or w.places(doc, b.answer))
+        if not self.qa or self.held:
+            return doc, branches
+        changed = False
+        for k in range(len(branches)):
+            old = branches[k]
+            if not self.like[old.shape] or r.random() >= share or not stands(old, doc):
+                continue
+            s, b = r.choice(self.like[old.shape])
+            new = s.read(b)
+            if not w.holds(doc, new.answer):
+                doc, changed = w.replace(doc, old, new), True
+                # every other branch speaks of it by its new name
+                for j, x in enumerate(branches):
+                    spaced = w.replace(x.spaced, old, new) if len(x.spaced) else x.spaced
+                    branches[j] = x._replace(prompt=w.replace(x.prompt, old, new), answer=w.replace(x.answer, old, new), spaced=spaced)
+        return doc, [b for b in branches if not changed or b.kind == NONE or stands(b, doc)]
 
     def absent(self, near, inside, doc):
         """-> a question of a passage that is not in the document (`inside`: those that are), or None. near: passages like those in it."""
         for _ in range(4):
-            s, i = self.rng.choice(near) if near and self.rng.random() < 0.7 else self.short.draw(self.rng)
+            s, i = self.rng.choice(near) if near and self.rng.random() < 0.4 else self.short.draw(self.rng)
             if (id(s), i) in inside:
                 continue
             ask = [b for b in s.branches(i) if s.kind[b] == QA]
-            if ask:
-                p, a = s.branch_tokens(self.rng.choice(ask))
-                if not self.holds(doc, a):
-                    return p, self.none
+            passage = np.unique(s.tokens(i))
+            if ask and np.isin(passage, doc).mean() < 0.7:  # else it may be the same passage, cut in another way
+                b = s.read(self.rng.choice(ask))
+                if not self.words.holds(doc, b.answer):
+                    return b._replace(kind=NONE, answer=self.none)
         return None
 
     def alike(self, s, i):
-        return [(s, int(j)) for j in s.alike[i] if j >= 0]
+        return [(s, int(j)) for j in s.alike[i] if j >= 0 and self.mine(int(j))]
+
+    def draw(self, s, i, n_ask, n_look):
+        """-> some of the passage's questions and look-ups."""
+        r = self.rng
+        ask = [b for b in s.branches(i) if s.kind[b] in (QA, NONE)]
+        look = [b for b in s.branches(i) if s.kind[b] in LOOK_UPS]
+        return [s.read(b) for b in r.sample(ask, min(len(ask), n_ask)) + r.sample(look, min(len(look), n_look))]
 
     def alone(self, room):
         """A passage by itself, with its questions."""
         r = self.rng
         s, i = self.passages.draw(r)
-        doc = s.tokens(i)
-        if len(doc) > room - 400:
+        if s.length[i] > room - 400:
             s, i = self.short.draw(r)
-            doc = s.tokens(i)
-        ask = [b for b in s.branches(i) if s.kind[b] in (QA, NONE)]
-        look = [b for b in s.branches(i) if s.kind[b] in LOOK_UPS]
-        chosen = r.sample(ask, min(len(ask), 8)) + r.sample(look, min(len(look), 3))
-        br = [s.branch_tokens(b) for b in chosen]
-        if r.random() < 0.12 * (len(br) + 1):
+        doc, br = self.swap(s.tokens(i), self.draw(s, i, 8, 0 if self.held else 5))
+        if r.random() < 0.06 * (len(br) + 1) and not self.held:
             br.append(self.absent(self.alike(s, i), {(id(s), i)}, doc))
         return doc, br
 
@@ -161,7 +258,7 @@ class Tasks:
         r = self.rng
         parts, inside, near, n = [], set(), [], 0
         source = self.pages if pages else self.short
-        other = r.choice((0.0, 0.0, 0.0, 0.1, 0.3))
+        other = 0.0 if self.held else r.choice((0.0, 0.0, 0.0, 0.1, 0.3))
         for _ in range(2000):
             if n >= size - 40:
                 break
@@ -184,23 +281,63 @@ class Tasks:
             if not pages:
                 near = (near + self.alike(s, i))[-64:]
         r.shuffle(parts)
-        doc = np.concatenate([x for p in parts for x in (self.newline, p[2])][1:]) if parts else self.slice(size)
-        most = max(4, min(44, n // 300))
-        br = []
-        for s, i, d in r.sample(parts, len(parts)):
-            if len(br) >= most or s is None:
+        most = max(6, min(100, n // 120))
+        few = max(1, min(6, 2 * most // max(1, len(parts))))
+        br, docs = [], [d for _, _, d in parts]
+        for k in r.sample(range(len(parts)), len(parts)):
+            s, i, d = parts[k]
+            if len(br) >= most:
+                break
+            if s is None:
                 continue
-            ask = [b for b in s.branches(i) if s.kind[b] == QA]
-            look = [b for b in s.branches(i) if s.kind[b] in LOOK_UPS]
-            few = max(1, min(4, most // max(1, len(parts))))
-            chosen = r.sample(ask, min(len(ask), few)) if ask and r.random() < 0.75 else []
-            if look and (not chosen or r.random() < 0.3):
-                chosen += r.sample(look, min(len(look), few if pages else 1))
-            br += [s.branch_tokens(b) for b in chosen]
-        if self.qa:
+            human = not pages and r.random() < 0.75
+            look = few if pages else 1 if not human or r.random() < 0.4 else 0
+            docs[k], more = self.swap(d, self.draw(s, i, few if human else 0, 0 if self.held else look), 0.3)
+            br += more
+        doc = np.concatenate([x for d in docs for x in (self.newline, d)][1:]) if docs else self.slice(size)
+        if self.qa and not self.held:
             near = [x for x in near if (id(x[0]), x[1]) not in inside]
-            for _ in range(sum(r.random() < 0.13 for _ in range(len(br) + 1))):
+            for _ in range(sum(r.random() < 0.06 for _ in range(len(br) + 1))):
                 br.append(self.absent(near, inside, doc))
+        return doc, br
+
+    def spans(self, ids, around, size):
+        """-> [[from, to], …], apart: parts of ids that hold most of the places `around`, from the end of a sentence to the end of another."""
+        r, spans, apart = self.rng, [], []
+        cuts = np.flatnonzero(self.words.stops[ids]) + 1
+        part = size // len(around)
+        for t in around:
+            t = t if r.random() < 0.8 else r.randrange(len(ids))
+            first = t - r.randrange(max(1, part))
+            a = cuts[:np.searchsorted(cuts, first, "right")][-1:].tolist() or [0]
+            b = cuts[np.searchsorted(cuts, max(t + 12, first + part)):][:1].tolist() or [len(ids)]
+            spans.append([a[0], min(b[0], a[0] + 2 * size)])
+        for a, b in sorted(spans):
+            if apart and a <= apart[-1][1]:
+                apart[-1][1] = max(b, apart[-1][1])
+            else:
+                apart.append([a, b])
+        return apart
+
+    def excerpts(self, size):
+        """Parts of one document, as a search for passages gives them, one after the other: questions about what is in them, and about what is not."""
+        r, w = self.rng, self.words
+        s, i = self.cut.draw(r)
+        ids = s.tokens(i)
+        at = np.cumsum(w.size[ids])  # where each token ends, in bytes
+        placed = [(int(np.searchsorted(at, s.place[b], "right")), b) for b in s.branches(i) if s.place[b] >= 0]
+        some = r.sample(placed, min(len(placed), r.randint(1, min(6, max(1, size // 100)))))
+        spans = self.spans(ids, [t for t, _ in some], size)
+        if r.random() < 0.5:
+            r.shuffle(spans)
+        doc = np.concatenate([x for a, b in spans for x in (self.newline, w.trim(ids[a:b]))][1:])
+        within = [b for t, b in placed if any(x <= t < y for x, y in spans)]
+        beyond = [s.read(b) for t, b in placed if s.kind[b] != FILL and not any(x - 30 <= t < y + 30 for x, y in spans)]
+        doc, br = self.swap(doc, [s.read(b) for b in r.sample(within, min(len(within), 12))])
+        br = [b for b in br if w.holds(doc, b.answer)]
+        for b in r.sample(beyond, min(len(beyond), sum(r.random() < 0.15 for _ in range(len(br) + 1)))):
+            if not w.holds(doc, b.answer):
+                br.append(b._replace(kind=NONE, answer=self.none))
         return doc, br
 
     def page(self, room, longest):
@@ -214,27 +351,37 @@ class Tasks:
             bs = [b for b in bs if KINDS[s.kind[b]] in ("summary", "title")]
         look = [b for b in bs if s.kind[b] in LOOK_UPS]
         bs = [b for b in bs if s.kind[b] not in LOOK_UPS]
-        bs = r.sample(bs, min(len(bs), 6)) + r.sample(look, min(len(look), 3 + len(doc) // 1000))
-        return doc, [s.branch_tokens(b) for b in bs]
+        bs = r.sample(bs, min(len(bs), 6)) + r.sample(look, min(len(look), 4 + len(doc) // 400))
+        far = len(doc) > 2500  # what is quoted over a distance wants more practice
+        weight = lambda kind: {KEY: 3.0, SUMMARY: 1.5}.get(kind, 1.0) if far else {KEY: 1.5}.get(kind, 1.0)
+        return doc, [b._replace(weight=weight(b.kind)) for b in map(s.read, bs)]
+
+    def size(self, a, b):
+        return int(math.exp(self.rng.uniform(math.log(a), math.log(max(a, b)))))
 
     def group(self, room, long):
-        """-> (doc ids, [(prompt, answer)])."""
-        r = self.rng
-        x = r.random()
-        size = lambda a, b: int(math.exp(r.uniform(math.log(a), math.log(max(a, b)))))
+        """-> (doc ids, [Branch])."""
+        x = self.rng.random()
+        if self.held:
+            return self.hidden(min(8000, room - 1500)) if long else self.alone(room)
         if long:
             x = x if self.summed else 0.0
-            if x < 0.72 and self.qa:
-                return self.hidden(min(size(room // 4, room) + room // 8, room - 1300))
-            if x < 0.85 and self.pages:
-                return self.hidden(size(room // 4, room - 1300), True)
-            return self.page(room, True)
-        x = x if self.summed else x * 0.70
-        if self.qa and (x < 0.26 or room < 1500):
+            most = min(room - 1300, int(2000 * 8 ** min(1.0, self.progress / 0.35)))
+            if x < 0.48 and self.qa:
+                return self.hidden(self.size(most // 4, most))
+            if x < 0.62 and self.pages:
+                return self.hidden(self.size(most // 4, most), True)
+            if x < 0.84 or not self.plain:
+                return self.page(room, True)
+            return self.slice(self.size(4000, room)), []
+        x = x if self.summed else x * 0.5
+        if self.qa and (x < 0.25 or room < 1800):
             return self.alone(room)
-        if self.qa and x < 0.70:
-            return self.hidden(size(300, min(3000, room - 500)))
-        if x < 0.94 and self.summed:
+        if self.qa and x < 0.50:
+            return self.hidden(self.size(300, min(3000, room - 800)))
+        if x < 0.72:
+            return self.excerpts(self.size(200, 1500))
+        if x < 0.94:
             return self.page(room, False)
         return self.slice(min(room, 2000)), []
 
@@ -256,15 +403,15 @@ class Tasks:
             ids[n:e], pos[n:e], seg[n:e], grp[n:e] = d, np.arange(len(d)), 0, g
             tgt[n:e - 1] = d[1:]
             n = e
-            for k, (p, a) in enumerate(br, 1):
-                b = np.concatenate([p, [ASSISTANT], a[:400], [EOS]])
+            for k, x in enumerate(br, 1):
+                p, b = x.prompt, np.concatenate([x.prompt, [ASSISTANT], x.answer[:400], [EOS]])
                 if n + len(b) > L:
                     break
                 e = n + len(b)
                 ids[n:e], pos[n:e], seg[n:e], grp[n:e] = b, len(d) + np.arange(len(b)), k, g
                 tgt[n + len(p):e - 1] = b[len(p) + 1:]
                 # a long answer counts more than a short one, but not by every token
-                share[n + len(p):e - 1] = (len(b) - len(p) - 1) ** -0.5
+                share[n + len(p):e - 1] = x.weight * (len(b) - len(p) - 1) ** -0.5
                 n = e
             g += 1
         return ids, tgt, pos, seg, grp, share
@@ -276,18 +423,31 @@ class Loader:
     def __init__(self, data, L, B, seed, workers, long):
         import multiprocessing as mp
         ctx = mp.get_context("fork")
-        self.q = ctx.Queue(maxsize=workers * 2)
+        self.q, self.held_q, self.held, self.progress = ctx.Queue(maxsize=workers * 2), ctx.Queue(), None, ctx.Value("d", 0.0)
+        batch = lambda t: [np.stack(x) for x in zip(*[t.sequence() for _ in range(B)])]
 
         def work(i):
+            if i == 0:  # passages by themselves, and hidden among others
+                self.held_q.put([batch(Tasks(data, L, seed, long, held=True)) for long in (0.0, 1.0)])
             t = Tasks(data, L, seed * 1000 + i, long)
             for n in itertools.count(1):
-                self.q.put([np.stack(x) for x in zip(*[t.sequence() for _ in range(B)])])
+                t.progress = self.progress.value
+                self.q.put(batch(t))
                 if n % 16 == 0:
                     t.refresh()
         self.procs = [ctx.Process(target=work, args=(i,), daemon=True) for i in range(workers)]
         for p in self.procs:
             p.start()
 
-    def next(self, device):
+    @staticmethod
+    def move(batch, device):
         import torch
-        return [x if x.dtype == torch.float32 else x.long() for x in (torch.from_numpy(x).to(device, non_blocking=True) for x in self.q.get())]
+        return [x if x.dtype == torch.float32 else x.long() for x in (torch.from_numpy(x).to(device, non_blocking=True) for x in batch)]
+
+    def next(self, device):
+        return self.move(self.q.get(), device)
+
+    def held_out(self, device):
+        """-> two batches of passages that are not learned from: each by itself, and hidden among others."""
+        self.held = self.held or self.held_q.get()
+        return [self.move(b, device) for b in self.held]

@@ -188,6 +188,20 @@ def main():
         torch.save(sd, last + ".tmp"); os.replace(last + ".tmp", last)
         json.dump(hf_config(c), open(f"{a.run}/config.json", "w"), indent=1)
 
+    def held_out(mode):
+        """-> the answers' loss on passages that are not learned from: (by themselves, hidden)."""
+        out = []
+        for ids, tgt, pos, seg, grp, share in loader.held_out(dev):
+            # with gradients that nobody asks for, so that what was compiled serves here too
+            h, _ = model.hidden(ids, pos, Tree(seg, grp), mode, torch.zeros(B, a.rows, dtype=torch.long, device=dev))
+            out.append(loss_of(h, tgt, share)[1].detach())
+        out = torch.stack(out)
+        if world > 1:
+            dist.all_reduce(out)
+        for m in moes:
+            m.load.zero_()
+        return (out / world).tolist()
+
     t0 = time.time()
     if world > 1:
         t = torch.tensor([t0], dtype=torch.float64, device=dev); dist.broadcast(t, 0); t0 = t.item()
@@ -206,8 +220,15 @@ def main():
         if frac >= 1:
             break
         f = min(1, (step + 1) / a.warmup) * (1 if frac < 1 - a.cool else a.final + (1 - a.final) * (1 - frac) / a.cool)
+        if loader:
+            loader.progress.value = frac
         lm, al, il = 0.0, 0.0, 0.0
         mode = "sparse" if frac >= 1 - a.sparse else {"tasks": "dense"}.get(a.stage, a.stage)
+        if loader and step % 250 == 249:
+            alone, hidden = held_out(mode)
+            if rank == 0:
+                msg = f"held out: answers {alone:.4f}, hidden {hidden:.4f}"
+                print(msg, flush=True); log.write(msg + "\n")
         for _ in range(a.accum):
             if loader is None:
                 idx = rng.integers(0, len(text) - L - 1, B)
