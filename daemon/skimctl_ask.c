@@ -173,6 +173,21 @@ static int check_read(struct docstore *store, const struct question *question, s
 	return r;
 }
 
+/* The row as it is then; of all documents, those that are not read stay open. */
+static int answer_open(struct asking_run *run, struct question *question, struct err *err)
+{
+	struct docstore *store = pipeline_docstore(run->pipeline);
+	int64_t id = question->id;
+	int r = check_read(store, question, err);
+
+	if (r == -EAGAIN && run->all)
+		return 0;
+	if (r < 0 || (r = answer_here(run, id, err)) < 0)
+		return r;
+	question_done(question);
+	return docstore_get_question(store, id, question, err);
+}
+
 /* Answer the question unless it is, and keep it for printing. */
 static int settle_here(struct asking_run *run, int64_t id, struct err *err)
 {
@@ -180,11 +195,8 @@ static int settle_here(struct asking_run *run, int64_t id, struct err *err)
 	struct question question = { 0 };
 	int r = docstore_get_question(store, id, &question, err);
 
-	if (r == 0 && !run->no_wait && question_view_is_open(&question) &&
-	    (r = check_read(store, &question, err)) == 0 && (r = answer_here(run, id, err)) == 0) {
-		question_done(&question);
-		r = docstore_get_question(store, id, &question, err);
-	}
+	if (r == 0 && !run->no_wait && question_view_is_open(&question))
+		r = answer_open(run, &question, err);
 	if (r == 0)
 		r = keep(run, question_view_json(&question), err);
 	question_done(&question);
@@ -339,7 +351,15 @@ static bool is_failed(json_t *question)
 	return strcmp(skimctl_string(question, "state"), "failed") == 0;
 }
 
-static int print(struct asking_run *run, struct err *err)
+static void print_failure(json_t *question)
+{
+	struct err err;
+
+	err_set(&err, 0, "%s", skimctl_string(question, "error"));
+	skimctl_fail(&err);
+}
+
+static int print(struct asking_run *run)
 {
 	int status = SKIMCTL_OK;
 	json_t *question;
@@ -358,7 +378,7 @@ static int print(struct asking_run *run, struct err *err)
 		else if (!is_failed(question))
 			print_answer(question);
 		else
-			skimctl_fail((err_set(err, 0, "%s", skimctl_string(question, "error")), err));
+			print_failure(question);
 	}
 	return status;
 }
@@ -393,7 +413,7 @@ int skimctl_ask_question(int argc, char **argv)
 	if (r == -ETIMEDOUT)
 		status = SKIMCTL_TIMEOUT;
 	else
-		status = r < 0 ? skimctl_fail(&err) : print(&run, &err);
+		status = r < 0 ? skimctl_fail(&err) : print(&run);
 	json_decref(run.questions);
 	return status;
 }
