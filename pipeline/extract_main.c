@@ -51,11 +51,14 @@ static int extract(const struct extract_task *task, struct programs *programs, s
 	struct buf bytes = { 0 };
 	int r = read_input(task, &bytes, err);
 
-	if (r < 0) {
-		buf_done(&bytes);
-		return r;
-	}
-	return formats_parse(&bytes, &about, task->limits.max_text_bytes, ret, err);
+	if (r == 0)
+		r = formats_parse(&bytes, &about, task->limits.max_text_bytes, ret, err);
+	buf_done(&bytes);
+	/* The limit on memory is the document's, and the same each time. */
+	if (r == -ENOMEM)
+		r = err_set(err, -EFBIG, "takes more than the %llu MiB of memory that one document gets",
+		            (unsigned long long)(limits_of(task).memory_bytes >> 20));
+	return r;
 }
 
 /* Nothing of the file is read before the walls stand. */
