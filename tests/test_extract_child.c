@@ -2,6 +2,7 @@
  * each of which a hostile one may have made. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -157,7 +158,7 @@ static void more_than_there_can_be_is_not_listened_to(void **state)
 static void it_stops_when_told_to(void **state)
 {
 	struct fixture *f = *state;
-	bool cancel = true;
+	atomic_bool cancel = true;
 	const struct extract_hooks hooks = { NULL, NULL, &cancel };
 
 	assert_int_equal(run_within(f, "sleep 100", &hooks), -ECANCELED);

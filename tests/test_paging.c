@@ -227,8 +227,8 @@ static void dense_attention_wants_all_rows_in_memory(void **state)
 static void note_branch(const struct run *run, const uint32_t *tokens, uint64_t *mass, uint64_t *n_chosen)
 {
 	struct engine *engine = open_run(run);
-	struct blocks blocks = { .lost = false };
-	const struct block_io io = io_of(&blocks);
+	struct block_memory blocks = { .lost = false };
+	const struct block_io io = block_memory_io(&blocks);
 	struct context *context;
 	uint32_t buckets[N_TOKENS];
 	const struct attention_record record = { .buckets = buckets,
@@ -236,18 +236,15 @@ static void note_branch(const struct run *run, const uint32_t *tokens, uint64_t 
 		                                 .n_buckets = N_TOKENS / BLOCK_TOKENS + 2,
 		                                 .mass = mass,
 		                                 .n_chosen = n_chosen };
-	struct err err;
 
 	for (uint32_t i = 0; i < N_TOKENS; i++)
 		buckets[i] = i / BLOCK_TOKENS;
-	assert_int_equal(context_new(engine, &context, &err), 0);
-	forward(context, tokens, N_TOKENS);
-	save(context, 0, &io);
+	context = read_and_save(engine, tokens, &io);
 	context_set_record(context, &record);
 	forward(context, tokens, N_BEHIND);
 	assert_true((blocks.n_reads > 0) == (run->row_memory > 0));
 	context_free(context);
-	blocks_done(&blocks);
+	block_memory_done(&blocks);
 	engine_close(engine);
 }
 
