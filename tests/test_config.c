@@ -700,7 +700,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	}
 	if (read_text(plain.data) != 0)
 		fail_msg("%s", fixture.err.text);
-	assert_int_equal(n_keys, 30); /* none was taken for prose */
+	assert_int_equal(n_keys, 37); /* none was taken for prose */
 	config = fixture.config;
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
 	assert_true(config->kv.memory_bytes == 0 && config->summary.length == SUMMARY_AUTO);
@@ -799,10 +799,12 @@ static void keys_that_need_a_restart_are_named(void **state)
 	assert_fixed(WATCH, WATCH "kv: {budget: 4096M, memory: auto}\nmodel: {path: nano}\n", "");
 	assert_fixed(WATCH,
 	             WATCH "model: {path: in2, threads: 3, nice: 4}\nstore: {path: s.db}\n"
-	                   "kv: {path: k.db, budget: 5, memory: 6M}\nextract: {max_bytes: 7}\n"
-	                   "control: {socket: s, group: g}\n",
-	             "model.path, model.threads, model.nice, store.path, kv.path, kv.budget, kv.memory, "
-	             "extract.max_bytes, control.socket, control.group");
+	                   "kv: {path: k.db, budget: 5, memory: 6M}\n"
+	                   "extract: {max_bytes: 7, max_pages: 8, timeout: 9s}\nsummary: {length: long}\n"
+	                   "audit: {reading: false, dense_share: 0}\ncontrol: {socket: s, group: g}\n",
+	             "model.path, model.threads, model.nice, store.path, store.inbox, kv.path, kv.budget, kv.memory, "
+	             "extract.max_bytes, extract.max_pages, extract.timeout, summary.length, audit.reading, "
+	             "audit.dense_share, control.socket, control.group");
 }
 
 static void what_a_running_daemon_takes_changes_hands(void **state)
