@@ -65,36 +65,36 @@ enum system { SYSTEM_SKIMD, SYSTEM_BM25, SYSTEM_BARE };
 #define N_SYSTEMS 3
 static const char *const SYSTEM_NAMES[N_SYSTEMS] = { "skimd", "BM25's best sentence", "the model, bare" };
 
-struct marks {
+struct grades {
 	double *f1[N_SYSTEMS], *exact[N_SYSTEMS];
 	size_t n, n_found, n_quoted; /* questions; answers; of these, those that are bytes of the text */
 };
 
-static void marks_init(struct marks *marks, size_t n)
+static void grades_init(struct grades *grades, size_t n)
 {
-	*marks = (struct marks){ 0 };
+	*grades = (struct grades){ 0 };
 	for (size_t i = 0; i < N_SYSTEMS; i++) {
-		marks->f1[i] = memory_take(n, sizeof(double));
-		marks->exact[i] = memory_take(n, sizeof(double));
+		grades->f1[i] = memory_take(n, sizeof(double));
+		grades->exact[i] = memory_take(n, sizeof(double));
 	}
 }
 
-static void marks_done(struct marks *marks)
+static void grades_done(struct grades *grades)
 {
 	for (size_t i = 0; i < N_SYSTEMS; i++) {
-		free(marks->f1[i]);
-		free(marks->exact[i]);
+		free(grades->f1[i]);
+		free(grades->exact[i]);
 	}
 }
 
-static void mark(struct marks *marks, enum system system, const char *text, const struct set_item *item)
+static void mark(struct grades *grades, enum system system, const char *text, const struct set_item *item)
 {
-	marks->f1[system][marks->n] = rouge_answer_f1(text, item->references, item->n_references);
-	marks->exact[system][marks->n] =
+	grades->f1[system][grades->n] = rouge_answer_f1(text, item->references, item->n_references);
+	grades->exact[system][grades->n] =
 		rouge_answer_exact(text, item->references, item->n_references) ? 100 : 0;
 }
 
-static void mark_best_sentence(struct marks *marks, const char *text, const struct set_item *item)
+static void mark_best_sentence(struct grades *grades, const char *text, const struct set_item *item)
 {
 	struct sentences sentences;
 	size_t *ranked;
@@ -106,7 +106,7 @@ static void mark_best_sentence(struct marks *marks, const char *text, const stru
 	best = sentences.n == 0 ? strdup("")
 	                        : strndup(text + sentences.starts[ranked[0]],
 	                                  sentences.ends[ranked[0]] - sentences.starts[ranked[0]]);
-	mark(marks, SYSTEM_BM25, best, item);
+	mark(grades, SYSTEM_BM25, best, item);
 	free(best);
 	free(ranked);
 	sentences_done(&sentences);
@@ -129,7 +129,7 @@ static bool is_quoted(const struct answer *answer, const char *text)
 }
 
 static int ask(const struct quality *quality, int64_t id, const char *text, const struct set_item *item,
-               bool bare, struct marks *marks, struct err *err)
+               bool bare, struct grades *grades, struct err *err)
 {
 	struct answer answer = { 0 };
 	char *words = NULL;
@@ -138,30 +138,30 @@ static int ask(const struct quality *quality, int64_t id, const char *text, cons
 	if (r == 0 && bare)
 		r = desk_ask_bare(quality->desk, text, item->question, &words, err);
 	if (r == 0) {
-		mark(marks, SYSTEM_SKIMD, answer.found ? answer.text : "", item);
-		mark_best_sentence(marks, text, item);
+		mark(grades, SYSTEM_SKIMD, answer.found ? answer.text : "", item);
+		mark_best_sentence(grades, text, item);
 		if (bare)
-			mark(marks, SYSTEM_BARE, words, item);
-		marks->n_found += answer.found;
-		marks->n_quoted += is_quoted(&answer, text);
+			mark(grades, SYSTEM_BARE, words, item);
+		grades->n_found += answer.found;
+		grades->n_quoted += is_quoted(&answer, text);
 		fprintf(quality->csv, "%zu\t%.1f\t%.4f\t%d\t%s\t%s\t%s\n", strlen(text),
-		        marks->f1[SYSTEM_SKIMD][marks->n], answer.score, answer.found, item->question,
+		        grades->f1[SYSTEM_SKIMD][grades->n], answer.score, answer.found, item->question,
 		        item->references[0], answer.text);
 		fflush(quality->csv);
-		marks->n++;
+		grades->n++;
 	}
 	free(words);
 	answer_done(&answer);
 	return r;
 }
 
-static void print_marks(const struct marks *marks, const char *what)
+static void print_grades(const struct grades *grades, const char *what)
 {
-	printf("\n%s: %zu questions, %zu answers, %zu of them with byte-exact quotations\n", what, marks->n,
-	       marks->n_found, marks->n_quoted);
+	printf("\n%s: %zu questions, %zu answers, %zu of them with byte-exact quotations\n", what, grades->n,
+	       grades->n_found, grades->n_quoted);
 	for (size_t i = 0; i < N_SYSTEMS; i++) {
-		struct interval f1 = bootstrap_mean(marks->f1[i], NULL, marks->n);
-		struct interval exact = bootstrap_mean(marks->exact[i], NULL, marks->n);
+		struct interval f1 = bootstrap_mean(grades->f1[i], NULL, grades->n);
+		struct interval exact = bootstrap_mean(grades->exact[i], NULL, grades->n);
 
 		if (f1.mean > 0)
 			printf("| %s | %s | F1 %.1f (%.1f to %.1f) | EM %.1f (%.1f to %.1f) |\n", what,
@@ -173,12 +173,12 @@ static void print_marks(const struct marks *marks, const char *what)
 int quality_short(const struct quality *quality, struct err *err)
 {
 	struct passages_set passages;
-	struct marks marks;
+	struct grades grades;
 	int r = read_passages(quality, &passages, err);
 
 	if (r < 0)
 		return r;
-	marks_init(&marks, quality->n_passages * MAX_QUESTIONS);
+	grades_init(&grades, quality->n_passages * MAX_QUESTIONS);
 	for (size_t i = 0; r == 0 && i < quality->n_passages && i < passages.n; i++) {
 		size_t passage = passages.order[i];
 		const struct set_item *items = first_of(&passages, passage);
@@ -186,11 +186,11 @@ int quality_short(const struct quality *quality, struct err *err)
 
 		r = desk_put(quality->desk, items->text, &id, err);
 		for (size_t k = 0; r == 0 && k < n_questions_of(&passages, passage); k++)
-			r = ask(quality, id, items->text, &items[k], true, &marks, err);
+			r = ask(quality, id, items->text, &items[k], true, &grades, err);
 	}
 	if (r == 0)
-		print_marks(&marks, "passage alone");
-	marks_done(&marks);
+		print_grades(&grades, "passage alone");
+	grades_done(&grades);
 	passages_set_done(&passages);
 	return r;
 }
@@ -240,7 +240,7 @@ static int hide_in_tokens(const struct quality *quality, const struct passages_s
 }
 
 static int ask_hidden(const struct quality *quality, const struct passages_set *passages, size_t number,
-                      size_t n_tokens, struct marks *marks, struct err *err)
+                      size_t n_tokens, struct grades *grades, struct err *err)
 {
 	size_t passage = passages->order[number];
 	const struct set_item *items = first_of(passages, passage);
@@ -253,7 +253,7 @@ static int ask_hidden(const struct quality *quality, const struct passages_set *
 		return r;
 	r = desk_put(quality->desk, text, &id, err);
 	for (size_t k = 0; r == 0 && k < n_questions_of(passages, passage); k++)
-		r = ask(quality, id, text, &items[k], false, marks, err);
+		r = ask(quality, id, text, &items[k], false, grades, err);
 	free(text);
 	return r;
 }
@@ -261,19 +261,19 @@ static int ask_hidden(const struct quality *quality, const struct passages_set *
 int quality_hidden(const struct quality *quality, size_t n_tokens, struct err *err)
 {
 	struct passages_set passages;
-	struct marks marks;
+	struct grades grades;
 	char what[64];
 	int r = read_passages(quality, &passages, err);
 
 	if (r < 0)
 		return r;
-	marks_init(&marks, quality->n_hidden * MAX_QUESTIONS);
+	grades_init(&grades, quality->n_hidden * MAX_QUESTIONS);
 	for (size_t i = 0; r == 0 && i < quality->n_hidden && i < passages.n; i++)
-		r = ask_hidden(quality, &passages, i, n_tokens, &marks, err);
+		r = ask_hidden(quality, &passages, i, n_tokens, &grades, err);
 	snprintf(what, sizeof(what), "hidden in %zuk tokens", n_tokens / 1000);
 	if (r == 0)
-		print_marks(&marks, what);
-	marks_done(&marks);
+		print_grades(&grades, what);
+	grades_done(&grades);
 	passages_set_done(&passages);
 	return r;
 }
