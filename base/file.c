@@ -103,7 +103,7 @@ int file_make_folder_of(const char *path, unsigned mode, struct err *err)
 	return r < 0 ? r : file_make_folders(folder, mode, err);
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
+int file_write_all(int fd, const char *bytes, size_t n)
 {
 	while (n > 0) {
 		ssize_t written = write(fd, bytes, n);
@@ -183,7 +183,7 @@ int file_replace(const char *path, const void *bytes, size_t n, unsigned mode, s
 
 	if (r < 0)
 		return r;
-	if ((r = write_all(fd, bytes, n)) == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+	if ((r = file_write_all(fd, bytes, n)) == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
 		r = -errno;
 	if (close(fd) < 0 && r == 0)
 		r = -errno;

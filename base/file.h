@@ -38,4 +38,7 @@ bool file_is_temporary(const char *name);
  * same folder, fsync, rename, fsync of the folder. */
 int file_replace(const char *path, const void *bytes, size_t n, unsigned mode, struct err *err);
 
+/* Write n bytes, however many write(2) takes at a time. Errors of write(2). */
+int file_write_all(int fd, const char *bytes, size_t n);
+
 #endif

@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/file.h"
 
@@ -56,4 +57,17 @@ json_t *json_of_bytes(const char *bytes)
 	ret = buf_status(&text) < 0 ? NULL : json_string(text.data);
 	buf_done(&text);
 	return ret;
+}
+
+int json_put(json_t *object, size_t flags, struct buf *ret)
+{
+	char *text = object == NULL ? NULL : json_dumps(object, flags);
+
+	json_decref(object);
+	if (text == NULL)
+		return -ENOMEM;
+	buf_puts(ret, text);
+	buf_puts(ret, "\n");
+	free(text);
+	return buf_status(ret);
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 /* Parse n bytes; path is for the error's words. Duplicate keys are refused. *ret is the caller's, for
@@ -16,5 +17,9 @@ int json_read_file(const char *path, size_t max_bytes, json_t **ret, struct err 
 
 /* A string of bytes that need not be text, such as a file's name: what is not UTF-8 becomes U+FFFD. NULL: no memory. */
 json_t *json_of_bytes(const char *bytes);
+
+/* Append an object as text, with json_dumps()'s flags and a line feed. It takes the reference; NULL, as json_pack() gives
+ * where memory is short, is allowed. Returns buf_status(); -ENOMEM. */
+int json_put(json_t *object, size_t flags, struct buf *ret);
 
 #endif

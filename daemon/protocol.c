@@ -123,18 +123,13 @@ int protocol_check(const json_t *request, const struct protocol_key *keys, struc
 int protocol_reply(json_t *id, bool ok, json_t *fields, struct buf *ret)
 {
 	json_t *reply = json_pack("{s:O?, s:b}", "id", id, "ok", (int)ok);
-	char *line = NULL;
 
-	if (reply != NULL && fields != NULL && json_object_update(reply, fields) == 0)
-		line = json_dumps(reply, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	if (reply != NULL && (fields == NULL || json_object_update(reply, fields) < 0)) {
+		json_decref(reply);
+		reply = NULL;
+	}
 	json_decref(fields);
-	json_decref(reply);
-	if (line == NULL)
-		return -ENOMEM;
-	buf_puts(ret, line);
-	buf_puts(ret, "\n");
-	free(line);
-	return buf_status(ret);
+	return json_put(reply, JSON_COMPACT | JSON_REAL_PRECISION(6), ret);
 }
 
 json_t *protocol_error(int r, const struct err *err)

@@ -90,17 +90,8 @@ static json_t *object_of(const struct reading *reading)
 
 static int print_json_line(const struct reading *reading, bool first, struct buf *ret)
 {
-	json_t *object = object_of(reading);
-	char *line = object == NULL ? NULL : json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
-
 	(void)first;
-	json_decref(object);
-	if (line == NULL)
-		return -ENOMEM;
-	buf_puts(ret, line);
-	buf_puts(ret, "\n");
-	free(line);
-	return buf_status(ret);
+	return json_put(object_of(reading), JSON_COMPACT | JSON_REAL_PRECISION(12), ret);
 }
 
 /* --- CSV: a row a document */

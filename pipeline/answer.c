@@ -24,7 +24,7 @@
 #define SCORE_BASE (-2.55)
 #define SCORE_MEAN 1.75
 #define SCORE_DOUBT 0.255
-#define MIN_SCORE 0.12 /* below it nothing was found */
+#define MIN_SCORE 0.06 /* below it nothing was found */
 
 /* A few sentences: measured, the model answers from them better than from more (bench/README.md). */
 static const struct chunk_limits PASSAGE = { .max_bytes = 300 };

@@ -290,14 +290,5 @@ static json_t *audit_json(const struct audit_view *view)
 
 int audit_output_json(const struct audit_view *view, struct buf *ret)
 {
-	json_t *json = audit_json(view);
-	char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
-
-	json_decref(json);
-	if (text == NULL)
-		return -ENOMEM;
-	buf_puts(ret, text);
-	buf_puts(ret, "\n");
-	free(text);
-	return buf_status(ret);
+	return json_put(audit_json(view), JSON_INDENT(1) | JSON_REAL_PRECISION(12), ret);
 }

@@ -48,12 +48,14 @@ static int set_prompt(struct branch *branch, const struct branch_model *model, s
 static void see_logits(void *user, size_t pos, const float *logits)
 {
 	struct branch *branch = user;
+	const struct model_shape *shape = engine_shape(branch->engine);
 	size_t next = branch->n_prompt - branch->n_given + pos - branch->first;
+	uint32_t token;
 
 	if (pos < branch->first)
 		return;
-	branch->log_probability += sampler_log_probability(
-		logits, engine_shape(branch->engine)->vocab_size, next < branch->n_prompt ? branch->prompt[next] : engine_shape(branch->engine)->eos_token_id[0]);
+	token = next < branch->n_prompt ? branch->prompt[next] : shape->eos_token_id[0];
+	branch->log_probability += sampler_log_probability(logits, shape->vocab_size, token);
 	branch->n_generated++;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 
 /* In this order; or HELLO and FAILURE. Little-endian lengths of four bytes. */
@@ -37,21 +38,6 @@ size_t frames_max_bytes(size_t max_text_bytes)
 	return 4096 + max_text_bytes + 12 * n_blocks + n_blocks / 8 * (MARKS_MAX_SECTION + 20);
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
-{
-	while (n > 0) {
-		ssize_t written = write(fd, bytes, n);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return -errno;
-		bytes += written;
-		n -= (size_t)written;
-	}
-	return 0;
-}
-
 static void put_number(char *bytes, uint32_t number)
 {
 	for (unsigned i = 0; i < NUMBER_BYTES; i++)
@@ -75,8 +61,8 @@ static int put_frame(int fd, enum frame_kind kind, const void *bytes, size_t n)
 	if (n > UINT32_MAX)
 		return -EFBIG;
 	put_number(header + 1, (uint32_t)n);
-	r = write_all(fd, header, sizeof(header));
-	return r < 0 || n == 0 ? r : write_all(fd, bytes, n);
+	r = file_write_all(fd, header, sizeof(header));
+	return r < 0 || n == 0 ? r : file_write_all(fd, bytes, n);
 }
 
 /* A parser's words may hold what stands in the file: the reader takes one line of text. */

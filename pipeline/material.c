@@ -234,6 +234,8 @@ static int take_title(struct material *material, const struct passages *passages
 			add_part(material, passage->text, strlen(passage->text));
 		else if ((material->title = strdup(passage->text)) == NULL)
 			return -ENOMEM;
+		else
+			material->title_generated = passage->generated;
 	}
 	return buf_status(&material->parts);
 }

@@ -18,7 +18,8 @@ struct material {
 	struct evidence *places; /* [n_spans] quote and section are the material's own */
 	char **words; /* [n_spans] */
 	size_t n_spans, cap_spans, cap_places, cap_words;
-	char *title; /* what to call it where the model has no name: a heading; NULL: none */
+	char *title; /* what to call it where the model has no name: a heading, or the first part's title; NULL: none */
+	bool title_generated; /* the model wrote that */
 	char *opening; /* of passages: what the model says of the first part; NULL: nothing */
 	struct buf parts; /* "\nA\nB\n": headings that name a part of this and so not the whole */
 };

@@ -319,16 +319,7 @@ static json_t *reading_json(const struct reading *reading)
 
 int output_json(const struct reading *reading, struct buf *ret)
 {
-	json_t *json = reading_json(reading);
-	char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
-
-	json_decref(json);
-	if (text == NULL)
-		return -ENOMEM;
-	buf_puts(ret, text);
-	buf_puts(ret, "\n");
-	free(text);
-	return buf_status(ret);
+	return json_put(reading_json(reading), JSON_INDENT(1) | JSON_REAL_PRECISION(12), ret);
 }
 
 int output_is_ours(struct docstore *store, const char *path, bool *ret, struct err *err)

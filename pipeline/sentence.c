@@ -200,7 +200,7 @@ static bool starts_well(const char *text, struct sentence sentence)
 
 bool sentence_worth_quoting(const char *text, struct sentence sentence)
 {
-	size_t n_words = 0, n_letters = 0, n_capitals = 0, n_signs = 0;
+	size_t n_words = 0, n_letters = 0, n_capitals = 0, n_signs = 0, n_brackets = 0;
 
 	for (size_t i = sentence.start; i < sentence.end; i++) {
 		if (text[i] == '\n')
@@ -211,7 +211,9 @@ bool sentence_worth_quoting(const char *text, struct sentence sentence)
 		n_signs++;
 		n_letters += isalpha((unsigned char)text[i]) || (text[i] & 0x80) != 0;
 		n_capitals += isupper((unsigned char)text[i]) != 0;
+		n_brackets += strchr("[]{}<>|", text[i]) != NULL;
 	}
 	return n_words >= MIN_WORDS && n_words <= MAX_WORDS && n_letters * 10 >= n_signs * 7 &&
-	       n_capitals * 2 <= n_letters && starts_well(text, sentence) && ends_well(text, sentence);
+	       n_brackets * 15 <= n_signs && n_capitals * 2 <= n_letters && starts_well(text, sentence) &&
+	       ends_well(text, sentence);
 }

@@ -1,6 +1,7 @@
 #include "pipeline/summary.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 
 #define MAX_SUMMARY_TOKENS 160
 #define MAX_TITLE_TOKENS 32
+#define TITLE_OPENING 400 /* bytes of a text that speak of all of it */
 #define MAX_CHUNK_KEYS 5
 #define MAX_KEYS 20
 #define FEW_PARTS 3
@@ -100,6 +102,15 @@ static int add_generated(struct passages *ret, enum passage_kind kind, const str
 	return r < 0 ? r : add_support(&ret->items[ret->n - 1], material);
 }
 
+/* A single word names the whole of a text only if that begins with it. */
+static bool is_stray_word(const struct material *material, const char *title)
+{
+	char opening[TITLE_OPENING + 1];
+
+	snprintf(opening, sizeof(opening), "%s", material->text.data == NULL ? "" : material->text.data);
+	return strpbrk(title, " -") == NULL && strcasestr(opening, title) == NULL;
+}
+
 /* The model's title where the text has its words and it names the whole, else the nearest heading. */
 static int add_title(struct passages *ret, const struct material *material, struct draft *draft)
 {
@@ -108,7 +119,7 @@ static int add_title(struct passages *ret, const struct material *material, stru
 	char *text;
 
 	if (draft->title != NULL && draft->title[0] != '\0' && !draft->title_cut &&
-	    !material_names_a_part(material, draft->title) &&
+	    !material_names_a_part(material, draft->title) && !is_stray_word(material, draft->title) &&
 	    prose_title_is_supported(draft->title, &draft->source, &supported, &share) < 0)
 		return -ENOMEM;
 	if (supported) {
@@ -119,7 +130,7 @@ static int add_title(struct passages *ret, const struct material *material, stru
 	if (material->title == NULL)
 		return 0;
 	text = strdup(material->title);
-	return text == NULL ? -ENOMEM : add_text(ret, PASSAGE_TITLE, text, false, 0);
+	return text == NULL ? -ENOMEM : add_text(ret, PASSAGE_TITLE, text, material->title_generated, 0);
 }
 
 /* The best sentence stands in where the model has nothing that holds. */

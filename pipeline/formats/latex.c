@@ -369,6 +369,26 @@ static void drop_definition(struct latex *latex)
 		take_group(latex, '{', '}');
 }
 
+/* What \maketitle will say; any other word says nothing of it. */
+static void take_titling(struct latex *latex, enum latex_word word)
+{
+	switch (word) {
+	case LATEX_TITLE:
+		drop_options(latex);
+		latex->title = take_argument(latex);
+		break;
+	case LATEX_AUTHOR:
+		drop_options(latex);
+		latex->author = take_argument(latex);
+		break;
+	case LATEX_DATE:
+		latex->date = take_argument(latex);
+		break;
+	default:
+		break;
+	}
+}
+
 static void read_known(struct latex *latex, const struct latex_known *known)
 {
 	switch (known->word) {
@@ -380,15 +400,9 @@ static void read_known(struct latex *latex, const struct latex_known *known)
 		drop_arguments(latex, known->value);
 		break;
 	case LATEX_TITLE:
-		drop_options(latex);
-		latex->title = take_argument(latex);
-		break;
 	case LATEX_AUTHOR:
-		drop_options(latex);
-		latex->author = take_argument(latex);
-		break;
 	case LATEX_DATE:
-		latex->date = take_argument(latex);
+		take_titling(latex, known->word);
 		break;
 	case LATEX_MAKETITLE:
 		read_title(latex);
@@ -617,21 +631,7 @@ static void read_preamble(struct latex *latex, const char *end)
 		name = latex->rest;
 		while (latex->rest.at < latex->rest.end && isalpha((unsigned char)*latex->rest.at))
 			latex->rest.at++;
-		switch (latex_word_find(name.at, (size_t)(latex->rest.at - name.at))->word) {
-		case LATEX_TITLE:
-			drop_options(latex);
-			latex->title = take_argument(latex);
-			break;
-		case LATEX_AUTHOR:
-			drop_options(latex);
-			latex->author = take_argument(latex);
-			break;
-		case LATEX_DATE:
-			latex->date = take_argument(latex);
-			break;
-		default:
-			break;
-		}
+		take_titling(latex, latex_word_find(name.at, (size_t)(latex->rest.at - name.at))->word);
 	}
 	latex->rest.end = whole_end;
 }
