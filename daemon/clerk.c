@@ -33,7 +33,8 @@ struct clerk {
 	pthread_cond_t wake, rested;
 	struct notes notes; /* the one in work is the first */
 	size_t n_notes;
-	bool failing; /* the first could not be written, and waits */
+	int failure; /* of writing the first, which waits; 0: none */
+	struct err why;
 	bool stop;
 };
 
@@ -136,12 +137,13 @@ static void write_first(struct clerk *clerk)
 
 	pthread_mutex_unlock(&clerk->lock);
 	r = note->write(clerk, note, &err);
-	if (r < 0 && (!clerk->failing || is_hopeless(r)))
+	if (r < 0 && (clerk->failure == 0 || is_hopeless(r)))
 		log_error("'%s': cannot be noted%s: %s", note->path != NULL ? note->path : note->text,
 		          is_hopeless(r) ? "" : ", trying again soon", err.text);
 	pthread_mutex_lock(&clerk->lock);
-	clerk->failing = r < 0 && !is_hopeless(r);
-	if (clerk->failing) {
+	clerk->failure = is_hopeless(r) ? 0 : r;
+	if (clerk->failure < 0) {
+		clerk->why = err;
 		pthread_cond_broadcast(&clerk->rested);
 		rest_a_while(clerk);
 		return;
@@ -246,7 +248,7 @@ static int put(struct clerk *clerk, struct note *note)
 		STAILQ_INSERT_TAIL(&clerk->notes, note, next);
 		clerk->n_notes++;
 		/* One that rests for want of room is woken by the time alone. */
-		if (!clerk->failing)
+		if (clerk->failure == 0)
 			pthread_cond_signal(&clerk->wake);
 	}
 	pthread_mutex_unlock(&clerk->lock);
@@ -347,20 +349,22 @@ bool clerk_has(struct clerk *clerk, const char *path)
 	return found;
 }
 
-bool clerk_is_failing(struct clerk *clerk)
+int clerk_failure(struct clerk *clerk, struct err *err)
 {
-	bool failing;
+	int r;
 
 	pthread_mutex_lock(&clerk->lock);
-	failing = clerk->failing;
+	r = clerk->failure;
+	if (r < 0 && err != NULL)
+		*err = clerk->why;
 	pthread_mutex_unlock(&clerk->lock);
-	return failing;
+	return r;
 }
 
 void clerk_wait(struct clerk *clerk)
 {
 	pthread_mutex_lock(&clerk->lock);
-	while (clerk->n_notes > 0 && !clerk->failing && !clerk->stop)
+	while (clerk->n_notes > 0 && clerk->failure == 0 && !clerk->stop)
 		pthread_cond_wait(&clerk->rested, &clerk->lock);
 	pthread_mutex_unlock(&clerk->lock);
 }

@@ -35,7 +35,8 @@ int clerk_event(struct clerk *clerk, const char *level, const char *message);
 size_t clerk_n_waiting(struct clerk *clerk); /* notes of files and events that are not written yet */
 bool clerk_has(struct clerk *clerk, const char *path); /* one of them is of this file */
 
-bool clerk_is_failing(struct clerk *clerk); /* the store takes nothing for now */
+/* Why the store takes nothing for now, with words in *err, which may be NULL. 0: it does. */
+int clerk_failure(struct clerk *clerk, struct err *err);
 
 /* Returns when all that was told is written, or cannot be for now. From any thread but the loop's once it runs. */
 void clerk_wait(struct clerk *clerk);

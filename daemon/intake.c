@@ -163,7 +163,7 @@ static int note_vanished(void *user, const struct document *document)
 	    lstat(document->path, &st) == 0 || errno != ENOENT)
 		return 0;
 	while ((r = clerk_gone(settings->clerk, document->path)) == -EAGAIN &&
-	       !clerk_is_failing(settings->clerk))
+	       clerk_failure(settings->clerk, NULL) == 0)
 		clerk_wait(settings->clerk); /* a hundred thousand are gone */
 	return r;
 }

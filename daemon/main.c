@@ -227,16 +227,22 @@ static void on_once(void *user)
 	struct asking_status asking;
 	struct err err = { "" };
 	int64_t n_queued;
-	int r = docstore_count(daemon->reader, DOCUMENT_QUEUED, &n_queued, &err);
+	int r;
 
+	/* In the order in which a file goes through: what has just left one place is in the next. */
+	if ((r = clerk_failure(daemon->clerk, &err)) == 0) {
+		if (intake_n_unsettled(daemon->intake) > 0 || intake_is_incomplete(daemon->intake) ||
+		    daemon->work_came)
+			return;
+		r = docstore_count(daemon->reader, DOCUMENT_QUEUED, &n_queued, &err);
+	}
 	if (r < 0) { /* nobody may be there to see that it waits */
 		end(daemon, r, &err);
 		return;
 	}
 	asking_status(daemon->asking, &asking); /* before the worker's: what it finds is the worker's then */
 	worker_status(daemon->worker, &status);
-	if (intake_n_unsettled(daemon->intake) == 0 && n_queued == 0 && !asking.busy && !status.busy &&
-	    !intake_is_incomplete(daemon->intake))
+	if (n_queued == 0 && !asking.busy && !status.busy)
 		loop_stop(daemon->loop);
 }
 

@@ -13,9 +13,6 @@
 #include "pipeline/view.h"
 #include "store/docstore.h"
 
-/* Changes when the same question may get another answer. */
-#define ANSWER_VERSION "answer 1"
-
 /* What was found. Its strings and its evidence are its own, for answer_done(). */
 struct answer {
 	char *text; /* as the model sees it, lines joined; PROMPT_NOT_STATED if nothing was found */

@@ -45,12 +45,28 @@ static size_t count_shared(const struct asking *asking, const struct grounded_sp
 	return n;
 }
 
-/* The first place of the words in a sentence, or where they are if it is this one; NULL: it does not have them. */
+static bool is_in_word(char byte)
+{
+	return isalnum((unsigned char)byte) != 0 || (unsigned char)byte >= 0x80;
+}
+
+static bool cuts_a_word(const struct grounded_span *sentence, size_t at)
+{
+	return at > 0 && at < sentence->n && is_in_word(sentence->bytes[at - 1]) &&
+	       is_in_word(sentence->bytes[at]);
+}
+
+/* The first place of the words in a sentence, as whole words, or where they are if it is this one; NULL: it does not have them. */
 static const char *place_in(const struct grounded_span *sentence, const struct quotation *quotation)
 {
 	if (quotation->bytes >= sentence->bytes && quotation->bytes < sentence->bytes + sentence->n)
 		return quotation->bytes;
-	return memmem(sentence->bytes, sentence->n, quotation->bytes, quotation->n);
+	for (size_t at = 0; at + quotation->n <= sentence->n; at++) {
+		if (memcmp(sentence->bytes + at, quotation->bytes, quotation->n) == 0 &&
+		    !cuts_a_word(sentence, at) && !cuts_a_word(sentence, at + quotation->n))
+			return sentence->bytes + at;
+	}
+	return NULL;
 }
 
 /* The same words may stand in several sentences: the one that has most of the question's words is meant. */
@@ -92,17 +108,6 @@ static int find_sentences(struct asking *asking)
 	free(sentences);
 	asking->n_sentences = n;
 	return asking->sentences == NULL ? -ENOMEM : 0;
-}
-
-static bool is_in_word(char byte)
-{
-	return isalnum((unsigned char)byte) != 0 || (unsigned char)byte >= 0x80;
-}
-
-static bool cuts_a_word(const struct grounded_span *sentence, size_t at)
-{
-	return at > 0 && at < sentence->n && is_in_word(sentence->bytes[at - 1]) &&
-	       is_in_word(sentence->bytes[at]);
 }
 
 /* Where the model's own words stand in a sentence, if they do but for the case of letters: decoding that can only quote is

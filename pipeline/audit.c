@@ -98,8 +98,11 @@ static void set_recall(struct dense_check *check, const struct dense_view *dense
 static int add_check(const struct audit_notes *notes, enum look_kind kind, const struct sight *sight)
 {
 	const struct dense_view *dense = &sight->dense;
-	struct dense_check *check = dense_checks_add(notes->checks);
+	struct dense_check *check;
 
+	if (!isfinite(dense->score) || !isfinite(sight->score)) /* there is nothing to compare */
+		return 0;
+	check = dense_checks_add(notes->checks);
 	if (check == NULL)
 		return -ENOMEM;
 	check->kind = kind;

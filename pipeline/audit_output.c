@@ -126,7 +126,7 @@ static void put_ranks(struct buf *buf, const struct audit_view *view)
 
 static void put_reached(struct buf *buf, const struct audit_view *view)
 {
-	if (view->tracks[TRACK_ANSWER].n == 0)
+	if (view->tracks[TRACK_ANSWER].n == 0 || view->tracks[TRACK_ALL].n == 0)
 		return;
 	buf_printf(buf, "\nNo question reached %.1f %% of the text", percent(1 - view->reached));
 	for (size_t i = 0, n = 0; i < view->n_sections && n <= N_RANKED; i++) {

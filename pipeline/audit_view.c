@@ -1,6 +1,7 @@
 #include "pipeline/audit_view.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -243,7 +244,7 @@ static void weigh_sections(struct audit_view *view)
 		bytes += view->sections[i].text;
 		attention += view->sections[i].attention;
 		view->covered += view->sections[i].covered;
-		view->reached += view->sections[i].reached;
+		view->reached += fmin(view->sections[i].reached, view->sections[i].text);
 	}
 	if (bytes == 0)
 		return;
@@ -323,7 +324,15 @@ static int load(struct docstore *store, int64_t id, struct audit_view *view, str
 		return err_set(err, -EAGAIN, "'%s' has no results yet", document->name);
 	if ((r = docstore_load_audit(store, id, &view->audit, err)) < 0)
 		return r;
-	return stored_text_load(store, id, &view->stored, err);
+	if ((r = stored_text_load(store, id, &view->stored, err)) < 0)
+		return r;
+	for (size_t i = 0; i < view->audit.looks.n; i++) {
+		const struct look *look = &view->audit.looks.items[i];
+
+		if (look->byte_start < 0 || look_end(look) > (int64_t)view->stored.n)
+			return err_set(err, -EAGAIN, "'%s' is being read anew", document->name);
+	}
+	return 0;
 }
 
 static int make_tracks(struct audit_view *view)

@@ -16,6 +16,7 @@
 /* A sentence's words, rising. */
 struct sentence_words {
 	uint64_t *stems;
+	double *weights; /* of each: how rare it is */
 	size_t n;
 	double norm;
 };
@@ -47,8 +48,7 @@ static double idf(const struct corpus *corpus, uint64_t stem)
 }
 
 /* Cosine of two sentences; a word counts once in each, weighted by how rare it is. */
-static double similarity(const struct corpus *corpus, const struct sentence_words *a,
-                         const struct sentence_words *b)
+static double similarity(const struct sentence_words *a, const struct sentence_words *b)
 {
 	double sum = 0;
 
@@ -60,7 +60,7 @@ static double similarity(const struct corpus *corpus, const struct sentence_word
 		} else if (a->stems[i] > b->stems[j]) {
 			j++;
 		} else {
-			double weight = idf(corpus, a->stems[i++]);
+			double weight = a->weights[i++];
 
 			sum += weight * weight;
 			j++;
@@ -69,13 +69,19 @@ static double similarity(const struct corpus *corpus, const struct sentence_word
 	return sum / (a->norm * b->norm);
 }
 
-static void set_norm(const struct corpus *corpus, struct sentence_words *sentence)
+static int set_weights(const struct corpus *corpus, struct sentence_words *sentence)
 {
 	double sum = 0;
 
-	for (size_t j = 0; j < sentence->n; j++)
-		sum += pow(idf(corpus, sentence->stems[j]), 2);
+	sentence->weights = array_new(double, sentence->n);
+	if (sentence->weights == NULL)
+		return -ENOMEM;
+	for (size_t j = 0; j < sentence->n; j++) {
+		sentence->weights[j] = idf(corpus, sentence->stems[j]);
+		sum += sentence->weights[j] * sentence->weights[j];
+	}
 	sentence->norm = sqrt(sum);
+	return 0;
 }
 
 static int corpus_init(struct corpus *corpus, const struct grounded_span *sentences, size_t n)
@@ -99,15 +105,23 @@ static int corpus_init(struct corpus *corpus, const struct grounded_span *senten
 			corpus->all[at++] = corpus->sentences[i].stems[j];
 	}
 	qsort(corpus->all, corpus->n_all, sizeof(*corpus->all), words_compare);
-	for (size_t i = 0; i < n; i++)
-		set_norm(corpus, &corpus->sentences[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (set_weights(corpus, &corpus->sentences[i]) < 0)
+			return -ENOMEM;
+	}
 	return 0;
+}
+
+static void sentence_words_done(struct sentence_words *words)
+{
+	free(words->stems);
+	free(words->weights);
 }
 
 static void corpus_done(struct corpus *corpus)
 {
 	for (size_t i = 0; corpus->sentences != NULL && i < corpus->n; i++)
-		free(corpus->sentences[i].stems);
+		sentence_words_done(&corpus->sentences[i]);
 	free(corpus->sentences);
 	free(corpus->all);
 }
@@ -118,7 +132,7 @@ static void score_all(const struct corpus *corpus, double *ret)
 		ret[i] = 0;
 	for (size_t i = 0; i < corpus->n; i++) {
 		for (size_t j = i + 1; j < corpus->n; j++) {
-			double value = similarity(corpus, &corpus->sentences[i], &corpus->sentences[j]);
+			double value = similarity(&corpus->sentences[i], &corpus->sentences[j]);
 
 			ret[i] += value;
 			ret[j] += value;

@@ -543,8 +543,11 @@ int job_run(struct job *job)
 			break;
 	}
 	r = job->r;
-	if (r == -ECANCELED && docstore_put_back(job->store, job->id, NULL) < 0)
-		log_warning("'%s': cannot be queued again now; the next start does it", job->document.path);
+	if (r == -ECANCELED) {
+		int failure = docstore_put_back(job->store, job->id, job->err);
+
+		r = failure < 0 ? failure : err_set(job->err, r, "told to stop");
+	}
 	job_done(job);
 	return r;
 }

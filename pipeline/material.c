@@ -93,11 +93,11 @@ static bool find_line_below(const struct view *view, const struct heading *headi
 	return *end > *start && *end - *start <= MAX_TITLE_BYTES;
 }
 
-/* The heading that a chunk is called by. Those of its other sections go to parts, if it begins the document. */
-static const struct heading *name_chunk(struct material *material, const struct view *view,
-                                        const struct chunk *chunk)
+/* The first heading in a chunk. Those of its other sections go to parts, if it begins the document. */
+static const struct heading *first_heading(struct material *material, const struct view *view,
+                                           const struct chunk *chunk)
 {
-	const struct heading *found = chunk->start == 0 ? NULL : view_heading_at(view, chunk->start);
+	const struct heading *found = NULL;
 
 	for (size_t i = 0; i < view->n_headings && view->headings[i].start < chunk->end; i++) {
 		const struct heading *heading = &view->headings[i];
@@ -112,13 +112,24 @@ static const struct heading *name_chunk(struct material *material, const struct 
 	return found;
 }
 
+static int take_name(struct material *material, const char *name, size_t n)
+{
+	material->title = strndup(name, n);
+	return material->title == NULL ? -ENOMEM : buf_status(&material->parts);
+}
+
 /* The beginning of a document is called by its first heading, or by the line below where that names nothing ("NAME" of a
- * manual page); another part by the heading that it begins under, or else the first one in it. */
+ * manual page); another part by the section that it begins in, or else the first heading in it. */
 static int set_title(struct material *material, const struct view *view, const struct chunk *chunk)
 {
-	const struct heading *heading = name_chunk(material, view, chunk);
-	size_t start, end;
+	const struct heading *heading = first_heading(material, view, chunk);
+	const char *section = NULL;
+	size_t start, end, n = 0;
 
+	if (chunk->start > 0)
+		view_section_at(view, chunk->start, &section, &n);
+	if (section != NULL)
+		return take_name(material, section, n);
 	if (heading == NULL)
 		return buf_status(&material->parts);
 	start = heading->title;
@@ -128,8 +139,7 @@ static int set_title(struct material *material, const struct view *view, const s
 		if (!find_line_below(view, heading, &start, &end))
 			return buf_status(&material->parts);
 	}
-	material->title = strndup(view->text + start, end - start);
-	return material->title == NULL ? -ENOMEM : buf_status(&material->parts);
+	return take_name(material, view->text + start, end - start);
 }
 
 bool material_names_a_part(const struct material *material, const char *title)

@@ -266,6 +266,13 @@ static int compare(struct pipeline *pipeline, const struct due_check *due, const
 	return r;
 }
 
+static void tell_of_checks(struct pipeline *pipeline, const struct due_check *due,
+                           const struct dense_checks *checks)
+{
+	for (size_t i = 0; i < checks->n; i++)
+		tell_of_check(pipeline, due, &checks->items[i]);
+}
+
 int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hooks, struct err *err)
 {
 	struct dense_checks checks = { 0 };
@@ -280,9 +287,13 @@ int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hoo
 		return err_set(err, r, "%s", why.text);
 	if (r < 0)
 		return give_up_check(pipeline, &due, &why, err);
-	r = docstore_put_checks(pipeline->store, &due, checks.items, checks.n, err);
-	for (size_t i = 0; r == 0 && i < checks.n; i++)
-		tell_of_check(pipeline, &due, &checks.items[i]);
+	r = docstore_put_checks(pipeline->store, &due, checks.items, checks.n, &why);
+	if (r == -EINVAL || r == -EFBIG)
+		r = give_up_check(pipeline, &due, &why, err);
+	else if (r < 0)
+		err_set(err, r, "%s", why.text);
+	else
+		tell_of_checks(pipeline, &due, &checks);
 	dense_checks_done(&checks);
 	return r;
 }

@@ -103,10 +103,9 @@ static int fail(struct question_job *job, const struct err *why)
 
 static int put_back(struct question_job *job, int r, const struct err *why)
 {
-	if (docstore_put_back_question(job->store, job->question.id, NULL) < 0)
-		log_warning("question %lld cannot be asked again now; the next start does it",
-		            (long long)job->question.id);
-	return err_set(job->err, r, "%s", why->text);
+	int failure = docstore_put_back_question(job->store, job->question.id, job->err);
+
+	return failure < 0 ? failure : err_set(job->err, r, "%s", why->text);
 }
 
 int question_job_run(struct question_job *job)
@@ -123,8 +122,12 @@ int question_job_run(struct question_job *job)
 	if (r < 0)
 		return fail(job, &why);
 	r = keep_answer(job, &answer, monotonic_seconds() - began);
-	if (r == 0 && job->outputs != NULL)
+	if (r == -EINVAL || r == -EFBIG) { /* this answer will never be taken */
+		why = *job->err;
+		r = fail(job, &why);
+	} else if (r == 0 && job->outputs != NULL) {
 		r = publish(job);
+	}
 	answer_done(&answer);
 	return r;
 }

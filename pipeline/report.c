@@ -78,6 +78,29 @@ static void put_title(struct buf *buf, const struct audit_view *view)
 	put_string(buf, title != NULL ? title->text : view->reading.document.name);
 }
 
+/* As the Markdown output says it. */
+static void put_how_read(struct buf *buf, const struct reading *reading)
+{
+	const struct document *document = &reading->document;
+	bool prose = document->language == NULL || strcmp(document->language, "en") == 0;
+
+	buf_printf(buf, "</bdi>: %" PRId64 " bytes, %" PRId64 " tokens, %s in %zu part%s", document->bytes,
+	           document->tokens, document->truncated == NULL ? "read whole" : "read", reading->n_chunks,
+	           reading->n_chunks == 1 ? "" : "s");
+	if (prose) {
+		buf_puts(buf, " by ");
+		put_string(buf, document->model == NULL ? "?" : document->model);
+	}
+	buf_puts(buf, ".");
+	if (document->truncated != NULL) {
+		buf_puts(buf, " <strong>Not all of it: ");
+		put_string(buf, document->truncated);
+		buf_puts(buf, ".</strong>");
+	}
+	buf_puts(buf, prose ? " What ends in \xc2\xb0 was written by the model; all else is quoted."
+	                    : " It is no English prose, so the model wrote nothing, and all is quoted.");
+}
+
 static void put_head(struct buf *buf, const struct audit_view *view)
 {
 	const struct document *document = &view->reading.document;
@@ -102,12 +125,8 @@ static void put_head(struct buf *buf, const struct audit_view *view)
 	put_title(buf, view);
 	buf_puts(buf, "</h1>\n<p class=\"soft\"><bdi>");
 	put_string(buf, document->name);
-	buf_printf(buf, "</bdi>: %" PRId64 " bytes, %" PRId64 " tokens, read whole in %zu part%s by ",
-	           document->bytes, document->tokens, view->reading.n_chunks,
-	           view->reading.n_chunks == 1 ? "" : "s");
-	put_string(buf, document->model == NULL ? "?" : document->model);
-	buf_puts(buf, ". What ends in \xc2\xb0 was written by the model; all else is "
-	              "quoted.</p>\n</header>\n<main>\n");
+	put_how_read(buf, &view->reading);
+	buf_puts(buf, "</p>\n</header>\n<main>\n");
 }
 
 /* All places that the page links to: evidence, in the order in which it is shown. */

@@ -51,7 +51,7 @@ static bool read_list(const char *list, struct look_part *parts, size_t n, size_
 		char *end;
 		int64_t value = strtoll(list + 1, &end, 10);
 
-		if (end == list + 1 || (*end != ',' && *end != ']'))
+		if (end == list + 1 || (*end != ',' && *end != ']') || value < 0)
 			return false;
 		memcpy((char *)&parts[i] + field, &value, sizeof(value));
 		list = end;

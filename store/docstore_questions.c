@@ -42,11 +42,10 @@ static int64_t first_integer(sqlite3_stmt *row)
 	return integer;
 }
 
+/* What folders ask of all documents takes nobody's place. */
 static void need_room(struct txn *txn)
 {
-	const char *asked = question_state_name(QUESTION_ASKED);
-
-	if (first_integer(txn_rows(txn, COUNT_QUESTIONS, db_text(asked))) >= QUESTION_MAX_ASKED)
+	if (first_integer(txn_rows(txn, COUNT_ASKED_BY_SOMEBODY)) >= QUESTION_MAX_ASKED)
 		txn_fail(txn, -EAGAIN, "%d questions wait to be answered: ask again later",
 		         QUESTION_MAX_ASKED);
 }

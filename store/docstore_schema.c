@@ -637,6 +637,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" OR (state = 'answered' AND (SELECT fingerprint FROM answer WHERE question_id = question.id)"
 		"  IS NOT ?2))",
 	[COUNT_QUESTIONS] = "SELECT count(*) FROM question WHERE state = ?1",
+	[COUNT_ASKED_BY_SOMEBODY] = "SELECT count(*) FROM question WHERE state = 'asked' AND source <> 'folder'",
 	[HAS_INBOX_ROW] = "SELECT 1 FROM inbox_row WHERE inbox = ?1 AND row = ?2",
 	[PUT_INBOX_ROW] = "INSERT INTO inbox_row(inbox, row) VALUES (?1, ?2)",
 	[DELETE_INBOX_ROW] = "DELETE FROM inbox_row WHERE inbox = ?1 AND row = ?2",
