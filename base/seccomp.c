@@ -86,6 +86,18 @@ void seccomp_add_bits(struct seccomp_filter *filter, long number, unsigned argum
 	add_test(filter, number, argument, BPF_JSET, value, action, otherwise);
 }
 
+void seccomp_add_one_of(struct seccomp_filter *filter, long number, unsigned argument, const uint32_t *values,
+                        size_t n, uint32_t action, uint32_t otherwise)
+{
+	add(filter, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(2 + 2 * n), (uint32_t)number);
+	load(filter, ARGUMENT(argument));
+	for (size_t i = 0; i < n; i++) {
+		add(filter, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, values[i]);
+		end_with(filter, action);
+	}
+	end_with(filter, otherwise);
+}
+
 int seccomp_enter(struct seccomp_filter *filter, uint32_t otherwise, struct err *err)
 {
 	struct sock_fprog program;
@@ -95,6 +107,7 @@ int seccomp_enter(struct seccomp_filter *filter, uint32_t otherwise, struct err 
 	end_with(filter, otherwise);
 	program = (struct sock_fprog){ filter->n, filter->lines };
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
-		return err_set(err, -EOPNOTSUPP, "no filter of system calls: %s", strerror(errno));
+		return err_set(err, errno == EINVAL || errno == ENOSYS ? -EOPNOTSUPP : -errno,
+		               "no filter of system calls: %s", strerror(errno));
 	return 0;
 }

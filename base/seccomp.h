@@ -38,8 +38,12 @@ void seccomp_add_equal(struct seccomp_filter *filter, long number, unsigned argu
 void seccomp_add_bits(struct seccomp_filter *filter, long number, unsigned argument, uint32_t value,
                       uint32_t action, uint32_t otherwise);
 
+/* A call whose argument is one of n values gets the first action, else the other. */
+void seccomp_add_one_of(struct seccomp_filter *filter, long number, unsigned argument, const uint32_t *values,
+                        size_t n, uint32_t action, uint32_t otherwise);
+
 /* Put it up, in all threads of the process; calls that it does not name get `otherwise`. Needs no_new_privs.
- * -EOPNOTSUPP: this processor's calls are not known here, or the kernel has no filters. */
+ * -EOPNOTSUPP: this processor's calls are not known here, or the kernel has no filters; -EACCES, -ENOMEM, -ESRCH. */
 int seccomp_enter(struct seccomp_filter *filter, uint32_t otherwise, struct err *err);
 
 #endif

@@ -56,7 +56,8 @@ static bool cuts_a_word(const struct grounded_span *sentence, size_t at)
 	       is_in_word(sentence->bytes[at]);
 }
 
-/* The first place of the words in a sentence, as whole words, or where they are if it is this one; NULL: it does not have them. */
+/* The first place of the words in a sentence, as whole words, or where they are if it is this one; NULL: it does not have
+ * them. */
 static const char *place_in(const struct grounded_span *sentence, const struct quotation *quotation)
 {
 	if (quotation->bytes >= sentence->bytes && quotation->bytes < sentence->bytes + sentence->n)

@@ -70,8 +70,8 @@ static int put_up_walls(const struct extract_task *task, struct programs **ret, 
 	codepage_preload();
 	if (r == 0)
 		r = programs_start(ret, err);
-	if (r == 0)
-		walls_enter(WALLS_PARSER);
+	if (r == 0 && (r = walls_enter(WALLS_PARSER).r) < 0)
+		err_set(err, r, "its walls cannot be put up: %s", strerror(-r));
 	return r == 0 || r == -ENOMEM ? r : -EIO; /* the machine's, whatever it was */
 }
 

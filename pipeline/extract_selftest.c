@@ -126,6 +126,12 @@ static void signal_thread_of_parent(void)
 	done_if(syscall(SYS_tgkill, parent, parent, SIGCONT) == 0);
 }
 
+/* By way of an open descriptor: whom the kernel tells when something happens to it. */
+static void own_descriptor_for_parent(void)
+{
+	done_if(fcntl(STDOUT_FILENO, F_SETOWN, parent) == 0);
+}
+
 /* How a library ends that has found its own data broken: it shall be seen as that. */
 static void abort_itself(void)
 {
@@ -203,6 +209,7 @@ static const struct attempt ATTEMPTS[] = {
 	{ "trace another process", WALLS_PARSER, trace_parent, false },
 	{ "signal another process", WALLS_PARSER, signal_parent, false },
 	{ "signal a thread of another process", WALLS_PARSER, signal_thread_of_parent, false },
+	{ "have another process signalled", WALLS_PARSER, own_descriptor_for_parent, false },
 	{ "abort itself, which it may", WALLS_PARSER, abort_itself, false },
 	{ "limit another process", WALLS_PARSER, limit_parent, false },
 	{ "raise a limit", WALLS_PARSER, raise_limit, false },

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <link.h>
 #include <poll.h>
@@ -28,16 +29,15 @@ static const char *const LIBRARIES[] = { "/lib",       "/lib64",           "/usr
 /* What parsers in C need of the kernel: memory, what is open, the time. Whatever names a file or another process is not
  * among it. */
 static const int PARSER_CALLS[] = {
-	SYS_read,         SYS_readv,       SYS_write,         SYS_writev,          SYS_close,
-	SYS_lseek,        SYS_pread64,     SYS_fstat,
+	SYS_read,        SYS_readv,         SYS_write,           SYS_writev,         SYS_close,
+	SYS_lseek,       SYS_pread64,       SYS_fstat,
 #ifdef SYS_poll
 	SYS_poll,
 #endif
-	SYS_ppoll,        SYS_fcntl,       SYS_munmap,        SYS_mremap,          SYS_madvise,
-	SYS_brk,          SYS_futex,       SYS_sched_yield,   SYS_rt_sigaction,    SYS_rt_sigprocmask,
-	SYS_rt_sigreturn, SYS_sigaltstack, SYS_clock_gettime, SYS_gettimeofday,    SYS_getrandom,
-	SYS_getpid,       SYS_gettid,      SYS_wait4,         SYS_restart_syscall, SYS_exit,
-	SYS_exit_group,
+	SYS_ppoll,       SYS_munmap,        SYS_mremap,          SYS_madvise,        SYS_brk,
+	SYS_futex,       SYS_sched_yield,   SYS_rt_sigaction,    SYS_rt_sigprocmask, SYS_rt_sigreturn,
+	SYS_sigaltstack, SYS_clock_gettime, SYS_gettimeofday,    SYS_getrandom,      SYS_getpid,
+	SYS_gettid,      SYS_wait4,         SYS_restart_syscall, SYS_exit,           SYS_exit_group,
 };
 
 /* And a program that is loaded from its file. */
@@ -123,6 +123,9 @@ static const int DEADLY_CALLS[] = {
 #endif
 };
 
+/* Of fcntl(2): not who gets a signal, and which, when something happens to a pipe. */
+static const uint32_t FCNTL_COMMANDS[] = { F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC };
+
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static int limit(int resource, uint64_t most, struct err *err)
@@ -171,6 +174,8 @@ static int enter_filter(enum walls_kind kind, struct err *err)
 
 	seccomp_begin(&filter);
 	seccomp_add_all(&filter, PARSER_CALLS, LENGTH(PARSER_CALLS), allow);
+	seccomp_add_one_of(&filter, SYS_fcntl, 1, FCNTL_COMMANDS, LENGTH(FCNTL_COMMANDS), allow,
+	                   SECCOMP_REFUSE(EPERM));
 	if (kind == WALLS_PROGRAM) {
 		seccomp_add_all(&filter, PROGRAM_CALLS, LENGTH(PROGRAM_CALLS), allow);
 		seccomp_add(&filter, SYS_mmap, allow);
@@ -207,13 +212,20 @@ static int add_rule(void *user, const struct landlock_rule *rule)
 struct walls walls_enter(enum walls_kind kind)
 {
 	struct rules rules = { .n = 0 };
-	struct walls walls = { false, false };
+	struct walls walls = { .r = 0 };
+	int files, calls;
 
 	limit(RLIMIT_NPROC, 0, NULL);
 	if (kind == WALLS_PROGRAM)
 		walls_each_rule(add_rule, &rules);
-	walls.files = landlock_enter(rules.list, rules.n, NULL) > 0;
-	walls.calls = enter_filter(kind, NULL) == 0;
+	files = landlock_enter(rules.list, rules.n, NULL);
+	calls = enter_filter(kind, NULL);
+	walls.files = files > 0;
+	walls.calls = calls == 0;
+	if (files < 0 && files != -EOPNOTSUPP)
+		walls.r = files;
+	if (calls < 0 && calls != -EOPNOTSUPP)
+		walls.r = calls;
 	return walls;
 }
 

@@ -29,6 +29,7 @@ int walls_limit(const struct walls_limits *limits, struct err *err);
 struct walls {
 	bool files; /* Landlock */
 	bool calls; /* seccomp */
+	int r; /* why one that the kernel has does not stand; 0 */
 };
 
 /* From here on calls that parsers do not need fail with ENOSYS, and those that only an attacker makes end the process

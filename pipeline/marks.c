@@ -209,6 +209,15 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n';
 }
 
+/* Sinks write none but these. */
+static bool has_control(const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (((unsigned char)text[i] < ' ' && !is_blank(text[i])) || text[i] == 0x7f)
+			return true;
+	return false;
+}
+
 /* A line feed follows each block, a blank ends none, and what is one line is. */
 static bool is_block(const struct source *source, const struct mark *mark)
 {
@@ -216,7 +225,8 @@ static bool is_block(const struct source *source, const struct mark *mark)
 	bool is_line = mark->block == SINK_HEADING || mark->block == SINK_ROW;
 
 	if (mark->end == mark->start || mark->block > SINK_PREFORMATTED || mark->level > MARKS_MAX_LEVEL ||
-	    is_blank(text[mark->end - 1]) || (mark->end < source->n_text && text[mark->end] != '\n'))
+	    is_blank(text[mark->end - 1]) || has_control(text + mark->start, mark->end - mark->start) ||
+	    (mark->end < source->n_text && text[mark->end] != '\n'))
 		return false;
 	return !is_line || memchr(text + mark->start, '\n', mark->end - mark->start) == NULL;
 }

@@ -360,17 +360,21 @@ static void emit_marked(struct maker *maker, const struct mark *mark, const stru
 	while (at < mark->end && !maker->failed) {
 		struct layout layout;
 		struct line after;
+		bool has_after = false;
 
 		at = read_lines(maker, mark, at, &n);
 		layout = find_marked_layout(mark, lines, n);
 		if (n > 0 && at >= mark->end && goes_on(maker, mark, next)) {
 			line_read(maker->source, maker->n, next->start, &after);
-			lines[n - 1].joins = true;
+			lines[n - 1].joins = has_after = true;
+		} else if (n > 0 && at < mark->end) {
+			line_read(maker->source, mark->end, at, &after);
+			has_after = true;
 		}
 		for (size_t i = 0; i < n; i++) {
-			const struct line *following = i + 1 < n        ? &lines[i + 1]
-			                               : lines[i].joins ? &after
-			                                                : NULL;
+			const struct line *following = i + 1 < n                     ? &lines[i + 1]
+			                               : lines[i].joins && has_after ? &after
+			                                                             : NULL;
 
 			if (maker->any && !maker->last.joins)
 				note_gap(maker, maker->last.newline, lines[i].begin);

@@ -590,9 +590,30 @@ static void a_section_is_the_last_heading_or_the_part_of_the_file(void **state)
 	sink_result_done(&result);
 }
 
+static void a_wrapped_block_of_thousands_of_lines_is_one_line(void **state)
+{
+	enum { N_LINES = 5000 };
+	struct sink *sink = new_sink();
+	struct sink_result result;
+	struct buf text = { 0 };
+	struct view view;
+
+	(void)state;
+	for (size_t i = 0; i < N_LINES; i++)
+		buf_puts(&text, i % 3 == 0 ? "half-\n" : "a word too\n");
+	put(sink, SINK_WRAPPED, 0, text.data);
+	view = make_marked(sink, &result);
+	assert_true(view.n > N_LINES);
+	assert_null(strchr(view.text, '\n'));
+	view_done(&view);
+	sink_result_done(&result);
+	buf_done(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_wrapped_block_of_thousands_of_lines_is_one_line),
 		cmocka_unit_test(a_man_page_reads_as_paragraphs),
 		cmocka_unit_test(a_man_page_has_its_sections_as_headings),
 		cmocka_unit_test(a_licence_reads_as_paragraphs_and_items),

@@ -176,10 +176,13 @@ static void read_within(struct latex *latex, struct span span)
 {
 	const struct span rest = latex->rest;
 	const unsigned n_tables = latex->n_tables;
+	const char *searched[] = { latex->math_searched[0], latex->math_searched[1] };
 
 	latex->n_tables = 0;
+	latex->math_searched[0] = latex->math_searched[1] = NULL;
 	read_span(latex, span);
 	latex->n_tables = n_tables;
+	memcpy(latex->math_searched, searched, sizeof(searched));
 	latex->rest = rest;
 }
 
@@ -202,10 +205,12 @@ static void read_heading(struct latex *latex, unsigned level)
 
 static void read_title(struct latex *latex)
 {
-	read_block(latex, latex->title, SINK_HEADING, 1);
-	read_block(latex, latex->author, SINK_PARAGRAPH, 0);
-	read_block(latex, latex->date, SINK_PARAGRAPH, 0);
-	latex->title.at = latex->author.at = latex->date.at = NULL;
+	const struct span title = latex->title, author = latex->author, date = latex->date;
+
+	latex->title.at = latex->author.at = latex->date.at = NULL; /* they may say \maketitle themselves */
+	read_block(latex, title, SINK_HEADING, 1);
+	read_block(latex, author, SINK_PARAGRAPH, 0);
+	read_block(latex, date, SINK_PARAGRAPH, 0);
 }
 
 static void read_item(struct latex *latex, const struct latex_known *known)

@@ -25,6 +25,8 @@ static int judge(const struct program_output *output, struct err *err)
 
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
 		return err_set(err, -ETIME, "pdftotext took too much processor time for it");
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return err_set(err, -EIO, "pdftotext was killed, as happens where memory is short");
 	if (WIFSIGNALED(status) && !output->cut)
 		return err_set(err, -EBADMSG, "pdftotext crashed on it (SIG%s)",
 		               sigabbrev_np(WTERMSIG(status)));
@@ -71,6 +73,8 @@ static int parse_pdf(const struct format_input *input, struct sink *sink, struct
 		r = check_text(&output, pdf_text_pages(output.bytes.data, output.bytes.n), err);
 	if (r == 0)
 		r = pdf_text_parse(output.bytes.data, output.bytes.n, input->max_pages, sink, err);
+	if (r == 0 && output.cut)
+		sink_truncated(sink, "only the beginning of its text");
 	program_output_done(&output);
 	return r;
 }

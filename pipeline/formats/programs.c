@@ -121,7 +121,8 @@ static _Noreturn void wait_for_order(struct programs *programs)
 	close_ends(programs, WRITE_END, READ_END);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	signal(SIGPIPE, SIG_DFL); /* it ends when nobody wants more of it */
-	walls_enter(WALLS_PROGRAM);
+	if (walls_enter(WALLS_PROGRAM).r < 0)
+		_exit(EXIT_FAILURE);
 	if (read(programs->order[READ_END], &order, sizeof(order)) != sizeof(order) || !is_order(&order))
 		_exit(EXIT_SUCCESS);
 	become(programs, &order);
@@ -190,7 +191,7 @@ static int give_order(struct programs *programs, const struct program_call *call
 		memcpy(order.arguments + n, call->arguments[order.n_arguments], length);
 		n += length;
 	}
-	return write(programs->order[WRITE_END], &order, sizeof(order)) == sizeof(order) ? 0 : -EPIPE;
+	return write(programs->order[WRITE_END], &order, sizeof(order)) == sizeof(order) ? 0 : -EIO;
 }
 
 /* Some of what it reads; SIGPIPE is ignored. At the end, or when it wants no more, the pipe is closed. */
@@ -215,6 +216,7 @@ static int take_output(struct programs *programs, size_t max_bytes, struct progr
 		output->bytes.n += (size_t)n;
 	if (output->bytes.n > max_bytes) {
 		output->bytes.n = max_bytes;
+		output->bytes.data[max_bytes] = '\0';
 		output->cut = true;
 	}
 	if (n == 0 || output->cut || (n < 0 && errno != EINTR))
