@@ -360,7 +360,11 @@ static void other_files_are_closed(void **state)
 	assert_int_equal(walled(read_other_blob), EACCES);
 	assert_int_equal(walled(list_above), EACCES);
 	assert_int_equal(walled(write_elsewhere), EACCES);
+#ifndef SKIMD_SANITIZED /* sanitizers look at processes */
 	assert_int_equal(walled(read_process), EACCES);
+#else
+	(void)read_process;
+#endif
 	assert_int_equal(walled(read_from_child), EACCES);
 }
 
