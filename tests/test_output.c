@@ -187,6 +187,25 @@ static void hostile_text_stays_text_in_markdown(void **state)
 	reading_done(&reading);
 }
 
+static void what_begins_a_passage_begins_no_list_or_rule(void **state)
+{
+	static const char *const BEGINNINGS[][2] = {
+		{ "-----", "\n> \\-----" },     { "- one", "\n> \\- one" },
+		{ "+ two", "\n> \\+ two" },     { "12. three", "\n> 12\\. three" },
+		{ "3) four", "\n> 3\\) four" }, { "1984 was a year.", "\n> 1984 was a year." },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(BEGINNINGS) / sizeof(BEGINNINGS[0]); i++) {
+		struct reading reading = make_reading(BEGINNINGS[i][0]);
+		struct buf text = markdown_of(&reading);
+
+		assert_non_null(strstr(text.data, BEGINNINGS[i][1]));
+		buf_done(&text);
+		reading_done(&reading);
+	}
+}
+
 static void line_breaks_and_controls_are_blanks_in_markdown(void **state)
 {
 	struct reading reading = make_reading("one\n# two\r\n\n> three\x1b[2J\x7f"
@@ -524,6 +543,7 @@ int main(void)
 		cmocka_unit_test(markdown_has_title_summary_key_passages_and_parts),
 		cmocka_unit_test(markdown_without_passages_is_still_a_page),
 		cmocka_unit_test(hostile_text_stays_text_in_markdown),
+		cmocka_unit_test(what_begins_a_passage_begins_no_list_or_rule),
 		cmocka_unit_test(line_breaks_and_controls_are_blanks_in_markdown),
 		cmocka_unit_test(json_has_every_field),
 		cmocka_unit_test(json_says_what_is_unknown_by_null),

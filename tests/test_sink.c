@@ -176,6 +176,23 @@ static void characters_may_come_in_parts_and_what_is_none_is_replaced(void **sta
 	                     "\xef\xbf\xbd|a b\xef\xbf\xbd\n");
 }
 
+static void a_long_name_of_a_section_is_cut(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[3 * MARKS_MAX_SECTION];
+	const char *section;
+
+	for (size_t i = 0; i < sizeof(name); i += 2)
+		memcpy(name + i, "\xc3\xa4", 2);
+	sink_section(fixture->sink, name, sizeof(name));
+	put(fixture, "text");
+	assert_text(fixture, "text\n");
+	section = marks_place_at(&fixture->result.marks, 0)->section;
+	assert_non_null(section);
+	assert_true(strlen(section) % 2 == 0 && strlen(section) + 4 >= MARKS_MAX_SECTION);
+	assert_memory_equal(section, name, strlen(section));
+}
+
 static void pages_and_sections_are_known_from_their_first_words_on(void **state)
 {
 	struct fixture *fixture = *state;
@@ -292,6 +309,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(preformatted_text_keeps_its_white_space, setup, teardown),
 		cmocka_unit_test_setup_teardown(characters_may_come_in_parts_and_what_is_none_is_replaced,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_long_name_of_a_section_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(pages_and_sections_are_known_from_their_first_words_on, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_full_sink_keeps_what_came_and_says_so, setup, teardown),

@@ -364,7 +364,7 @@ int sink_page(struct sink *sink, unsigned number)
 	return sink->r;
 }
 
-/* As the text of a heading is cleaned, in a sink of its own. */
+/* As the text of a heading is cleaned, in a sink of its own; of a long one the beginning. */
 static int clean_name(const char *name, size_t n, char **ret)
 {
 	struct sink_result result = { 0 };
@@ -374,6 +374,9 @@ static int clean_name(const char *name, size_t n, char **ret)
 	*ret = NULL;
 	if (r < 0)
 		return r;
+	if (n > MARKS_MAX_SECTION - 2)
+		for (n = MARKS_MAX_SECTION - 2; n > 0 && ((unsigned char)name[n] & 0xc0) == 0x80; n--)
+			;
 	sink_begin(sink, SINK_HEADING, 1);
 	sink_text(sink, name, n);
 	r = sink_take(sink, &result, NULL);
