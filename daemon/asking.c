@@ -33,6 +33,7 @@
 #define POLL_NS (10 * NS_PER_MIN) /* in case that something went unnoticed; and */
 #define UNWATCHED_NS NS_PER_S /* where inotify has none left for us */
 #define DOCUMENTS_NS (500 * NS_PER_MS) /* between two looks at new documents: they come in bursts */
+#define SHARE 10 /* of the time at least that is left to others, between two such looks */
 #define MAX_FILES 10000 /* that wait for their documents */
 #define MAX_QUESTIONS 1000 /* of a file */
 #define MAX_TOLD 10 /* lines of a file that are none */
@@ -62,6 +63,8 @@ struct asking {
 	struct paths files; /* whose documents are not known */
 	uint64_t look_ns, clean_ns, documents_ns; /* when they are due; UINT64_MAX: not */
 	bool documents_due;
+	bool failed; /* of what documents_due stands for, something that may pass; it is tried again then: */
+	uint64_t retry_ns;
 };
 
 static void paths_done(struct paths *paths)
@@ -193,7 +196,13 @@ static int ask_line(void *user, size_t number, const char *text)
 	return r;
 }
 
-/* False: it waits for its document. */
+static bool may_pass(int r)
+{
+	return r == -EAGAIN || r == -EBUSY || r == -ENOSPC || r == -ENOMEM || r == -EIO || r == -EMFILE ||
+	       r == -ENFILE;
+}
+
+/* False: it waits for its document, or for better times. */
 static bool take_file(struct asking *asking, const char *path)
 {
 	struct file_questions file = { .asking = asking, .path = path, .request = { .source = "file" } };
@@ -214,7 +223,10 @@ static bool take_file(struct asking *asking, const char *path)
 		log_info("'%s': %zu questions", path, file.n);
 		asking->settings.asked(asking->settings.user);
 	}
-	return r != -EAGAIN && r != -EBUSY && r != -ENOSPC && r != -ENOMEM;
+	if (!may_pass(r))
+		return true;
+	asking->failed = true;
+	return false;
 }
 
 static void take_files(struct asking *asking)
@@ -255,8 +267,10 @@ static void ask_folder(struct asking *asking, const struct standing_folder *fold
 		struct err err = { "" };
 		int64_t n = 0;
 
-		if (docstore_ask_all(asking->settings.store, &request, folder->path, &n, &err) < 0)
+		if (docstore_ask_all(asking->settings.store, &request, folder->path, &n, &err) < 0) {
 			log_error("'%s': its questions cannot be asked: %s", folder->path, err.text);
+			asking->failed = true;
+		}
 		if (n > 0)
 			asking->settings.asked(asking->settings.user);
 	}
@@ -275,18 +289,27 @@ static const struct standing *take_standing(struct asking *asking)
 	return asking->standing;
 }
 
+/* Where there are so many documents that a look at them takes long, it comes the more seldom. */
+static void set_next(struct asking *asking, uint64_t took_ns)
+{
+	uint64_t now_ns = loop_now_ns();
+
+	asking->documents_ns = now_ns + (SHARE * took_ns > DOCUMENTS_NS ? SHARE * took_ns : DOCUMENTS_NS);
+	asking->retry_ns = asking->failed ? now_ns + FAILED_NS : UINT64_MAX;
+}
+
 static void see_documents(struct asking *asking, uint64_t now_ns)
 {
 	const struct standing *standing = take_standing(asking);
 
-	asking->documents_due = false;
-	asking->documents_ns = now_ns + DOCUMENTS_NS;
+	asking->documents_due = asking->failed = false;
 	for (size_t i = 0; i < standing->n_folders; i++)
 		ask_folder(asking, &standing->folders[i]);
 	take_files(asking);
 	name_files(asking);
 	if (asking->status.n_rows > 0) /* written by this thread alone */
 		asking->look_ns = now_ns;
+	set_next(asking, loop_now_ns() - now_ns);
 }
 
 /* --- the thread */
@@ -305,6 +328,8 @@ static int timeout_ms(const struct asking *asking)
 
 	if (asking->documents_due && asking->documents_ns < due_ns)
 		due_ns = asking->documents_ns;
+	if (asking->retry_ns < due_ns)
+		due_ns = asking->retry_ns;
 	if (due_ns <= now_ns)
 		return 0;
 	return (int)((due_ns - now_ns) / NS_PER_MS) + 1;
@@ -367,7 +392,7 @@ static void *asking_main(void *user)
 	while (take_orders(asking)) {
 		uint64_t now_ns = loop_now_ns();
 
-		if (asking->documents_due && now_ns >= asking->documents_ns)
+		if ((asking->documents_due && now_ns >= asking->documents_ns) || now_ns >= asking->retry_ns)
 			see_documents(asking, now_ns);
 		if (now_ns >= asking->look_ns)
 			look(asking, now_ns);
@@ -476,6 +501,7 @@ int asking_new(const struct asking_settings *settings, struct asking **ret, stru
 	asking->inotify_fd = -1;
 	asking->busy = true;
 	asking->documents_due = true;
+	asking->retry_ns = UINT64_MAX;
 	pthread_mutex_init(&asking->lock, NULL);
 	asking->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	r = asking->wake_fd < 0 ? err_set(err, -errno, "cannot make an event: %s", strerror(errno))

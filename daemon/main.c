@@ -338,7 +338,7 @@ static int open_clerk(struct daemon *daemon, struct err *err)
 		.store = pipeline_docstore(daemon->pipeline),
 		.user = daemon,
 		.queued = work_came,
-		.rested = something_changed,
+		.rested = work_came, /* also a file that was left out may be one that questions wait for */
 	};
 
 	loop_on_wake(daemon->loop, on_wake, daemon);
