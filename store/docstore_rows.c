@@ -469,7 +469,7 @@ void rows_settle_questions(struct txn *txn, int64_t document_id)
 static char *get_deflated(struct txn *txn, enum docstore_statement statement, const char *what,
                           int64_t document_id, size_t *ret_n)
 {
-	sqlite3_stmt *row = txn_rows(txn, statement, db_int(document_id));
+	sqlite3_stmt *row = txn_rows(txn, (int)statement, db_int(document_id));
 	char *text = NULL;
 	int r = 0;
 
