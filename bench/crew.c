@@ -5,7 +5,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 enum signal { WAIT, GO, LEAVE };
 
@@ -27,10 +28,7 @@ struct member {
 
 double crew_clock(void)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+	return clock_seconds();
 }
 
 /* The CPU at place i among those that we may run on. */

@@ -18,7 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "daemon/ask_file.h"
+#include "daemon/ask_file_intake.h"
 #include "daemon/inbox_intake.h"
 #include "daemon/loop.h"
 #include "daemon/standing.h"
@@ -35,8 +35,6 @@
 #define DOCUMENTS_NS (500 * NS_PER_MS) /* between two looks at new documents: they come in bursts */
 #define SHARE 10 /* of the time at least that is left to others, between two such looks */
 #define MAX_FILES 10000 /* that wait for their documents */
-#define MAX_QUESTIONS 1000 /* of a file */
-#define MAX_TOLD 10 /* lines of a file that are none */
 
 struct paths {
 	char **items;
@@ -153,80 +151,16 @@ static void look(struct asking *asking, uint64_t now_ns)
 
 /* --- files of questions */
 
-struct file_questions {
-	struct asking *asking;
-	const char *path;
-	struct question_request request;
-	size_t n, n_bad;
-};
-
-static void tell_line(struct file_questions *file, size_t number, const char *why)
-{
-	char words[PATH_MAX];
-
-	if (++file->n_bad > MAX_TOLD)
-		return;
-	snprintf(words, sizeof(words), "'%s': line %zu: %s", file->path, number, why);
-	log_warning("%s", words);
-	docstore_event(file->asking->settings.store, "warning", file->request.document_id, words, NULL);
-}
-
-static int ask_line(void *user, size_t number, const char *text)
-{
-	struct file_questions *file = user;
-	struct docstore *store = file->asking->settings.store;
-	struct err err;
-	int64_t id;
-	int r;
-
-	if (file->n >= MAX_QUESTIONS) {
-		tell_line(file, number, "more questions than are taken from one file");
-		return -E2BIG;
-	}
-	file->request.text = text;
-	r = docstore_ask(store, &file->request, &id, &err);
-	file->n += r == 0;
-	if (r == 0 || r == -ENOENT)
-		return r;
-	if (r == -EINVAL) {
-		tell_line(file, number, err.text);
-		return 0;
-	}
-	log_error("'%s': %s", file->path, err.text);
-	return r;
-}
-
-static bool may_pass(int r)
-{
-	return r == -EAGAIN || r == -EBUSY || r == -ENOSPC || r == -ENOMEM || r == -EIO || r == -EMFILE ||
-	       r == -ENFILE;
-}
-
 /* False: it waits for its document, or for better times. */
 static bool take_file(struct asking *asking, const char *path)
 {
-	struct file_questions file = { .asking = asking, .path = path, .request = { .source = "file" } };
-	char document[PATH_MAX];
-	struct stat st;
-	struct err err;
-	int r;
+	size_t n = 0;
+	int r = ask_file_take(asking->settings.store, path, &n);
 
-	if (!ask_file_document(path, document, sizeof(document)))
-		return true;
-	if (docstore_find_named(asking->settings.store, document, &file.request.document_id, NULL) < 0)
-		return lstat(path, &st) < 0 && errno == ENOENT;
-	err.text[0] = '\0';
-	r = ask_file_read(path, ask_line, &file, &err);
-	if (r < 0 && err.text[0] != '\0')
-		log_warning("questions in %s", err.text);
-	if (file.n > 0) {
-		log_info("'%s': %zu questions", path, file.n);
+	if (n > 0)
 		asking->settings.asked(asking->settings.user);
-	}
-	if (!may_pass(r))
-		return true;
-	asking->failed = true;
-	return false;
+	asking->failed |= r < 0 && r != -ENOENT;
+	return r == 0;
 }
 
 static void take_files(struct asking *asking)

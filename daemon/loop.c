@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/units.h"
 
 #define N_EVENTS 32
@@ -48,10 +49,7 @@ struct loop {
 
 uint64_t loop_now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	return clock_ns();
 }
 
 static void free_sources(struct source **list)

@@ -8,8 +8,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define NS_PER_US UINT64_C(1000)
 
@@ -129,11 +130,7 @@ int notify_send(struct notify *notify, const char *format, ...)
 /* The time is what tells the service manager this reload from an earlier one. */
 void notify_reloading(struct notify *notify)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	notify_send(notify, "RELOADING=1\nMONOTONIC_USEC=%llu",
-	            (unsigned long long)now.tv_sec * 1000000ull + (unsigned long long)now.tv_nsec / 1000);
+	notify_send(notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_ns() / 1000);
 }
 
 uint64_t notify_watchdog_ns(const struct notify *notify)

@@ -5,10 +5,10 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/hex.h"
 #include "daemon/paths.h"
 #include "daemon/skimctl.h"
@@ -298,14 +298,6 @@ static int model_run(struct model_options *options, int argc, char **argv)
 	return r < 0 ? skimctl_fail(&err) : SKIMCTL_OK;
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 static long resident_bytes(void)
 {
 	FILE *statm = fopen("/proc/self/statm", "re");
@@ -338,11 +330,11 @@ static int timed_append(struct engine *engine, struct context *context, size_t n
 		return err_set(err, -ENOMEM, "no memory for %zu tokens", n);
 	for (size_t i = 0; i < n; i++)
 		ids[i] = bench_token(engine, context_n_tokens(context) + i);
-	start = now();
+	start = clock_seconds();
 	for (size_t i = 0; r == 0 && i < n; i += step)
 		r = context_forward(&(struct append){ context, ids + i, n - i < step ? n - i : step, true },
 		                    1, NULL, err);
-	*ret_seconds = now() - start;
+	*ret_seconds = clock_seconds() - start;
 	free(ids);
 	return r;
 }

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/document_file.h"
 #include "daemon/question_view.h"
@@ -28,7 +28,7 @@ struct reading_run {
 	struct pipeline *pipeline;
 	const char *name; /* of the file in work */
 	struct usage usage; /* of its questions, as far as they were not answered before */
-	struct timespec start, shown;
+	double start, shown;
 };
 
 static atomic_bool cancelled;
@@ -39,24 +39,16 @@ static void on_interrupt(int signal_number)
 	cancelled = true;
 }
 
-static double seconds_since(const struct timespec *start)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
-}
-
 /* One line that is written over: tokens, rate, and how long it will take. */
 static void show_progress(void *user, const char *stage, uint64_t n_done, uint64_t n_tokens)
 {
 	struct reading_run *run = user;
-	double seconds = seconds_since(&run->start), rate = seconds > 0 ? (double)n_done / seconds : 0;
+	double seconds = clock_seconds() - run->start, rate = seconds > 0 ? (double)n_done / seconds : 0;
 	double left = rate > 0 && n_tokens > n_done ? (double)(n_tokens - n_done) / rate : 0;
 
-	if (!run->terminal || seconds_since(&run->shown) < 0.5)
+	if (!run->terminal || clock_seconds() - run->shown < 0.5)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &run->shown);
+	run->shown = clock_seconds();
 	fprintf(stderr, "\r\033[K%s: %s %llu of %llu tokens, %.0f tokens/s, %d:%02d left", run->name, stage,
 	        (unsigned long long)n_done, (unsigned long long)n_tokens, rate, (int)(left / 60),
 	        (int)fmod(left, 60));
@@ -124,7 +116,7 @@ static void set_usage(const struct reading_run *run, bool answered, struct docum
 	if (answered)
 		*usage = (struct usage){ 0 };
 	if (answered || run->n_questions > 0)
-		document->seconds = seconds_since(&run->start);
+		document->seconds = clock_seconds() - run->start;
 	usage->prompt_tokens += run->usage.prompt_tokens;
 	usage->computed_tokens += run->usage.computed_tokens;
 	usage->reused_tokens += run->usage.reused_tokens;
@@ -220,8 +212,7 @@ static int read_file(struct reading_run *run, const char *path, struct err *err)
 
 	run->name = path;
 	run->usage = (struct usage){ 0 };
-	clock_gettime(CLOCK_MONOTONIC, &run->start);
-	run->shown = run->start;
+	run->start = run->shown = clock_seconds();
 	if ((r = add_file(run, path, &id, err)) < 0 || (r = docstore_get(store, id, &document, err)) < 0)
 		return r;
 	answered = is_answered(run, &document);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "pipeline/asking.h"
+#include "pipeline/ask_passage.h"
 #include "pipeline/chunk.h"
 #include "pipeline/place.h"
 #include "pipeline/retrieval.h"
@@ -46,10 +46,8 @@ struct candidate {
 
 void answer_done(struct answer *answer)
 {
-	for (size_t i = 0; i < answer->n_evidence; i++) {
-		free(answer->evidence[i].quote);
-		free(answer->evidence[i].section);
-	}
+	for (size_t i = 0; i < answer->n_evidence; i++)
+		evidence_done(&answer->evidence[i]);
 	free(answer->evidence);
 	free(answer->text);
 	*answer = (struct answer){ 0 };
@@ -162,9 +160,8 @@ static int ask_found(struct answerer *answerer, const char *question, const stru
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		struct candidate candidate = { .words = found[i].score };
 
-		r = asking_passage(answerer->reader, &answerer->text.view,
-		                   &answerer->passages[found[i].passage], question, &candidate.asked, usage,
-		                   hooks, err);
+		r = ask_passage(answerer->reader, &answerer->text.view, &answerer->passages[found[i].passage],
+		                question, &candidate.asked, usage, hooks, err);
 		if (r < 0 || candidate.asked.end == 0)
 			continue;
 		candidate.rank = rank_candidate(&candidate, found[0].score);

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/sanitized.h"
 
 #define TICK_MS 50 /* between two looks whether to go on */
@@ -29,10 +29,7 @@ struct child {
 
 static uint64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return clock_ns() / 1000000;
 }
 
 static int parse_number(const char *word, uint64_t *ret)

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "pipeline/failure.h"
@@ -83,14 +83,6 @@ static bool is_cancelled(const struct job *job)
 	return job->hooks->cancel != NULL && *job->hooks->cancel;
 }
 
-static double monotonic_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* By the tokens that were computed, since what is found costs nothing. -1: none was yet. */
 static int64_t seconds_left(const struct job *job, double now)
 {
@@ -109,7 +101,7 @@ static int write_progress(struct job *job, double share)
 		                              .tokens_total = (int64_t)job->n_tokens };
 
 	job->reported = share;
-	job->reported_at = monotonic_seconds();
+	job->reported_at = clock_seconds();
 	progress.eta_seconds = seconds_left(job, job->reported_at);
 	return docstore_progress(job->store, job->id, &progress, job->err);
 }
@@ -124,7 +116,7 @@ static void report(struct job *job)
 		job->hooks->progress(job->hooks->user, job->state->name, job->n_done, job->n_tokens);
 	if (share > 0.99)
 		share = 0.99;
-	if (share > job->reported && monotonic_seconds() - job->reported_at >= PROGRESS_S)
+	if (share > job->reported && clock_seconds() - job->reported_at >= PROGRESS_S)
 		write_progress(job, share);
 }
 
@@ -236,10 +228,9 @@ static const struct job_state *fail_quarantined(struct job *job)
 	return fail(job, LEFT_OUT, &why);
 }
 
-/* English is what the model was trained on. */
 static bool is_prose(const struct job *job)
 {
-	return strcmp(language_of(job->extracted.text, job->extracted.n), "en") == 0;
+	return language_is_read(language_of(job->extracted.text, job->extracted.n));
 }
 
 static const struct job_state *extract(struct job *job)
@@ -489,7 +480,7 @@ static const struct job_state *reduce(struct job *job)
 
 	if (r < 0)
 		return fail_reading(job, r, &why);
-	job->document.seconds += monotonic_seconds();
+	job->document.seconds += clock_seconds();
 	free(job->document.model);
 	free(job->document.fingerprint);
 	job->document.model = strdup(job->model);
@@ -533,10 +524,10 @@ int job_run(struct job *job)
 
 	if (r < 0)
 		return r;
-	job->document.seconds = -monotonic_seconds();
+	job->document.seconds = -clock_seconds();
 	job->document.usage = (struct usage){ 0 };
 	for (job->state = &EXTRACT; job->state != NULL && job->r == 0; job->state = job->state->enter(job)) {
-		job->state_began = monotonic_seconds();
+		job->state_began = clock_seconds();
 		if (job->state != &PUBLISH) /* the rows say 'done' by then */
 			job->r = write_progress(job, job->state == &REDUCE ? 0.99 : 0);
 		if (job->r < 0)

@@ -46,3 +46,8 @@ const char *language_of(const char *text, size_t n)
 	}
 	return n_words > 0 && (double)n_function >= MIN_SHARE * (double)n_words ? "en" : "und";
 }
+
+bool language_is_read(const char *language)
+{
+	return language == NULL || strcmp(language, "en") == 0;
+}

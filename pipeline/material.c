@@ -16,8 +16,7 @@
 void material_done(struct material *material)
 {
 	for (size_t i = 0; i < material->n_spans; i++) {
-		free(material->places[i].quote);
-		free(material->places[i].section);
+		evidence_done(&material->places[i]);
 		free(material->words[i]);
 	}
 	free(material->spans);
@@ -41,8 +40,7 @@ static int add_span(struct material *material, const char *words, size_t n, stru
 	    array_grow(&material->places, sizeof(*material->places), i, &material->cap_places) < 0 ||
 	    array_grow(&material->words, sizeof(*material->words), i, &material->cap_words) < 0) {
 		free(copy);
-		free(place->quote);
-		free(place->section);
+		evidence_done(place);
 		return -ENOMEM;
 	}
 	material->spans[i] = (struct grounded_span){ copy, n };

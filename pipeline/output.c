@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "pipeline/audit_view.h"
 #include "pipeline/digest.h"
+#include "pipeline/language.h"
 #include "pipeline/report.h"
 
 #define OUTPUT_MODE 0640
@@ -147,7 +148,7 @@ static void put_title(struct buf *buf, const struct reading *reading)
 static void put_source(struct buf *buf, const struct reading *reading)
 {
 	const struct document *document = &reading->document;
-	bool prose = document->language == NULL || strcmp(document->language, "en") == 0;
+	bool prose = language_is_read(document->language);
 
 	buf_puts(buf, "*");
 	put_escaped(buf, document->name);

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "pipeline/answer.h"
 #include "pipeline/audit.h"
@@ -13,14 +13,6 @@
 #include "store/docstore_questions.h"
 
 #define STAGE "answer"
-
-static double monotonic_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* How many there will be is not known before the passages are. */
 static void see_tokens(void *user, size_t n_new)
@@ -110,7 +102,7 @@ static int put_back(struct question_job *job, int r, const struct err *why)
 
 int question_job_run(struct question_job *job)
 {
-	double began = monotonic_seconds();
+	double began = clock_seconds();
 	struct answer answer = { 0 };
 	struct err why = { "" };
 	int r;
@@ -121,7 +113,7 @@ int question_job_run(struct question_job *job)
 		return put_back(job, r, &why);
 	if (r < 0)
 		return fail(job, &why);
-	r = keep_answer(job, &answer, monotonic_seconds() - began);
+	r = keep_answer(job, &answer, clock_seconds() - began);
 	if (r == -EINVAL || r == -EFBIG) { /* this answer will never be taken */
 		why = *job->err;
 		r = fail(job, &why);

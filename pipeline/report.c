@@ -9,6 +9,7 @@
 
 #include "base/array.h"
 #include "base/text.h"
+#include "pipeline/language.h"
 #include "pipeline/report_style.h"
 
 #define STRIP_CELLS 240 /* at most: each stands for one part or more */
@@ -82,7 +83,7 @@ static void put_title(struct buf *buf, const struct audit_view *view)
 static void put_how_read(struct buf *buf, const struct reading *reading)
 {
 	const struct document *document = &reading->document;
-	bool prose = document->language == NULL || strcmp(document->language, "en") == 0;
+	bool prose = language_is_read(document->language);
 
 	buf_printf(buf, "</bdi>: %" PRId64 " bytes, %" PRId64 " tokens, %s in %zu part%s", document->bytes,
 	           document->tokens, document->truncated == NULL ? "read whole" : "read", reading->n_chunks,

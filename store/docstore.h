@@ -154,6 +154,7 @@ struct reading {
 };
 
 void document_done(struct document *document);
+void evidence_done(struct evidence *evidence);
 void passages_done(struct passages *passages);
 void document_chunk_done(struct document_chunk *chunk);
 void question_done(struct question *question);

@@ -74,12 +74,17 @@ void document_done(struct document *document)
 	*document = (struct document){ 0 };
 }
 
+void evidence_done(struct evidence *evidence)
+{
+	free(evidence->quote);
+	free(evidence->section);
+	*evidence = (struct evidence){ 0 };
+}
+
 static void passage_done(struct passage *passage)
 {
-	for (size_t i = 0; i < passage->n_evidence; i++) {
-		free(passage->evidence[i].quote);
-		free(passage->evidence[i].section);
-	}
+	for (size_t i = 0; i < passage->n_evidence; i++)
+		evidence_done(&passage->evidence[i]);
 	free(passage->evidence);
 	free(passage->text);
 }

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "pipeline/asking.h"
+#include "pipeline/ask_passage.h"
 #include "pipeline/pipeline.h"
 #include "tests/reading.h"
 
@@ -314,7 +314,7 @@ static void a_passage_answers_with_whole_words_of_one_sentence(void **state)
 		struct usage usage = { 0 };
 		struct asked asked;
 
-		assert_int_equal(asking_passage(reader, &view, &passages[i], QUESTIONS[i % 3], &asked, &usage,
+		assert_int_equal(ask_passage(reader, &view, &passages[i], QUESTIONS[i % 3], &asked, &usage,
 		                                &NO_READER_HOOKS, NULL),
 		                 0);
 		assert_true(asked.not_stated < 0);

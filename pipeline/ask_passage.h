@@ -1,7 +1,7 @@
 /* One question to one passage of a text. What comes back is a quotation: the model's own words where they stand in the
  * passage but for the case of letters, else what it says when it can only quote. */
-#ifndef SKIMD_PIPELINE_ASKING_H
-#define SKIMD_PIPELINE_ASKING_H
+#ifndef SKIMD_PIPELINE_ASK_PASSAGE_H
+#define SKIMD_PIPELINE_ASK_PASSAGE_H
 
 #include <stddef.h>
 
@@ -19,8 +19,8 @@ struct asked {
 };
 
 /* *usage grows. Errors as reader_read()'s. */
-int asking_passage(struct reader *reader, const struct view *view, const struct chunk *passage,
-                   const char *question, struct asked *ret, struct usage *usage,
-                   const struct reader_hooks *hooks, struct err *err);
+int ask_passage(struct reader *reader, const struct view *view, const struct chunk *passage,
+                const char *question, struct asked *ret, struct usage *usage,
+                const struct reader_hooks *hooks, struct err *err);
 
 #endif

@@ -1,4 +1,4 @@
-#include "pipeline/asking.h"
+#include "pipeline/ask_passage.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -270,9 +270,9 @@ static int ask_sentences(const struct asking *asking, struct asked *ret)
 	return r;
 }
 
-int asking_passage(struct reader *reader, const struct view *view, const struct chunk *passage,
-                   const char *question, struct asked *ret, struct usage *usage,
-                   const struct reader_hooks *hooks, struct err *err)
+int ask_passage(struct reader *reader, const struct view *view, const struct chunk *passage,
+                const char *question, struct asked *ret, struct usage *usage,
+                const struct reader_hooks *hooks, struct err *err)
 {
 	struct asking asking = { .reader = reader,
 		                 .view = view,
