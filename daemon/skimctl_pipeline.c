@@ -32,7 +32,6 @@ static int find_own(const struct skimctl_pipeline *settings, const struct config
 static int set_stores(const struct skimctl_pipeline *settings, const struct config *config,
                       struct pipeline_settings *ret, char *store, char *cache, struct err *err)
 {
-	uint64_t budget_bytes;
 	int r;
 
 	ret->store = (struct docstore_settings){
@@ -45,7 +44,7 @@ static int set_stores(const struct skimctl_pipeline *settings, const struct conf
 	ret->kv_path = cache;
 	if (settings->stores == SKIMCTL_STORES_FOUND) {
 		r = skimctl_find_store(settings->config_path, store, err);
-		return r < 0 ? r : skimctl_find_cache(settings->config_path, cache, &budget_bytes, err);
+		return r < 0 ? r : skimctl_find_cache(settings->config_path, cache, &ret->kv_budget_bytes, err);
 	}
 	if ((r = find_own(settings, config, store, cache, err)) < 0 ||
 	    (r = file_make_folder_of(store, 0750, err)) < 0)
