@@ -135,6 +135,9 @@ struct ops {
 	size_t (*take_scores)(struct scored to, const float *scores, const uint32_t *positions, size_t n,
 	                      int32_t least);
 
+	/* Widen [least, most] to all scores that are numbers. */
+	void (*range_of_scores)(const float *scores, size_t n, float *least, float *most);
+
 	/* How many scores are `least` or more; NaN is not. */
 	size_t (*count_scores)(const float *scores, size_t n, float least);
 

@@ -45,6 +45,13 @@ INLINE vec vec_max(vec a, vec b)
 	return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
 }
 
+INLINE vec vec_min(vec a, vec b)
+{
+	ivec mask = a < b;
+
+	return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
+}
+
 INLINE vec8 load8(const float *from)
 {
 	return *(const vec8_unaligned *)from;
@@ -446,6 +453,27 @@ static size_t take_scores(struct scored to, const float *scores, const uint32_t 
 	return end;
 }
 
+static void range_of_scores(const float *scores, size_t n, float *least, float *most)
+{
+	vec low = splat(*least), high = splat(*most);
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES) {
+		vec block = load(scores + i);
+
+		low = vec_min(block, low);
+		high = vec_max(block, high);
+	}
+	for (size_t j = 0; j < LANES; j++) {
+		*least = low[j] < *least ? low[j] : *least;
+		*most = high[j] > *most ? high[j] : *most;
+	}
+	for (; i < n; i++) {
+		*least = scores[i] < *least ? scores[i] : *least;
+		*most = scores[i] > *most ? scores[i] : *most;
+	}
+}
+
 static size_t count_scores(const float *scores, size_t n, float least)
 {
 	const vec floor = splat(least);
@@ -815,6 +843,7 @@ const struct ops FAMILY = {
 	.weigh_scores = weigh_scores,
 	.score_codes = score_codes,
 	.take_scores = take_scores,
+	.range_of_scores = range_of_scores,
 	.count_scores = count_scores,
 	.attend_score = attend_score,
 	.attend_softmax = attend_softmax,

@@ -61,10 +61,7 @@ static float near_kth(const struct topk *topk)
 	float low = FLT_MAX, high = -FLT_MAX;
 	size_t n_above;
 
-	for (size_t i = 0; i < topk->n; i++) {
-		low = scores[i] < low ? scores[i] : low;
-		high = scores[i] > high ? scores[i] : high;
-	}
+	topk->ops->range_of_scores(scores, topk->n, &low, &high);
 	low = low < -FLT_MAX ? -FLT_MAX : low;
 	high = high > FLT_MAX ? FLT_MAX : high;
 	n_above = topk->ops->count_scores(scores, topk->n, low);

@@ -952,6 +952,29 @@ static void what_is_not_below_the_least_is_taken_in_order(void **state)
 	}
 }
 
+static void the_range_of_scores_is_that_of_those_that_are_numbers(void **state)
+{
+	uint64_t seed = 39;
+
+	(void)state;
+	for (size_t n = 0; n <= 200; n++) {
+		float *scores = draw_odd_scores(n + 1, &seed);
+		float low = 1, high = -1;
+
+		for (size_t j = 0; j < n; j++) {
+			low = scores[j] < low ? scores[j] : low;
+			high = scores[j] > high ? scores[j] : high;
+		}
+		for (size_t i = 0; i < n_families; i++) {
+			float least = 1, most = -1;
+
+			families[i]->range_of_scores(scores, n, &least, &most);
+			assert_true(least == low && most == high);
+		}
+		free(scores);
+	}
+}
+
 static void scores_that_are_not_below_a_bound_are_counted(void **state)
 {
 	uint64_t seed = 38;
@@ -1731,6 +1754,7 @@ int main(void)
 		cmocka_unit_test(scores_of_the_largest_codes_and_levels_are_no_special_case),
 		cmocka_unit_test(keys_of_scores_compare_as_the_scores_do),
 		cmocka_unit_test(what_is_not_below_the_least_is_taken_in_order),
+		cmocka_unit_test(the_range_of_scores_is_that_of_those_that_are_numbers),
 		cmocka_unit_test(scores_that_are_not_below_a_bound_are_counted),
 		cmocka_unit_test(attention_is_a_softmax_over_the_listed_rows_alone),
 		cmocka_unit_test(attention_over_rows_of_odd_width_is_no_special_case),
