@@ -126,10 +126,11 @@ static int scan_init(struct scan *scan, struct kernels *kernels, const struct ca
 
 static void pack_page(struct scan *scan, size_t page)
 {
+	struct key_view view = cache_key_view(scan->cache, LAYER);
 	const uint8_t *places[CACHE_PAGE_TOKENS];
 
 	for (size_t i = 0; i < CACHE_PAGE_TOKENS; i++)
-		places[i] = cache_index_key(scan->cache, LAYER, page * CACHE_PAGE_TOKENS + i);
+		places[i] = key_at(&view, page * CACHE_PAGE_TOKENS + i);
 	for (uint32_t p = 0; p < CACHE_PAGE_TOKENS / PANEL; p++)
 		matrix_put_panel(&scan->keys, p, places + (size_t)p * PANEL);
 }

@@ -289,8 +289,10 @@ void cache_put_block(struct cache *cache, size_t first, size_t end, const uint8_
 	memcpy(cache->rows.at[page], block, layout->row_bytes);
 	memcpy(cache->keys.at[page], block + layout->row_bytes, layout->key_bytes);
 	for (uint32_t layer = 0; layout->has_codes && layer < layout->n_layers; layer++) {
+		struct key_view view = cache_key_view(cache, layer);
+
 		for (size_t pos = first; layout->full_indexer[layer] && pos < end; pos++)
-			put_code(cache, layer, pos, cache_index_key(cache, layer, pos));
+			put_code(cache, layer, pos, key_at(&view, pos));
 	}
 }
 
@@ -313,12 +315,15 @@ struct kv_view cache_view(const struct cache *cache, uint32_t layer)
 	};
 }
 
-const uint8_t *cache_index_key(const struct cache *cache, uint32_t layer, size_t pos)
+struct key_view cache_key_view(const struct cache *cache, uint32_t layer)
 {
 	const struct cache_layout *layout = cache->layout;
 
-	return cache->keys.at[pos / CACHE_PAGE_TOKENS] + layout->index_offset[layer] +
-	       pos % CACHE_PAGE_TOKENS * layout->index_width * (layout->bf16 ? 2 : 4);
+	return (struct key_view){
+		.pages = (const uint8_t *const *)cache->keys.at,
+		.offset = layout->index_offset[layer],
+		.key_bytes = layout->index_width * (layout->bf16 ? 2u : 4u),
+	};
 }
 
 struct index_codes cache_index_codes(const struct cache *cache, uint32_t layer, size_t slab)

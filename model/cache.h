@@ -79,8 +79,20 @@ struct kv_view cache_view(const struct cache *cache, uint32_t layer);
 void cache_drop_rows(struct cache *cache, size_t n);
 void cache_drop_keys(struct cache *cache, size_t n);
 
-/* Where the indexer key of a position begins; its page's keys must be in memory. */
-const uint8_t *cache_index_key(const struct cache *cache, uint32_t layer, size_t pos);
+/* The indexer keys of one layer. */
+struct key_view {
+	const uint8_t *const *pages; /* of keys; NULL: not in memory */
+	size_t offset, key_bytes;
+};
+
+struct key_view cache_key_view(const struct cache *cache, uint32_t layer);
+
+/* Where the key of a position begins; its page's keys must be in memory. */
+static inline const uint8_t *key_at(const struct key_view *view, size_t pos)
+{
+	return view->pages[pos / CACHE_PAGE_TOKENS] + view->offset +
+	       pos % CACHE_PAGE_TOKENS * view->key_bytes;
+}
 
 /* The codes of the positions from slab * CODE_TOKENS on. */
 struct index_codes cache_index_codes(const struct cache *cache, uint32_t layer, size_t slab);

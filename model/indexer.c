@@ -72,19 +72,13 @@ void indexer_finish_row(struct pass *pass, const struct indexer_weights *indexer
 	}
 }
 
-/* Positions that codes left of a row. */
-struct left {
-	const uint32_t *positions;
-	size_t n;
-};
-
 /* A layer's selection, for the threads: each takes a block of rows over a part of their pages. Where a block's pages
  * are in several parts, the best of each are merged behind. */
 struct selection {
 	struct pass *pass;
 	uint32_t layer;
 	size_t n_blocks, n_parts;
-	struct left left[PASS_FEW_ROWS]; /* of few rows, whose exact scores are shared out as well */
+	int round; /* of few rows' candidates, whose exact scores are shared out as well */
 };
 
 /* Pages [first, end). */
@@ -124,15 +118,15 @@ static size_t n_visible(const struct pass_row *row, size_t page)
 static void pack_keys(struct pass *pass, struct pass_scratch *scratch, const struct cache *cache,
                       uint32_t layer, const uint32_t *positions, size_t n)
 {
-	size_t key_bytes = pass->shape->index_head_dim * (scratch->keys.bf16 ? 2u : 4u);
+	struct key_view view = cache_key_view(cache, layer);
 	const uint8_t *places[CACHE_PAGE_TOKENS];
 	bool is_paged = cache->n_absent_keys > 0;
 
 	if (is_paged)
 		paging_fetch_keys(pass->paging, cache, layer, positions, n, scratch->fetched_keys);
 	for (size_t i = 0; i < n; i++)
-		places[i] = is_paged ? scratch->fetched_keys + i * key_bytes
-		                     : cache_index_key(cache, layer, positions[i]);
+		places[i] =
+			is_paged ? scratch->fetched_keys + i * view.key_bytes : key_at(&view, positions[i]);
 	for (size_t i = n; i < round_up(n, PANEL); i++)
 		places[i] = places[0];
 	for (size_t i = 0; i < n; i += PANEL)
@@ -253,15 +247,14 @@ static void scan_codes(struct pass *pass, uint32_t layer, size_t first, size_t e
 }
 
 /* Keys that codes left lie anywhere: a group of them is on its way while the group before it is scored. */
-static void ask_for_keys(const struct pass *pass, const struct cache *cache, uint32_t layer,
-                         const uint32_t *positions, size_t n)
+static void ask_for_keys(const struct cache *cache, uint32_t layer, const uint32_t *positions, size_t n)
 {
-	size_t key_bytes = pass->shape->index_head_dim * sizeof(uint16_t);
+	struct key_view view = cache_key_view(cache, layer);
 
 	for (size_t i = 0; cache->n_absent_keys == 0 && i < n; i++) {
-		const uint8_t *key = cache_index_key(cache, layer, positions[i]);
+		const uint8_t *key = key_at(&view, positions[i]);
 
-		for (size_t byte = 0; byte < key_bytes; byte += 64)
+		for (size_t byte = 0; byte < view.key_bytes; byte += 64)
 			__builtin_prefetch(key + byte);
 	}
 }
@@ -280,24 +273,49 @@ static const float *score_positions(struct pass *pass, uint32_t layer, size_t ro
 	return weigh_keys(pass, scratch, row, 0, n);
 }
 
-/* The best of the positions that codes left, by their exact scores. */
+/* The exact scores of groups [first, end), of a page's number each, of one round's candidates. */
+static void score_candidates(struct pass *pass, uint32_t layer, size_t row, const struct scored *found,
+                             size_t n, struct page_range groups, struct pass_scratch *scratch)
+{
+	const struct cache *cache = pass->rows[row].cache;
+
+	if (groups.first < groups.end)
+		ask_for_keys(cache, layer, found->positions + groups.first * CACHE_PAGE_TOKENS,
+		             at_most_a_page(n - groups.first * CACHE_PAGE_TOKENS));
+	for (size_t group = groups.first; group < groups.end; group++) {
+		size_t first = group * CACHE_PAGE_TOKENS, n_keys = at_most_a_page(n - first);
+
+		ask_for_keys(cache, layer, found->positions + first + n_keys,
+		             at_most_a_page(n - first - n_keys));
+		memcpy(found->scores + first,
+		       score_positions(pass, layer, row, found->positions + first, n_keys, scratch),
+		       n_keys * sizeof(float));
+	}
+}
+
+static size_t n_groups(size_t n)
+{
+	return (n + CACHE_PAGE_TOKENS - 1) / CACHE_PAGE_TOKENS;
+}
+
+/* The best of what codes left, by exact scores. */
 static struct topk *choose_exactly(struct pass *pass, uint32_t layer, size_t row, struct topk *left,
                                    struct pass_scratch *scratch)
 {
-	const struct cache *cache = pass->rows[row].cache;
-	const uint32_t *positions;
-	size_t n = topk_finish(left, &positions), n_keys;
+	struct candidates *candidates = &scratch->candidates;
 
-	topk_start(&scratch->chosen, 0);
-	ask_for_keys(pass, cache, layer, positions, at_most_a_page(n));
-	for (size_t first = 0; first < n; first += n_keys) {
-		n_keys = at_most_a_page(n - first);
-		ask_for_keys(pass, cache, layer, positions + first + n_keys,
-		             at_most_a_page(n - first - n_keys));
-		topk_push_at(&scratch->chosen,
-		             score_positions(pass, layer, row, positions + first, n_keys, scratch), n_keys,
-		             positions + first);
+	candidates_begin(candidates, left);
+	for (int round = 0; round < CANDIDATE_ROUNDS; round++) {
+		size_t n;
+
+		if (round > 0)
+			candidates_narrow(candidates, pass->ops, pass->shape->index_topk);
+		n = candidates->n_found[round];
+		score_candidates(pass, layer, row, &candidates->found[round], n,
+		                 (struct page_range){ 0, n_groups(n) }, scratch);
 	}
+	topk_start(&scratch->chosen, 0);
+	candidates_push(candidates, &scratch->chosen);
 	return &scratch->chosen;
 }
 
@@ -449,23 +467,28 @@ static void merge_parts(void *user, size_t item, unsigned thread)
 /* Few rows, once more: what codes left of each is scored exactly by all threads, and the best are chosen behind. */
 static void merge_few(void *user, size_t row, unsigned thread)
 {
-	struct selection *selection = user;
-	struct topk *whole = selection->pass->part_topk + row;
-	struct left *left = &selection->left[row];
+	struct pass *pass = ((struct selection *)user)->pass;
+	size_t n_parts = ((struct selection *)user)->n_parts;
+	struct topk *whole = pass->part_topk + row;
+	struct candidates *candidates = &pass->candidates[row];
 
 	(void)thread;
-	*left = (struct left){ 0 };
-	if (!needs_scores(selection->pass, &selection->pass->rows[row]))
+	memset(candidates->n_found, 0, sizeof(candidates->n_found));
+	if (!needs_scores(pass, &pass->rows[row]))
 		return;
-	for (size_t part = 1; part < selection->n_parts; part++)
+	for (size_t part = 1; part < n_parts; part++)
 		topk_merge(whole, whole + part * SELECT_ROWS);
 	if (!whole->overflowed)
-		left->n = topk_finish(whole, &left->positions);
+		candidates_begin(candidates, whole);
 }
 
-static float *left_scores_of(const struct pass *pass, size_t row)
+static void narrow_few(void *user, size_t row, unsigned thread)
 {
-	return pass->left_scores + row * pass->part_topk[0].cap;
+	struct pass *pass = ((struct selection *)user)->pass;
+
+	(void)thread;
+	if (pass->candidates[row].n_found[0] > 0)
+		candidates_narrow(&pass->candidates[row], pass->ops, pass->shape->index_topk);
 }
 
 static void score_few(void *user, size_t item, unsigned thread)
@@ -473,20 +496,13 @@ static void score_few(void *user, size_t item, unsigned thread)
 	const struct selection *selection = user;
 	struct pass *pass = selection->pass;
 	size_t row = item / selection->n_parts, part = item % selection->n_parts;
-	const struct left *left = &selection->left[row];
-	size_t n_groups = (left->n + CACHE_PAGE_TOKENS - 1) / CACHE_PAGE_TOKENS;
+	const struct candidates *candidates = &pass->candidates[row];
+	size_t n = candidates->n_found[selection->round];
+	struct page_range groups = { n_groups(n) * part / selection->n_parts,
+		                     n_groups(n) * (part + 1) / selection->n_parts };
 
-	for (size_t group = n_groups * part / selection->n_parts;
-	     group < n_groups * (part + 1) / selection->n_parts; group++) {
-		size_t first = group * CACHE_PAGE_TOKENS, n = at_most_a_page(left->n - first);
-
-		ask_for_keys(pass, pass->rows[row].cache, selection->layer, left->positions + first + n,
-		             at_most_a_page(left->n - first - n));
-		memcpy(left_scores_of(pass, row) + first,
-		       score_positions(pass, selection->layer, row, left->positions + first, n,
-		                       &pass->scratch[thread]),
-		       n * sizeof(float));
-	}
+	score_candidates(pass, selection->layer, row, &candidates->found[selection->round], n, groups,
+	                 &pass->scratch[thread]);
 }
 
 static void choose_few(void *user, size_t row, unsigned thread)
@@ -500,8 +516,7 @@ static void choose_few(void *user, size_t row, unsigned thread)
 		best = choose_again(pass, selection->layer, row, whole, &pass->scratch[thread]);
 	} else {
 		topk_start(best, 0);
-		topk_push_at(best, left_scores_of(pass, row), selection->left[row].n,
-		             selection->left[row].positions);
+		candidates_push(&pass->candidates[row], best);
 	}
 	select_row(pass, selection->layer, row, best);
 }
@@ -536,6 +551,10 @@ void indexer_select(struct pass *pass, uint32_t layer)
 		return;
 	}
 	pool_run(pass->pool, pass->n_rows, merge_few, &selection);
-	pool_run(pass->pool, pass->n_rows * selection.n_parts, score_few, &selection);
+	for (; selection.round < CANDIDATE_ROUNDS; selection.round++) {
+		if (selection.round > 0)
+			pool_run(pass->pool, pass->n_rows, narrow_few, &selection);
+		pool_run(pass->pool, pass->n_rows * selection.n_parts, score_few, &selection);
+	}
 	pool_run(pass->pool, pass->n_rows, choose_few, &selection);
 }

@@ -337,10 +337,12 @@ static void bring_key(struct paging *paging, const struct cache *cache, uint32_t
 void paging_fetch_keys(struct paging *paging, const struct cache *cache, uint32_t layer,
                        const uint32_t *positions, size_t n, uint8_t *ret)
 {
+	struct key_view view = cache_key_view(cache, layer);
+
 	pthread_mutex_lock(&paging->lock);
-	for (size_t i = 0; i < n; i++, ret += key_bytes(paging)) {
-		if (cache->keys.at[positions[i] / CACHE_PAGE_TOKENS] != NULL)
-			memcpy(ret, cache_index_key(cache, layer, positions[i]), key_bytes(paging));
+	for (size_t i = 0; i < n; i++, ret += view.key_bytes) {
+		if (view.pages[positions[i] / CACHE_PAGE_TOKENS] != NULL)
+			memcpy(ret, key_at(&view, positions[i]), view.key_bytes);
 		else
 			bring_key(paging, cache, layer, positions[i], ret);
 	}

@@ -68,7 +68,9 @@ static int init_scratch(struct pass *pass, struct pass_scratch *scratch, const s
 		     coded_query_init(&scratch->coded[i], shape->index_n_heads, shape->index_head_dim) < 0))
 			return -ENOMEM;
 	}
-	return topk_init(&scratch->chosen, shape->index_topk, pass->ops);
+	if (topk_init(&scratch->chosen, shape->index_topk, pass->ops) < 0)
+		return -ENOMEM;
+	return candidates_init(&scratch->candidates, pass->scans_codes ? scratch->chosen.cap : 0);
 }
 
 static void done_scratch(struct pass_scratch *scratch)
@@ -78,6 +80,7 @@ static void done_scratch(struct pass_scratch *scratch)
 		coded_query_done(&scratch->coded[i]);
 	}
 	topk_done(&scratch->chosen);
+	candidates_done(&scratch->candidates);
 	matrix_done(&scratch->keys);
 	free(scratch->fetched_keys);
 	free(scratch->dots);
@@ -169,10 +172,11 @@ static int init_parts(struct pass *pass)
 		if (topk_init(&pass->part_topk[i], pass->shape->index_topk, pass->ops) < 0)
 			return -ENOMEM;
 	}
-	if (n_part_topk(pass) == 0)
-		return 0;
-	pass->left_scores = array_new(float, PASS_FEW_ROWS, pass->part_topk[0].cap);
-	return pass->left_scores == NULL ? -ENOMEM : 0;
+	for (size_t i = 0; pass->scans_codes && n_part_topk(pass) > 0 && i < PASS_FEW_ROWS; i++) {
+		if (candidates_init(&pass->candidates[i], pass->part_topk[0].cap) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 int pass_init(struct pass *pass, const struct pass_settings *settings)
@@ -221,7 +225,8 @@ void pass_done(struct pass *pass)
 	for (size_t i = 0; pass->part_topk != NULL && i < n_part_topk(pass); i++)
 		topk_done(&pass->part_topk[i]);
 	free(pass->part_topk);
-	free(pass->left_scores);
+	for (size_t i = 0; i < PASS_FEW_ROWS; i++)
+		candidates_done(&pass->candidates[i]);
 	dense_free(pass->dense, pool_n_threads(pass->pool));
 	free(pass->scratch);
 	free(pass->rows);

@@ -9,12 +9,12 @@
 
 #include "base/err.h"
 #include "model/cache.h"
+#include "model/candidates.h"
 #include "model/context.h"
 #include "model/ops.h"
 #include "model/paging.h"
 #include "model/pool.h"
 #include "model/shape.h"
-#include "model/topk.h"
 
 /* A token on its way. Rows of one sequence stand together, in order of position. */
 struct pass_row {
@@ -35,7 +35,8 @@ struct pass_row {
 /* What one thread needs of its own. */
 struct pass_scratch {
 	struct topk topk[SELECT_ROWS]; /* of a block's rows */
-	struct topk chosen; /* from what a row's codes left */
+	struct candidates candidates; /* of what a row's codes left, */
+	struct topk chosen; /* and the best of them */
 	struct coded_query coded[SELECT_ROWS];
 	struct matrix keys; /* CACHE_PAGE_TOKENS indexer keys */
 	uint8_t *fetched_keys; /* [CACHE_PAGE_TOKENS][index_head_dim] */
@@ -92,7 +93,7 @@ struct pass {
 	struct dense *dense; /* of dense_reserve(), NULL before */
 	struct topk
 		*part_topk; /* [PASS_PARTS][SELECT_ROWS], where the threads share out the pages of few rows */
-	float *left_scores; /* [PASS_FEW_ROWS][the cap of a topk], exact ones of what codes left of these rows */
+	struct candidates candidates[PASS_FEW_ROWS]; /* of these rows */
 };
 
 /* One matrix product among several that run side by side. */

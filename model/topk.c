@@ -44,6 +44,7 @@ void topk_start(struct topk *topk, float slack)
 	topk->n = 0;
 	topk->limit = CUT_AT(topk->k);
 	topk->slack = slack;
+	topk->near = -INFINITY;
 	topk->overflowed = false;
 	topk->least = INT32_MIN;
 }
@@ -53,29 +54,27 @@ static void drop_below(struct topk *topk, int32_t least)
 	topk->n = topk->ops->take_scores(topk->held, topk->held.scores, topk->held.positions, topk->n, least);
 }
 
-/* A score that at least k of those held are not below, and few more than k: halving the range finds one fast. NaN if k
- * of them are not numbers. */
-static float near_kth(const struct topk *topk)
+/* Halving the range finds it fast. */
+float topk_near(const struct ops *ops, const float *scores, size_t n, size_t k)
 {
-	const float *scores = topk->held.scores;
 	float low = FLT_MAX, high = -FLT_MAX;
 	size_t n_above;
 
-	topk->ops->range_of_scores(scores, topk->n, &low, &high);
+	ops->range_of_scores(scores, n, &low, &high);
 	low = low < -FLT_MAX ? -FLT_MAX : low;
 	high = high > FLT_MAX ? FLT_MAX : high;
-	n_above = topk->ops->count_scores(scores, topk->n, low);
-	if (n_above < topk->k)
-		return topk->ops->count_scores(scores, topk->n, -INFINITY) < topk->k ? NAN : -INFINITY;
-	for (int step = 0; step < MAX_STEPS && n_above > topk->k + topk->k / 8; step++) {
+	n_above = ops->count_scores(scores, n, low);
+	if (n_above < k)
+		return ops->count_scores(scores, n, -INFINITY) < k ? NAN : -INFINITY;
+	for (int step = 0; step < MAX_STEPS && n_above > k + k / 8; step++) {
 		float middle = low / 2 + high / 2;
-		size_t n = topk->ops->count_scores(scores, topk->n, middle);
+		size_t n_middle = ops->count_scores(scores, n, middle);
 
-		if (n < topk->k) {
+		if (n_middle < k) {
 			high = middle;
 		} else {
 			low = middle;
-			n_above = n;
+			n_above = n_middle;
 		}
 	}
 	return low;
@@ -153,7 +152,8 @@ static void cut(struct topk *topk)
 {
 	if (topk->n <= topk->k)
 		return;
-	topk->least = score_key(near_kth(topk) - topk->slack);
+	topk->near = topk_near(topk->ops, topk->held.scores, topk->n, topk->k);
+	topk->least = score_key(topk->near - topk->slack);
 	drop_below(topk, topk->least);
 	if (topk->slack == 0 && topk->n > topk->k)
 		keep_best(topk);

@@ -18,6 +18,7 @@ struct topk {
 	size_t k, n, cap;
 	size_t limit; /* at which the next cut comes, not beyond cap */
 	float slack;
+	float near; /* by the last cut: what k of those held are not below, and few more; -INFINITY before one */
 	bool overflowed; /* with slack: what is held is worth nothing */
 	int32_t least; /* key of a score: what is below is not taken in any more */
 	struct scored held; /* [cap], positions rising */
@@ -38,6 +39,9 @@ void topk_push_at(struct topk *topk, const float *scores, size_t n, const uint32
 
 /* All that `from` holds, of the same slack, whose positions are behind those pushed before: the best of both together. */
 void topk_merge(struct topk *topk, const struct topk *from);
+
+/* A score that at least k of n are not below, and few more than k; NaN if k of them are not numbers. */
+float topk_near(const struct ops *ops, const float *scores, size_t n, size_t k);
 
 /* A score below which none is taken in any more; rises, -INFINITY at first. */
 float topk_floor(const struct topk *topk);

@@ -89,9 +89,10 @@ static void check_code(const struct cache *cache, uint32_t layer, size_t pos, co
 
 static void check_index_key(const struct cache *cache, uint32_t layer, size_t pos, unsigned tag)
 {
+	struct key_view view = cache_key_view(cache, layer);
 	float key[WIDTH];
 
-	load_row(key, cache_index_key(cache, layer, pos), WIDTH, cache->layout->bf16);
+	load_row(key, key_at(&view, pos), WIDTH, cache->layout->bf16);
 	for (size_t i = 0; i < WIDTH; i++)
 		assert_true(key[i] == value_of(layer, pos, i + 200, tag));
 	if (cache->layout->has_codes)

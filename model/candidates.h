@@ -1,0 +1,35 @@
+/* What the codes of indexer keys leave of one query: candidates for the best k, whose exact scores are found in two rounds.
+ *
+ * A score by codes is off by at most `off`. First come those near the k-th best by codes, k of them and few more: the k-th
+ * of their exact scores is a bound that the k-th best of all is not below. Of the others only those that are less than
+ * `off` below the bound may reach it, and come second. The rest, often half of what codes leave, is never looked at. */
+#ifndef SKIMD_MODEL_CANDIDATES_H
+#define SKIMD_MODEL_CANDIDATES_H
+
+#include "model/topk.h"
+
+#define CANDIDATE_ROUNDS 2
+
+struct candidates {
+	const struct scored *left; /* by codes, positions rising */
+	size_t n_left;
+	float near, off;
+	struct scored found
+		[CANDIDATE_ROUNDS]; /* [cap of a topk + 1] by round: positions rising; the caller puts exact scores */
+	size_t n_found[CANDIDATE_ROUNDS];
+};
+
+/* -ENOMEM. Not done: zeroed memory. */
+int candidates_init(struct candidates *candidates, size_t cap);
+void candidates_done(struct candidates *candidates);
+
+/* What topk holds, with slack twice `off`, to the first round; topk stays as it is until candidates_push(). */
+void candidates_begin(struct candidates *candidates, struct topk *topk);
+
+/* The first round's exact scores are there: to the second. */
+void candidates_narrow(struct candidates *candidates, const struct ops *ops, size_t k);
+
+/* Both rounds, in order of position, with their exact scores. */
+void candidates_push(const struct candidates *candidates, struct topk *topk);
+
+#endif
