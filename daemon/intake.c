@@ -204,6 +204,7 @@ static void close_folder(struct folder *folder)
 	free(folder);
 }
 
+/* Nothing of it is touched before it is scanned. */
 static int open_folder(struct intake *intake, const struct config_watch *config, struct folder **ret,
                        struct err *err)
 {
@@ -238,6 +239,8 @@ int intake_open(const struct intake_settings *settings, struct intake **ret, str
 	                            : mark_vanished(&intake->settings, err);
 	for (size_t i = 0; r == 0 && i < intake->n_folders; i++)
 		r = open_folder(intake, &settings->config->watch[i], &intake->folders[i], err);
+	for (size_t i = 0; r == 0 && i < intake->n_folders; i++)
+		r = watch_rescan(intake->folders[i]->watch, err);
 	if (r < 0)
 		intake_close(intake);
 	else

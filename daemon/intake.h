@@ -38,7 +38,8 @@ int intake_open(const struct intake_settings *settings, struct intake **ret, str
 void intake_close(struct intake *intake); /* before the loop is freed; NULL is allowed */
 
 /* Watch what fresh names instead, and have the configuration adopt it: folders that are watched as before go on, others
- * are opened or closed. On an error, as of watch_open(), all is as it was. */
+ * are opened, to be scanned by the intake_rescan() that is to follow, or closed. On an error, as of watch_open(), all is
+ * as it was, and nothing was looked at. */
 int intake_reload(struct intake *intake, struct config *fresh, struct err *err);
 
 /* Scan all folders now; what cannot be scanned is logged. */
