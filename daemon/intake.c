@@ -152,28 +152,12 @@ static void see_settled(void *user)
 	folder->intake->settings.settled(folder->intake->settings.user);
 }
 
-/* A document whose file went while nobody watched. */
-static int note_vanished(void *user, const struct document *document)
-{
-	const struct intake_settings *settings = user;
-	struct stat st;
-	int r;
-
-	if (document->state == DOCUMENT_GONE || config_watch_of(settings->config, document->path) == NULL ||
-	    lstat(document->path, &st) == 0 || errno != ENOENT)
-		return 0;
-	while ((r = clerk_gone(settings->clerk, document->path)) == -EAGAIN &&
-	       clerk_failure(settings->clerk, NULL) == 0)
-		clerk_wait(settings->clerk); /* a hundred thousand are gone */
-	return r;
-}
-
+/* What is gone is written down before what the scan that follows finds. */
 static int mark_vanished(struct intake_settings *settings, struct err *err)
 {
-	int r = docstore_each(settings->reader, note_vanished, settings, err);
+	int r = clerk_find_gone(settings->clerk, settings->config);
 
-	return r == -EAGAIN || r == -ENOMEM ? err_set(err, r, "no memory for the documents that are gone")
-	                                    : r;
+	return r < 0 ? err_set(err, r, "no memory for the documents that are gone") : 0;
 }
 
 static int open_watch(struct folder *folder, struct err *err)

@@ -396,7 +396,6 @@ static int open_intake(struct daemon *daemon, struct err *err)
 	struct intake_settings settings = {
 		.config = daemon->config,
 		.loop = daemon->loop,
-		.reader = daemon->reader,
 		.clerk = daemon->clerk,
 		.walled = daemon->walled,
 		.user = daemon,
