@@ -157,7 +157,7 @@ static int answer_here(struct asking_run *run, int64_t id, struct err *err)
 	const struct pipeline_hooks hooks = { .cancel = &cancelled };
 	int r = docstore_start_question(pipeline_docstore(run->pipeline), id, err);
 
-	return r < 0 ? r : pipeline_answer_question(run->pipeline, id, NULL, &hooks, err);
+	return r < 0 ? r : pipeline_answer_question(run->pipeline, id, &hooks, err);
 }
 
 static int check_read(struct docstore *store, const struct question *question, struct err *err)

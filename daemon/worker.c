@@ -15,6 +15,7 @@
 #include "store/docstore_questions.h"
 
 #define CHANGED_NS 1000000000ull /* between two calls of changed() within a document */
+#define MOST_TOGETHER 16 /* questions about one document, before those about another that were asked earlier */
 
 /* What somebody else wants done between two documents, and waits for. */
 struct chore {
@@ -40,6 +41,9 @@ struct worker {
 	uint64_t changed_ns; /* the worker thread's own, like the next */
 	int64_t left_reading; /* the document that the store could not put back when it failed; 0: none */
 	int64_t left_answering; /* likewise a question */
+	int64_t asked; /* the document of the last question, whose outputs are not written yet; 0: none */
+	struct pipeline_outputs asked_outputs;
+	unsigned n_asked; /* about it, one after the other */
 };
 
 static void tell(struct worker *worker)
@@ -196,20 +200,47 @@ static void set_answering(struct worker *worker, int64_t id)
 	pthread_mutex_unlock(&worker->lock);
 }
 
+/* No more questions about the document of the last one, for now. */
+static int end_answers(struct worker *worker, struct err *err)
+{
+	int r = worker->asked == 0
+	                ? 0
+	                : pipeline_end_answers(worker->settings.pipeline, &worker->asked_outputs, err);
+
+	if (r == 0)
+		worker->asked = worker->n_asked = 0;
+	return r;
+}
+
+static int turn_to(struct worker *worker, const struct question *question, struct err *err)
+{
+	int r = 0;
+
+	if (worker->asked != question->document_id || worker->n_asked >= MOST_TOGETHER)
+		r = end_answers(worker, err);
+	if (r < 0)
+		return r;
+	worker->asked = question->document_id;
+	worker->asked_outputs = worker->settings.outputs(worker->settings.user, question->path);
+	worker->n_asked++;
+	set_busy(worker, question->document_id, question->name);
+	set_answering(worker, question->id);
+	return 0;
+}
+
 static int answer(struct worker *worker, int64_t id, struct err *err)
 {
 	struct pipeline_hooks hooks = { worker, see_progress, &worker->cancel, NULL };
 	struct question question = { 0 };
-	struct pipeline_outputs outputs;
 	int r = docstore_get_question(pipeline_docstore(worker->settings.pipeline), id, &question, err);
 
 	if (r < 0)
 		return r;
-	outputs = worker->settings.outputs(worker->settings.user, question.path);
-	set_busy(worker, question.document_id, question.name);
-	set_answering(worker, id);
+	r = turn_to(worker, &question, err);
 	question_done(&question);
-	r = pipeline_answer_question(worker->settings.pipeline, id, &outputs, &hooks, err);
+	if (r < 0)
+		return r;
+	r = pipeline_answer_question(worker->settings.pipeline, id, &hooks, err);
 	if (r == 0)
 		note_answer(worker, id);
 	tell(worker);
@@ -243,8 +274,8 @@ static int put_back_left(struct worker *worker, struct err *err)
 
 static int take_and_answer(struct worker *worker, struct err *err)
 {
-	int64_t id;
-	int r = docstore_take_question(pipeline_docstore(worker->settings.pipeline), &id, err);
+	int64_t beside = worker->n_asked < MOST_TOGETHER ? worker->asked : 0, id;
+	int r = docstore_take_question(pipeline_docstore(worker->settings.pipeline), beside, &id, err);
 
 	if (r < 0)
 		return r;
@@ -327,7 +358,10 @@ static int do_next(struct worker *worker, struct err *err)
 
 	if (r == 0)
 		r = take_and_answer(worker, err);
-	if (r == -ENOENT)
+	if (r != -ENOENT)
+		return r;
+	r = end_answers(worker, err);
+	if (r == 0)
 		r = take_and_process(worker, err);
 	return r == -ENOENT ? compare_one(worker, err) : r;
 }
@@ -342,6 +376,8 @@ static int drain(struct worker *worker, struct err *err)
 		worker->settings.between(worker->settings.user, &worker->cancel);
 		r = do_next(worker, err);
 	}
+	if (r == 0)
+		r = end_answers(worker, err);
 	if (r == 0)
 		return -ECANCELED;
 	if (!passes(r))

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -42,8 +43,12 @@ static int64_t ask(struct fixture *f, int64_t document_id, const char *text)
 static int answer(struct fixture *f, int64_t id, const struct pipeline_outputs *outputs,
                   const struct pipeline_hooks *hooks, struct err *err)
 {
+	int r;
+
 	assert_int_equal(docstore_start_question(pipeline_docstore(f->pipeline), id, err), 0);
-	return pipeline_answer_question(f->pipeline, id, outputs, hooks, err);
+	r = pipeline_answer_question(f->pipeline, id, hooks, err);
+	assert_int_equal(pipeline_end_answers(f->pipeline, outputs, err), 0);
+	return r;
 }
 
 static struct question answered(struct fixture *f, int64_t document_id, const char *text)
@@ -223,6 +228,85 @@ static void outputs_that_nobody_wrote_are_written_at_the_next_start(void **state
 	json_decref(json);
 }
 
+static size_t n_answers(struct fixture *f)
+{
+	json_t *json = output_of(f, "a.txt.summary.json");
+	size_t n = json_array_size(json_object_get(json, "answers"));
+
+	json_decref(json);
+	return n;
+}
+
+static void outputs_are_written_once_behind_several_answers(void **state)
+{
+	static const char *const WORDS[] = { "Who?", "When?", "Where?" };
+	struct fixture *f = *state;
+	int64_t document_id = read_one(f, "a.txt", 7);
+	struct err err = { "" };
+
+	for (size_t i = 0; i < 3; i++) {
+		int64_t id = ask(f, document_id, WORDS[i]);
+
+		assert_int_equal(docstore_start_question(pipeline_docstore(f->pipeline), id, NULL), 0);
+		assert_int_equal(pipeline_answer_question(f->pipeline, id, &NO_HOOKS, &err), 0);
+		assert_int_equal(n_answers(f), 0);
+	}
+	assert_int_equal(pipeline_end_answers(f->pipeline, &BOTH, &err), 0);
+	assert_int_equal(n_answers(f), 3);
+	assert_int_equal(pipeline_end_answers(f->pipeline, &BOTH, &err), 0);
+}
+
+static void a_document_that_is_forgotten_while_it_is_asked_has_no_outputs(void **state)
+{
+	struct fixture *f = *state;
+	int64_t document_id = read_one(f, "a.txt", 8), id = ask(f, document_id, "Who?");
+	struct path path = path_of(&f->outbox, "a.txt.summary.json");
+	struct err err = { "" };
+
+	assert_int_equal(docstore_start_question(pipeline_docstore(f->pipeline), id, NULL), 0);
+	assert_int_equal(pipeline_answer_question(f->pipeline, id, &NO_HOOKS, &err), 0);
+	assert_int_equal(docstore_forget(pipeline_docstore(f->pipeline), document_id, &err), 0);
+	unlink(path.text);
+	assert_int_equal(pipeline_end_answers(f->pipeline, &BOTH, &err), 0);
+	assert_int_equal(access(path.text, F_OK), -1);
+}
+
+/* As another program would, which the store's own connection does not notice. */
+static void change_row(struct fixture *f, const char *sql)
+{
+	struct path path = path_of(&f->folder, f->store);
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path.text, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void want_of_memory_passes(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = ask(f, read_one(f, "a.txt", 9), "Who?"), taken = 0;
+	struct question question = { 0 };
+	struct err err = { "" };
+
+	change_row(f, "UPDATE text SET bytes = bytes + (1 << 60)"); /* for which there is no memory */
+	assert_int_equal(answer(f, id, &BOTH, &NO_HOOKS, &err), 0);
+	assert_int_equal(docstore_get_question(pipeline_docstore(f->pipeline), id, &question, &err), 0);
+	assert_int_equal(question.state, QUESTION_FAILED);
+	assert_non_null(strstr(question.error, "no memory for the text"));
+	assert_non_null(question.retry_at);
+	question_done(&question);
+	change_row(f, "UPDATE text SET bytes = bytes - (1 << 60);"
+	              "UPDATE question SET retry_at = '2000-01-01T00:00:00Z'");
+	assert_int_equal(docstore_take_question(pipeline_docstore(f->pipeline), 0, &taken, &err), 0);
+	assert_int_equal(taken, id);
+	assert_int_equal(pipeline_answer_question(f->pipeline, id, &NO_HOOKS, &err), 0);
+	assert_int_equal(docstore_get_question(pipeline_docstore(f->pipeline), id, &question, &err), 0);
+	assert_int_equal(question.state, QUESTION_ANSWERED);
+	question_done(&question);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -235,6 +319,9 @@ int main(void)
 		TEST(what_cannot_be_asked_fails_with_its_reason),
 		TEST(a_foreign_output_stays_and_the_answer_stands),
 		TEST(outputs_that_nobody_wrote_are_written_at_the_next_start),
+		TEST(outputs_are_written_once_behind_several_answers),
+		TEST(a_document_that_is_forgotten_while_it_is_asked_has_no_outputs),
+		TEST(want_of_memory_passes),
 	};
 
 	return cmocka_run_group_tests_name("question_job", tests, NULL, NULL);
