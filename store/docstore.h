@@ -131,6 +131,7 @@ struct question {
 	enum question_state state;
 	char *error;
 	char *retry_at; /* UTC; NULL: at no time by itself */
+	bool unread; /* its document, as it is now, is to be read first, or cannot be */
 	struct passage answer; /* text NULL: none yet; its kind says nothing */
 	bool found; /* false: the document does not say, and the text says that */
 	struct looks looks; /* what was read again for it; written with the answer, not read */

@@ -356,15 +356,17 @@ const struct db_schema DOCSTORE_SCHEMA = {
 #define CHUNK_COLUMNS "id, number, byte_start, byte_end, section, tokens, key"
 #define IN_RANGE " WHERE document_id = ?1 AND number BETWEEN ?2 AND ?3"
 #define SUMMARY_COLUMNS "id, kind, text, generated, score"
+/* Read, and the text is there: also of a file that is gone, but not while a new content is to be read first. */
+#define CAN_BE_ASKED "document.state IN ('done', 'gone') AND document.fingerprint IS NOT NULL"
+
 #define QUESTION_COLUMNS                                                                                \
 	"question.id, question.document_id, name, path, question.text, source, question.state, "        \
-	"question.error, question.retry_at, asked_at, answer.id, answer.text, found, generated, score, answered_at, "      \
+	"question.error, question.retry_at, NOT (" CAN_BE_ASKED                                         \
+	"), asked_at, answer.id, answer.text, found, generated, score, answered_at, "                   \
 	"answer.model, answer.fingerprint, answer.prompt_tokens, answer.computed_tokens, "              \
 	"answer.reused_tokens, answer.generated_tokens, answer.seconds FROM question JOIN document ON " \
 	"document.id = question.document_id LEFT JOIN answer ON question_id = question.id"
 
-/* Read, and the text is there: also of a file that is gone, but not while a new content is to be read first. */
-#define CAN_BE_ASKED "document.state IN ('done', 'gone') AND document.fingerprint IS NOT NULL"
 /* It will not be read before somebody sees to it, and what was read before is not of what is there now. */
 #define CANNOT_BE_ASKED                                                                \
 	"((document.state IN ('failed', 'ignored') AND document.retry IS NOT 'later')" \
@@ -373,9 +375,9 @@ const struct db_schema DOCSTORE_SCHEMA = {
 #define NO_QUESTION_FAILURE "error = NULL, retry_at = NULL, attempts = 0"
 
 /* The first or last time at which anything is to be tried again. */
-#define RETRY_AT(which)                                                                        \
-	"(SELECT " which "(at) FROM (SELECT " which                                            \
-	"(retry_at) AS at FROM document WHERE retry_at IS NOT NULL UNION ALL SELECT " which     \
+#define RETRY_AT(which)                                                                     \
+	"(SELECT " which "(at) FROM (SELECT " which                                         \
+	"(retry_at) AS at FROM document WHERE retry_at IS NOT NULL UNION ALL SELECT " which \
 	"(retry_at) FROM question WHERE retry_at IS NOT NULL))"
 
 #define FAIL_QUESTIONS                                                                          \
@@ -419,7 +421,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"NULL,"
 		" finished_at = excluded.finished_at"
 		" WHERE state <> excluded.state OR error IS NOT excluded.error OR output IS NOT "
-	        "excluded.output"
+		"excluded.output"
 		" OR (device, inode, size, mtime_ns, ctime_ns) IS NOT (excluded.device, excluded.inode,"
 		" excluded.size, excluded.mtime_ns, excluded.ctime_ns)",
 	/* One that changed while it was read is looked for again before it is given up. */
@@ -439,7 +441,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	 * place in the queue is by when it failed. */
 	[QUEUE_DUE] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE
 		      " WHERE retry_at <= " SQL_TIME("?1") " OR retry_at > " SQL_TIME("?2"),
-	[NEXT_RETRY] = "SELECT CAST(strftime('%s', " RETRY_AT("min") ") AS INTEGER), " RETRY_AT("max") " > " SQL_TIME("?1"),
+	[NEXT_RETRY] = "SELECT CAST(strftime('%s', " RETRY_AT("min") ") AS INTEGER), " RETRY_AT(
+		"max") " > " SQL_TIME("?1"),
 	/* One that was read before waits from its end on, so that a file which is always edited starves no other. */
 	[NEXT_QUEUED] = "SELECT first, folder FROM (SELECT folder, served, (SELECT id FROM document"
 			"  WHERE state = 'queued' AND document.folder = folder_turn.folder"
@@ -514,7 +517,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"'done'") ", (sha256, media_type, charset,"
 			  " language, bytes, pages, truncated, tokens, model, fingerprint) = (SELECT sha256, "
 			  "media_type, charset,"
-			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document WHERE id = ?1),"
+			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document "
+	                  "WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
@@ -647,7 +651,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" OR (state = 'answered' AND (SELECT fingerprint FROM answer WHERE question_id = question.id)"
 		"  IS NOT ?2))",
 	[COUNT_QUESTIONS] = "SELECT count(*) FROM question WHERE state = ?1",
-	[COUNT_ASKED_BY_SOMEBODY] = "SELECT count(*) FROM question WHERE state = 'asked' AND source <> 'folder'",
+	[COUNT_ASKED_BY_SOMEBODY] =
+		"SELECT count(*) FROM question WHERE state = 'asked' AND source <> 'folder'",
 	[HAS_INBOX_ROW] = "SELECT 1 FROM inbox_row WHERE inbox = ?1 AND row = ?2",
 	[PUT_INBOX_ROW] = "INSERT INTO inbox_row(inbox, row) VALUES (?1, ?2)",
 	[DELETE_INBOX_ROW] = "DELETE FROM inbox_row WHERE inbox = ?1 AND row = ?2",
@@ -657,8 +662,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[MAKE_READY] = "UPDATE question SET ready = 1 FROM document WHERE document_id = ?1 AND ready = 0"
 		       " AND document.id = ?1 AND " CAN_BE_ASKED,
 	/* As QUEUE_DUE has it; its document may have changed meanwhile. */
-	[ASK_DUE] = "UPDATE question SET state = 'asked', error = NULL, retry_at = NULL WHERE retry_at <= " SQL_TIME(
-		"?1") " OR retry_at > " SQL_TIME("?2"),
+	[ASK_DUE] = "UPDATE question SET state = 'asked', error = NULL, retry_at = NULL WHERE retry_at "
+	            "<= " SQL_TIME("?1") " OR retry_at > " SQL_TIME("?2"),
 	[FAIL_ALL] = FAIL_QUESTIONS,
 	/* What somebody waits for comes before what a folder asks of every document. */
 	[NEXT_QUESTION] = "SELECT question.id, source = 'folder' FROM question INDEXED BY question_ready"
@@ -666,10 +671,12 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			  " WHERE question.state = 'asked' AND ready = 1 AND " CAN_BE_ASKED
 			  " ORDER BY source = 'folder', question.id LIMIT 1",
 	/* ?1 document, ?2 whether a folder asks */
-	[NEXT_QUESTION_BESIDE] = "SELECT question.id FROM question JOIN document ON document.id = document_id"
-				 " WHERE document_id = ?1 AND question.state = 'asked' AND ready = 1"
-				 " AND (source = 'folder') = ?2 AND " CAN_BE_ASKED " ORDER BY question.id LIMIT 1",
-	[MARK_ANSWERING] = "UPDATE question SET state = 'answering', error = NULL, retry_at = NULL WHERE id = ?1",
+	[NEXT_QUESTION_BESIDE] =
+		"SELECT question.id FROM question JOIN document ON document.id = document_id"
+		" WHERE document_id = ?1 AND question.state = 'asked' AND ready = 1"
+		" AND (source = 'folder') = ?2 AND " CAN_BE_ASKED " ORDER BY question.id LIMIT 1",
+	[MARK_ANSWERING] =
+		"UPDATE question SET state = 'answering', error = NULL, retry_at = NULL WHERE id = ?1",
 	[PUT_BACK_QUESTION] = "UPDATE question SET state = 'asked' WHERE id = ?1 AND state = 'answering'",
 	[PUT_BACK_QUESTIONS] = "UPDATE question SET state = 'asked' WHERE state = 'answering'",
 	[COUNT_QUESTION_CRASHES] = "UPDATE question SET crashes = crashes + 1 WHERE state = 'answering'",
@@ -686,7 +693,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[NEXT_QUESTION_OF] = "SELECT " QUESTION_COLUMNS " WHERE question.id > ?1 AND question.document_id ="
 			     " coalesce(?2, question.document_id) AND question.text = coalesce(?3, "
 			     "question.text) ORDER BY question.id LIMIT 1",
-	[MARK_ANSWERED] = "UPDATE question SET state = 'answered', " NO_QUESTION_FAILURE ", crashes = 0 WHERE id = ?1",
+	[MARK_ANSWERED] =
+		"UPDATE question SET state = 'answered', " NO_QUESTION_FAILURE ", crashes = 0 WHERE id = ?1",
 	[PUT_ANSWER] = "INSERT INTO answer(question_id, document_id, text, found, generated, score, model, "
 		       "fingerprint,"
 		       " prompt_tokens, computed_tokens, reused_tokens, generated_tokens, seconds)"
@@ -704,7 +712,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[UNSEARCH_ANSWERS] =
 		"DELETE FROM search WHERE rowid IN (SELECT -id FROM answer WHERE document_id = ?1)",
 	[DELETE_ANSWERS] = "DELETE FROM answer WHERE document_id = ?1",
-	[ASK_ANEW] = "UPDATE question SET state = 'asked', " NO_QUESTION_FAILURE ", crashes = 0 WHERE document_id = ?1",
+	[ASK_ANEW] = "UPDATE question SET state = 'asked', " NO_QUESTION_FAILURE
+		     ", crashes = 0 WHERE document_id = ?1",
 	/* ?2 the model that has read the document; ?3 crashes that are too many */
 	[ASK_AFTER_READING] =
 		"UPDATE question SET state = 'asked', " NO_QUESTION_FAILURE " WHERE document_id = ?1"
