@@ -197,8 +197,8 @@ static void write_first(struct clerk *clerk)
 	pthread_mutex_unlock(&clerk->lock);
 	r = note->write(clerk, note, &err);
 	if (r < 0 && r != -ECANCELED && (clerk->failure == 0 || is_hopeless(r)))
-		log_error("'%s': cannot be noted%s: %s", name_of(note), is_hopeless(r) ? "" : ", trying again soon",
-		          err.text);
+		log_error("'%s': cannot be noted%s: %s", name_of(note),
+		          is_hopeless(r) ? "" : ", trying again soon", err.text);
 	pthread_mutex_lock(&clerk->lock);
 	clerk->failure = is_hopeless(r) ? 0 : r;
 	if (clerk->failure < 0) {

@@ -81,7 +81,8 @@ static void ask_again(const struct folder *folder, const char *path)
 	    watch_is_unsettled(folder->watch, questions))
 		return;
 	if (settings->questions(settings->user, questions) < 0)
-		log_warning("'%s': too many files of questions wait: it is asked at the next start", questions);
+		log_warning("'%s': too many files of questions wait: it is asked at the next start",
+		            questions);
 }
 
 /* The clerk's word whether it was taken. */

@@ -15,7 +15,8 @@
 #include "store/docstore_questions.h"
 
 #define CHANGED_NS 1000000000ull /* between two calls of changed() within a document */
-#define MOST_TOGETHER 16 /* questions about one document, before those about another that were asked earlier */
+#define MOST_TOGETHER \
+	16 /* questions about one document, before those about another that were asked earlier */
 
 /* What somebody else wants done between two documents, and waits for. */
 struct chore {

@@ -88,7 +88,8 @@ static int answer(struct question_job *job)
 
 	job->question.usage = (struct usage){ 0 };
 	r = find_answer(job, &answer, &why);
-	if (r == -ECANCELED || r == -EBUSY || r == -ENOSPC || r == -EDQUOT) /* the store's matter, it passes */
+	if (r == -ECANCELED || r == -EBUSY || r == -ENOSPC ||
+	    r == -EDQUOT) /* the store's matter, it passes */
 		return put_back(job, r, &why);
 	if (r < 0)
 		return fail(job, r, &why);

@@ -242,7 +242,8 @@ static void what_does_not_pass_is_given_up(void **state)
 		if (i < BACKOFF_ATTEMPTS)
 			now_s = next_retry(f);
 	}
-	expect_failed(f, question, "no memory for a text; given up after 12 attempts until it is asked again");
+	expect_failed(f, question,
+	              "no memory for a text; given up after 12 attempts until it is asked again");
 	assert_int_equal(docstore_next_retry(f->store, &next, NULL), -ENOENT);
 	assert_int_equal(ask(f, id, QUESTION), question);
 	assert_int_equal(take_question(f), question);
@@ -570,7 +571,8 @@ static void questions_of_version_2_are_asked(void **state)
 	assert_int_equal(
 		sqlite3_exec(
 			sqlite,
-			"DROP VIEW v_reading; DROP TABLE dense_check; DROP TABLE dense_due; DROP TABLE reading;"
+			"DROP VIEW v_reading; DROP TABLE dense_check; DROP TABLE dense_due; DROP TABLE "
+	                "reading;"
 			"ALTER TABLE document DROP COLUMN truncated; ALTER TABLE text DROP COLUMN marks;"
 			"ALTER TABLE text DROP COLUMN marks_bytes;"
 			"DROP VIEW v_answers; DROP TABLE inbox_row; DROP INDEX evidence_answer;"
