@@ -1,8 +1,8 @@
 /* One watched folder: tells which files are there, complete and readable, and which are gone.
  *
  * inotify gives hints, scans give the truth: the folder is scanned when watch_rescan() asks for it, from then on every
- * rescan_ns, and whenever events were or may have been lost. Runs in one thread; callbacks must not call back into the watch, but for its
- * getters. Nothing is ever followed out of the folder, and symbolic links to folders not at all. */
+ * rescan_ns, and whenever events were or may have been lost. Runs in one thread; callbacks must not call back into the
+ * watch, but for its getters. Nothing is ever followed out of the folder, and symbolic links to folders not at all. */
 #ifndef SKIMD_DAEMON_WATCH_H
 #define SKIMD_DAEMON_WATCH_H
 
@@ -56,8 +56,8 @@ struct watch_counts {
 int watch_open(const struct watch_settings *settings, struct loop *loop, struct watch **ret, struct err *err);
 void watch_close(struct watch *watch); /* before its loop is freed; NULL is allowed */
 
-/* Scan everything now, at first and as on SIGHUP. Callbacks may come before this returns. When the folder cannot be read (-ENOENT, -EACCES ...) all that is known is
- * kept, nothing is told as gone, and it is tried again by itself. */
+/* Scan everything now, at first and as on SIGHUP. Callbacks may come before this returns. When the folder cannot be read
+ * (-ENOENT, -EACCES ...) all that is known is kept, nothing is told as gone, and it is tried again by itself. */
 int watch_rescan(struct watch *watch, struct err *err);
 
 /* Look at one path below the folder now. What is there settles by the same rules as any file. Errors as above. */
