@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "pipeline/job.h"
 #include "pipeline/messages.h"
-#include "pipeline/output.h"
+#include "pipeline/publish.h"
 #include "pipeline/question_job.h"
 #include "pipeline/reader.h"
 #include "store/docstore_audit.h"
@@ -208,11 +208,7 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
 	if (r < 0)
 		return r;
 	if (document.state == DOCUMENT_DONE && !document.published)
-		r = output_write(pipeline->store, id, outputs->markdown, outputs->json, err);
-	if (r == 0 && document.state == DOCUMENT_DONE && !document.published && outputs->html)
-		r = output_write_page(pipeline->store, id, err);
-	if (r == 0 && !document.published)
-		r = docstore_published(pipeline->store, id, err);
+		r = publish_outputs(pipeline->store, &document, outputs, err);
 	document_done(&document);
 	return r;
 }

@@ -69,7 +69,8 @@ struct pipeline_hooks {
 int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      const struct pipeline_hooks *hooks, struct err *err);
 
-/* Write the outputs of a document that is done and lacks one: the program was stopped between rows and files. */
+/* Write the outputs of a document that is done and lacks one: the program was stopped between rows and files. What cannot be
+ * written is noted in its row, and tried again. -ENOENT: there is no such document; others: the store itself failed. */
 int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      struct err *err);
 

@@ -9,7 +9,7 @@
 #include "pipeline/answer.h"
 #include "pipeline/audit.h"
 #include "pipeline/failure.h"
-#include "pipeline/output.h"
+#include "pipeline/publish.h"
 #include "store/docstore_questions.h"
 
 #define STAGE "answer"
@@ -137,20 +137,6 @@ int question_job_run(struct question_job *job, const struct pipeline_hooks *hook
 	return r;
 }
 
-static int write_outputs(struct question_job *job, const struct document *document,
-                         const struct pipeline_outputs *outputs, struct err *err)
-{
-	struct err why = { "" };
-	int r = output_write(job->store, document->id, outputs->markdown, outputs->json, &why);
-
-	if (r == 0 && outputs->html)
-		r = output_write_page(job->store, document->id, &why);
-	if (r == 0)
-		return docstore_published(job->store, document->id, err);
-	log_warning("'%s': %s", document->path, why.text);
-	return docstore_unpublished(job->store, document->id, failure_of_writing(r), why.text, err);
-}
-
 /* A document that has changed meanwhile is read anew, and its outputs are written then; one that was forgotten has none. */
 static int publish(struct question_job *job, const struct pipeline_outputs *outputs, struct err *err)
 {
@@ -158,7 +144,7 @@ static int publish(struct question_job *job, const struct pipeline_outputs *outp
 	int r = docstore_get(job->store, job->document_id, &document, err);
 
 	if (r == 0 && (document.state == DOCUMENT_DONE || document.state == DOCUMENT_GONE))
-		r = write_outputs(job, &document, outputs, err);
+		r = publish_outputs(job->store, &document, outputs, err);
 	document_done(&document);
 	return r == -ENOENT ? 0 : r;
 }
