@@ -170,9 +170,10 @@ int command_status(struct call *call, struct err *err)
 	                   "fingerprint", pipeline_fingerprint(pipeline), "uptime_seconds",
 	                   (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
 	                   (int)worker.paused, "reading", reading_json(commands->settings.reader, &worker),
-	                   "store_error", store_error_json(commands, &worker), "ended", (json_int_t)worker.n_documents, "answered",
-	                   (json_int_t)worker.n_questions, "asking", asking_json(commands), "folders",
-	                   folders_json(commands), "cache", cache_json(pipeline), "wal_bytes",
+	                   "store_error", store_error_json(commands, &worker), "ended",
+	                   (json_int_t)worker.n_documents, "answered", (json_int_t)worker.n_questions,
+	                   "asking", asking_json(commands), "folders", folders_json(commands), "cache",
+	                   cache_json(pipeline), "wal_bytes",
 	                   (json_int_t)docstore_wal_bytes(commands->settings.reader));
 	if (status == NULL)
 		return err_set(err, -ENOMEM, "no memory for the status");
