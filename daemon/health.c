@@ -7,6 +7,9 @@
 #include "base/array.h"
 #include "daemon/units.h"
 
+#define TELL_NS \
+	(250 *  \
+	 NS_PER_MS) /* between two messages: many small documents change much, and counting takes time */
 #define STUCK_NS (10 * NS_PER_MIN) /* a worker without a step for so long has stopped working */
 #define REST_S 60 /* until a store without room is tried again */
 #define RETRY_MOST_S 600 /* between two looks at what is due: the clock may be set, or the machine sleep */
@@ -15,6 +18,8 @@ struct health {
 	struct health_settings settings;
 	struct loop_timer *watchdog_timer; /* NULL: the manager wants no pings */
 	struct loop_timer *retry_timer;
+	struct loop_timer *tell_timer; /* for what was not told at once */
+	uint64_t told_ns;
 	uint64_t n_steps, moved_ns; /* the worker's, and when it was last seen to move */
 };
 
@@ -81,6 +86,17 @@ static void on_watchdog(void *user)
 		notify_send(health->settings.notify, "WATCHDOG=1");
 }
 
+static void tell(void *user)
+{
+	struct health *health = user;
+	struct worker_status status;
+
+	health->told_ns = loop_now_ns();
+	worker_status(health->settings.worker, &status);
+	send_status(health, &status);
+	arm_retry(health, &status);
+}
+
 int health_open(const struct health_settings *settings, struct health **ret, struct err *err)
 {
 	struct health *health = array_new(struct health, 1);
@@ -92,6 +108,8 @@ int health_open(const struct health_settings *settings, struct health **ret, str
 	health->settings = *settings;
 	health->moved_ns = loop_now_ns();
 	r = loop_add_timer(settings->loop, on_retry, health, &health->retry_timer, err);
+	if (r == 0)
+		r = loop_add_timer(settings->loop, tell, health, &health->tell_timer, err);
 	if (r == 0 && watchdog_ns > 0 &&
 	    (r = loop_add_timer(settings->loop, on_watchdog, health, &health->watchdog_timer, err)) == 0)
 		loop_timer_start(health->watchdog_timer, 0, watchdog_ns / 2);
@@ -107,15 +125,17 @@ void health_close(struct health *health)
 	if (health == NULL)
 		return;
 	loop_remove_timer(health->settings.loop, health->watchdog_timer);
+	loop_remove_timer(health->settings.loop, health->tell_timer);
 	loop_remove_timer(health->settings.loop, health->retry_timer);
 	free(health);
 }
 
 void health_tell(struct health *health)
 {
-	struct worker_status status;
+	uint64_t now_ns = loop_now_ns();
 
-	worker_status(health->settings.worker, &status);
-	send_status(health, &status);
-	arm_retry(health, &status);
+	if (now_ns - health->told_ns >= TELL_NS)
+		tell(health);
+	else
+		loop_timer_start(health->tell_timer, health->told_ns + TELL_NS - now_ns, 0);
 }

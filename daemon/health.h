@@ -22,7 +22,7 @@ struct health_settings {
 int health_open(const struct health_settings *settings, struct health **ret, struct err *err);
 void health_close(struct health *health); /* before the loop is freed; NULL is allowed */
 
-/* Something has changed: tell the manager, and set the time to look again. */
+/* Something has changed: tell the manager, now or in a moment, and set the time to look again. */
 void health_tell(struct health *health);
 
 #endif

@@ -469,7 +469,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	/* The content of one that ended before its text was out is not known by its sha256. */
 	[FIND_QUARANTINED] =
 		"SELECT 1 FROM document AS other WHERE id <> ?1 AND crashes >= ?2 AND crashed_in <> 'extract'"
-		" AND state = 'failed' AND sha256 = (SELECT sha256 FROM document WHERE id = ?1)",
+		" AND +state = 'failed' AND sha256 = (SELECT sha256 FROM document WHERE id = ?1)",
 	[GET_ATTEMPTS] = "SELECT attempts, state = 'reading' AND NOT changed FROM document WHERE id = ?1",
 	/* What is done and could not be written out has failed, too. */
 	[GET_OUTCOME] = "SELECT iif(state = 'done' AND NOT published AND error IS NOT NULL, 'failed', state)"
@@ -518,7 +518,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			  " language, bytes, pages, truncated, tokens, model, fingerprint) = (SELECT sha256, "
 			  "media_type, charset,"
 			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document "
-	                  "WHERE id = ?1),"
+			  "WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
@@ -534,7 +534,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[FIND_NAME] = "SELECT id, name FROM document WHERE name = ?1 ORDER BY id LIMIT 4",
 	[FIND_PART_OF_NAME] = "SELECT id, name FROM document WHERE instr(lower(name), lower(?1)) > 0"
 			      " ORDER BY id LIMIT 4",
-	[FIND_DONE] = "SELECT id FROM document WHERE sha256 = ?2 AND fingerprint = ?3 AND state = 'done'"
+	/* By +state no index is looked up: SQLite would take all that are done for as few as have the same sha256. */
+	[FIND_DONE] = "SELECT id FROM document WHERE sha256 = ?2 AND fingerprint = ?3 AND +state = 'done'"
 		      " AND id <> ?1 AND NOT (SELECT reread FROM document WHERE id = ?1) AND media_type IS "
 		      "(SELECT media_type FROM document WHERE id = ?1)"
 		      " ORDER BY id LIMIT 1",
@@ -613,8 +614,9 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[NEXT_CHECK] =
 		"SELECT dense_due.id, dense_due.document_id, number, byte_start, byte_end, whole FROM "
 		"dense_due"
-		" JOIN document ON document.id = dense_due.document_id JOIN chunk ON chunk.id = chunk_id"
-		" WHERE state = 'done' AND number >= 0 AND fingerprint = ?1 ORDER BY dense_due.id LIMIT 1",
+		" CROSS JOIN document ON document.id = dense_due.document_id JOIN chunk ON chunk.id = "
+	        "chunk_id"
+		" WHERE +state = 'done' AND number >= 0 AND fingerprint = ?1 ORDER BY dense_due.id LIMIT 1",
 	[COUNT_DUE] = "SELECT count(*) FROM dense_due WHERE document_id = ?1",
 	[DELETE_OLD_CHECKS] = "DELETE FROM dense_check WHERE (chunk_id, whole) ="
 			      " (SELECT chunk_id, whole FROM dense_due WHERE id = ?1)",
@@ -663,7 +665,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		       " AND document.id = ?1 AND " CAN_BE_ASKED,
 	/* As QUEUE_DUE has it; its document may have changed meanwhile. */
 	[ASK_DUE] = "UPDATE question SET state = 'asked', error = NULL, retry_at = NULL WHERE retry_at "
-	            "<= " SQL_TIME("?1") " OR retry_at > " SQL_TIME("?2"),
+		    "<= " SQL_TIME("?1") " OR retry_at > " SQL_TIME("?2"),
 	[FAIL_ALL] = FAIL_QUESTIONS,
 	/* What somebody waits for comes before what a folder asks of every document. */
 	[NEXT_QUESTION] = "SELECT question.id, source = 'folder' FROM question INDEXED BY question_ready"
