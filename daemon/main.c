@@ -30,7 +30,7 @@
 #include "pipeline/pipeline.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/skimd/skimd.yaml"
-#define ONCE_TICK_NS (200 * NS_PER_MS) /* between two looks whether --once is done */
+#define ONCE_TICK_NS (50 * NS_PER_MS) /* between two looks whether --once is done */
 
 struct daemon {
 	const char *config_path;
