@@ -34,10 +34,11 @@ static int drain(struct worker *worker, struct err *err)
 		worker->settings.between(worker->settings.user, &worker->cancel);
 		r = worker_do_next(worker, err);
 	}
-	if (r == 0)
+	if (r == 0 || r == -ECANCELED) {
 		r = worker_end_answers(worker, err);
-	if (r == 0)
-		return -ECANCELED;
+		if (r == 0)
+			return -ECANCELED;
+	}
 	if (!worker_passes(r))
 		return r == -ENOENT ? 0 : r;
 	log_error("%s; trying again soon", err->text);
