@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/array.h"
 #include "base/log.h"
+#include "daemon/paths.h"
 #include "pipeline/messages.h"
 
 #define MAX_NOTES 100000 /* that wait; each takes some hundred bytes */
@@ -16,11 +18,13 @@
 
 struct note {
 	int (*write)(struct clerk *clerk, const struct note *note, struct err *err);
-	char *path; /* of the file; NULL: an event */
+	char *path; /* of the file; NULL: of none */
 	struct document_file file; /* its strings are those of the note */
 	char *folder, *output;
 	char *text; /* reason or message */
 	const char *level;
+	char **folders; /* [n_folders], to be looked through */
+	size_t n_folders;
 	STAILQ_ENTRY(note) next;
 };
 
@@ -46,6 +50,9 @@ static void note_free(struct note *note)
 	free(note->folder);
 	free(note->output);
 	free(note->text);
+	for (size_t i = 0; i < note->n_folders; i++)
+		free(note->folders[i]);
+	free(note->folders);
 	free(note);
 }
 
@@ -111,6 +118,53 @@ static int write_event(struct clerk *clerk, const struct note *note, struct err 
 	return docstore_event(clerk->settings.store, note->level, 0, note->text, err);
 }
 
+static bool is_stopping(struct clerk *clerk)
+{
+	bool stop;
+
+	pthread_mutex_lock(&clerk->lock);
+	stop = clerk->stop;
+	pthread_mutex_unlock(&clerk->lock);
+	return stop;
+}
+
+static bool is_below(const char *path, const struct note *note)
+{
+	for (size_t i = 0; i < note->n_folders; i++) {
+		if (paths_is_inside(path, note->folders[i]))
+			return true;
+	}
+	return false;
+}
+
+struct search {
+	struct clerk *clerk;
+	const struct note *note;
+	struct err *err;
+};
+
+static int mark_if_gone(void *user, const struct document *document)
+{
+	const struct search *search = user;
+	struct stat st;
+	int r;
+
+	if (is_stopping(search->clerk))
+		return err_set(search->err, -ECANCELED, "told to stop");
+	if (document->state == DOCUMENT_GONE || !is_below(document->path, search->note) ||
+	    lstat(document->path, &st) == 0 || errno != ENOENT)
+		return 0;
+	r = docstore_gone(search->clerk->settings.store, document->id, search->err);
+	return r == -ENOENT ? 0 : r; /* forgotten meanwhile */
+}
+
+static int write_all_gone(struct clerk *clerk, const struct note *note, struct err *err)
+{
+	struct search search = { clerk, note, err };
+
+	return docstore_each(clerk->settings.store, mark_if_gone, &search, err);
+}
+
 /* Of the note itself, so that it would fail for ever and keep all others from being written. */
 static bool is_hopeless(int r)
 {
@@ -128,6 +182,11 @@ static void rest_a_while(struct clerk *clerk)
 		;
 }
 
+static const char *name_of(const struct note *note)
+{
+	return note->path != NULL ? note->path : note->text != NULL ? note->text : note->folders[0];
+}
+
 /* With the lock, which is given up for the writing. */
 static void write_first(struct clerk *clerk)
 {
@@ -137,8 +196,8 @@ static void write_first(struct clerk *clerk)
 
 	pthread_mutex_unlock(&clerk->lock);
 	r = note->write(clerk, note, &err);
-	if (r < 0 && (clerk->failure == 0 || is_hopeless(r)))
-		log_error("'%s': cannot be noted%s: %s", note->path != NULL ? note->path : note->text,
+	if (r < 0 && r != -ECANCELED && (clerk->failure == 0 || is_hopeless(r)))
+		log_error("'%s': cannot be noted%s: %s", name_of(note),
 		          is_hopeless(r) ? "" : ", trying again soon", err.text);
 	pthread_mutex_lock(&clerk->lock);
 	clerk->failure = is_hopeless(r) ? 0 : r;
@@ -319,6 +378,24 @@ int clerk_event(struct clerk *clerk, const char *level, const char *message)
 	if (note != NULL) {
 		note->write = write_event;
 		note->level = level;
+	}
+	return put(clerk, note);
+}
+
+int clerk_find_gone(struct clerk *clerk, const struct config *config)
+{
+	struct note *note = note_of(&(struct document_file){ .path = NULL }, NULL);
+
+	if (note == NULL || (note->folders = array_new(char *, config->n_watch)) == NULL) {
+		note_free(note);
+		return -ENOMEM;
+	}
+	note->write = write_all_gone;
+	for (; note->n_folders < config->n_watch; note->n_folders++) {
+		if (!copy(config->watch[note->n_folders].path, &note->folders[note->n_folders])) {
+			note_free(note);
+			return -ENOMEM;
+		}
 	}
 	return put(clerk, note);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "daemon/config.h"
 #include "store/docstore.h"
 
 struct clerk;
@@ -32,7 +33,10 @@ int clerk_refuse(struct clerk *clerk, const struct document_file *file, const ch
 int clerk_gone(struct clerk *clerk, const char *path);
 int clerk_event(struct clerk *clerk, const char *level, const char *message);
 
-size_t clerk_n_waiting(struct clerk *clerk); /* notes of files and events that are not written yet */
+/* Documents below the configuration's folders whose files went while nobody watched. */
+int clerk_find_gone(struct clerk *clerk, const struct config *config);
+
+size_t clerk_n_waiting(struct clerk *clerk); /* notes that are not written yet */
 bool clerk_has(struct clerk *clerk, const char *path); /* one of them is of this file */
 
 /* Why the store takes nothing for now, with words in *err, which may be NULL. 0: it does. */

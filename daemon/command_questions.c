@@ -44,14 +44,17 @@ static int ask(struct deferred *deferred, struct err *err)
 
 static int ask_all(struct deferred *deferred, struct err *err)
 {
+	struct docstore *store = pipeline_docstore(deferred->commands->settings.pipeline);
 	struct question_request request = request_of(deferred);
-	int64_t n;
-	int r = docstore_ask_all(pipeline_docstore(deferred->commands->settings.pipeline), &request, NULL, &n,
-	                         err);
+	int64_t n, n_unread;
+	int r;
 
-	if (r == 0)
-		json_object_set_new(deferred->fields, "n_new", json_integer(n));
-	return r;
+	if ((r = docstore_ask_all(store, &request, NULL, &n, err)) < 0 ||
+	    (r = question_view_count_unread(store, &n_unread, err)) < 0)
+		return r;
+	json_object_set_new(deferred->fields, "n_new", json_integer(n));
+	json_object_set_new(deferred->fields, "n_unread", json_integer(n_unread));
+	return 0;
 }
 
 int command_ask(struct call *call, struct err *err)
@@ -100,10 +103,25 @@ struct asked {
 	struct docstore *store;
 	int64_t document_id; /* 0: of all */
 	const char *text; /* NULL: any */
-	bool wait; /* for each to end */
+	bool wait; /* for each to end; of all documents, those that are not read are left out */
 	int64_t id; /* of the last */
 	json_int_t n;
 };
+
+/* 1: it was told, or is left out; 0: it is waited for. */
+static int tell_asked(struct call *call, struct asked *asked, const struct question *question)
+{
+	bool open = asked->wait && question_view_is_open(question);
+
+	if (open && (asked->document_id != 0 || !question->unread))
+		return 0;
+	asked->id = question->id;
+	if (open)
+		return 1;
+	asked->n++;
+	call_more(call, json_pack("{s:o}", "question", question_view_json(question)));
+	return 1;
+}
 
 static int next_asked(struct call *call, void *user, struct err *err)
 {
@@ -118,12 +136,7 @@ static int next_asked(struct call *call, void *user, struct err *err)
 	}
 	if (r < 0)
 		return r;
-	r = !asked->wait || !question_view_is_open(&question);
-	if (r > 0) {
-		asked->id = question.id;
-		asked->n++;
-		call_more(call, json_pack("{s:o}", "question", question_view_json(&question)));
-	}
+	r = tell_asked(call, asked, &question);
 	question_done(&question);
 	return r;
 }

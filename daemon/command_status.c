@@ -146,6 +146,16 @@ static json_t *cache_json(struct pipeline *pipeline)
 	                 (json_int_t)stats.evicted, "damaged", (json_int_t)stats.damaged);
 }
 
+/* Why skimd.db takes nothing for now. */
+static json_t *store_error_json(const struct commands *commands, const struct worker_status *worker)
+{
+	struct err why = { "" };
+
+	if (worker->resting)
+		return json_of_bytes(worker->err.text);
+	return clerk_failure(commands->settings.clerk, &why) < 0 ? json_of_bytes(why.text) : json_null();
+}
+
 int command_status(struct call *call, struct err *err)
 {
 	struct commands *commands = call_user(call);
@@ -155,14 +165,15 @@ int command_status(struct call *call, struct err *err)
 	int r;
 
 	worker_status(commands->settings.worker, &worker);
-	status = json_pack("{s:s, s:o, s:s, s:I, s:b, s:o, s:I, s:I, s:o, s:o, s:o, s:I}", "version",
+	status = json_pack("{s:s, s:o, s:s, s:I, s:b, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I}", "version",
 	                   PACKAGE_VERSION, "model", json_of_bytes(pipeline_model_name(pipeline)),
 	                   "fingerprint", pipeline_fingerprint(pipeline), "uptime_seconds",
 	                   (json_int_t)((loop_now_ns() - commands->started_ns) / NS_PER_S), "paused",
 	                   (int)worker.paused, "reading", reading_json(commands->settings.reader, &worker),
-	                   "ended", (json_int_t)worker.n_documents, "answered",
-	                   (json_int_t)worker.n_questions, "asking", asking_json(commands), "folders",
-	                   folders_json(commands), "cache", cache_json(pipeline), "wal_bytes",
+	                   "store_error", store_error_json(commands, &worker), "ended",
+	                   (json_int_t)worker.n_documents, "answered", (json_int_t)worker.n_questions,
+	                   "asking", asking_json(commands), "folders", folders_json(commands), "cache",
+	                   cache_json(pipeline), "wal_bytes",
 	                   (json_int_t)docstore_wal_bytes(commands->settings.reader));
 	if (status == NULL)
 		return err_set(err, -ENOMEM, "no memory for the status");

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "daemon/ask_file.h"
 #include "daemon/document_file.h"
+#include "daemon/ignore.h"
 #include "daemon/paths.h"
 #include "daemon/remedy.h"
 #include "pipeline/output.h"
@@ -66,6 +67,34 @@ static int see_ignored(void *user, const char *path, const struct stat *st, cons
 	return clerk_ignore(folder->intake->settings.clerk, &file, reason);
 }
 
+/* A document that was forgotten and has come back is asked again what stands in the file beside it, which was told long
+ * ago. One that is still being written is told by itself. */
+static void ask_again(const struct folder *folder, const char *path)
+{
+	const struct intake_settings *settings = &folder->intake->settings;
+	char questions[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(questions, sizeof(questions), "%s" ASK_FILE_SUFFIX, path) >= (int)sizeof(questions) ||
+	    lstat(questions, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    ignore_matches(strrchr(questions, '/') + 1, folder->config->ignore, folder->config->n_ignore) ||
+	    watch_is_unsettled(folder->watch, questions))
+		return;
+	if (settings->questions(settings->user, questions) < 0)
+		log_warning("'%s': too many files of questions wait: it is asked at the next start",
+		            questions);
+}
+
+/* The clerk's word whether it was taken. */
+static int add(const struct folder *folder, const struct document_file *file)
+{
+	int r = clerk_add(folder->intake->settings.clerk, file);
+
+	if (r == 0)
+		ask_again(folder, file->path);
+	return r;
+}
+
 static int see_ready(void *user, const char *path, const struct stat *st)
 {
 	const struct folder *folder = user;
@@ -79,7 +108,7 @@ static int see_ready(void *user, const char *path, const struct stat *st)
 	if (!find_output(folder, path, output))
 		return see_ignored(user, path, st, "the path is too long for its outputs");
 	file = document_file_of(path, folder->config->path, output, st);
-	return clerk_add(folder->intake->settings.clerk, &file);
+	return add(folder, &file);
 }
 
 /* A watched folder that is deleted and made again, or mounted anew, is another one, and walls do not move: only a new
@@ -152,28 +181,12 @@ static void see_settled(void *user)
 	folder->intake->settings.settled(folder->intake->settings.user);
 }
 
-/* A document whose file went while nobody watched. */
-static int note_vanished(void *user, const struct document *document)
-{
-	const struct intake_settings *settings = user;
-	struct stat st;
-	int r;
-
-	if (document->state == DOCUMENT_GONE || config_watch_of(settings->config, document->path) == NULL ||
-	    lstat(document->path, &st) == 0 || errno != ENOENT)
-		return 0;
-	while ((r = clerk_gone(settings->clerk, document->path)) == -EAGAIN &&
-	       clerk_failure(settings->clerk, NULL) == 0)
-		clerk_wait(settings->clerk); /* a hundred thousand are gone */
-	return r;
-}
-
+/* What is gone is written down before what the scan that follows finds. */
 static int mark_vanished(struct intake_settings *settings, struct err *err)
 {
-	int r = docstore_each(settings->reader, note_vanished, settings, err);
+	int r = clerk_find_gone(settings->clerk, settings->config);
 
-	return r == -EAGAIN || r == -ENOMEM ? err_set(err, r, "no memory for the documents that are gone")
-	                                    : r;
+	return r < 0 ? err_set(err, r, "no memory for the documents that are gone") : 0;
 }
 
 static int open_watch(struct folder *folder, struct err *err)
@@ -204,6 +217,7 @@ static void close_folder(struct folder *folder)
 	free(folder);
 }
 
+/* Nothing of it is touched before it is scanned. */
 static int open_folder(struct intake *intake, const struct config_watch *config, struct folder **ret,
                        struct err *err)
 {
@@ -238,6 +252,8 @@ int intake_open(const struct intake_settings *settings, struct intake **ret, str
 	                            : mark_vanished(&intake->settings, err);
 	for (size_t i = 0; r == 0 && i < intake->n_folders; i++)
 		r = open_folder(intake, &settings->config->watch[i], &intake->folders[i], err);
+	for (size_t i = 0; r == 0 && i < intake->n_folders; i++)
+		r = watch_rescan(intake->folders[i]->watch, err);
 	if (r < 0)
 		intake_close(intake);
 	else
@@ -365,7 +381,7 @@ int intake_add(struct intake *intake, size_t i, const char *path, const struct s
 		return err_set(err, -ENAMETOOLONG, "'%s': the name is too long for its outputs", path);
 	file = document_file_of(path, folder->config->path, output, st);
 	file.even_forgotten = true;
-	r = clerk_add(intake->settings.clerk, &file);
+	r = add(folder, &file);
 	return r < 0 ? err_set(err, r, "'%s' cannot be queued: %s", path, strerror(-r)) : 0;
 }
 

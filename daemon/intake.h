@@ -13,7 +13,6 @@
 #include "daemon/loop.h"
 #include "daemon/watch.h"
 #include "pipeline/pipeline.h"
-#include "store/docstore.h"
 
 struct intake;
 
@@ -21,7 +20,6 @@ struct intake;
 struct intake_settings {
 	struct config *config; /* intake_reload() changes it */
 	struct loop *loop;
-	struct docstore *reader;
 	struct clerk *clerk;
 	bool walled; /* files outside of what is open now are closed to us, for good */
 	void *user;
@@ -32,13 +30,14 @@ struct intake_settings {
 	void (*replaced)(void *user, const char *path);
 };
 
-/* Mark the documents whose files went while nobody watched, then watch every folder of the configuration. Errors as
- * docstore_each()'s and watch_open()'s. */
+/* Have the documents marked whose files went while nobody watched, then watch every folder of the configuration. Errors as
+ * watch_open()'s; -ENOMEM; -EAGAIN. */
 int intake_open(const struct intake_settings *settings, struct intake **ret, struct err *err);
 void intake_close(struct intake *intake); /* before the loop is freed; NULL is allowed */
 
 /* Watch what fresh names instead, and have the configuration adopt it: folders that are watched as before go on, others
- * are opened or closed. On an error, as of watch_open(), all is as it was. */
+ * are opened, to be scanned by the intake_rescan() that is to follow, or closed. On an error, as of watch_open(), all is
+ * as it was, and nothing was looked at. */
 int intake_reload(struct intake *intake, struct config *fresh, struct err *err);
 
 /* Scan all folders now; what cannot be scanned is logged. */

@@ -1,43 +1,36 @@
 /* skimd: watches folders and has their documents read. main() opens in order and closes in the exact reverse. */
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "daemon/asking.h"
 #include "daemon/clerk.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
 #include "daemon/confine.h"
+#include "daemon/health.h"
 #include "daemon/intake.h"
 #include "daemon/keeper.h"
 #include "daemon/loop.h"
 #include "daemon/metrics_file.h"
 #include "daemon/notify.h"
-#include "daemon/paths.h"
+#include "daemon/opening.h"
 #include "daemon/reload.h"
 #include "daemon/units.h"
 #include "daemon/wal_alarm.h"
 #include "daemon/worker.h"
 #include "pipeline/messages.h"
-#include "pipeline/output.h"
 #include "pipeline/pipeline.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/skimd/skimd.yaml"
-#define ONCE_TICK_NS (200 * NS_PER_MS) /* between two looks whether --once is done */
-#define STUCK_NS (10 * NS_PER_MIN) /* a worker without a step for so long has stopped working */
-#define REST_S 60 /* until a store without room is tried again */
-#define RETRY_MOST_S 600 /* between two looks at what is due: the clock may be set, or the machine sleep */
+#define ONCE_TICK_NS (50 * NS_PER_MS) /* between two looks whether --once is done */
 
 struct daemon {
 	const char *config_path;
@@ -59,9 +52,7 @@ struct daemon {
 	atomic_bool work_came; /* for the worker, and the loop does not know it yet */
 	bool once;
 	struct loop_timer *once_timer;
-	struct loop_timer *watchdog_timer;
-	struct loop_timer *retry_timer;
-	uint64_t n_steps, moved_ns; /* the worker's, and when it was last seen to move */
+	struct health *health;
 	int r; /* what ended the loop */
 };
 
@@ -80,29 +71,6 @@ static void between_documents(void *user, const atomic_bool *cancel)
 	wal_alarm_look(&daemon->wal_alarm, pipeline_docstore(daemon->pipeline));
 }
 
-/* While it works, the worker takes what is due by itself. */
-static void arm_retry(struct daemon *daemon, const struct worker_status *status)
-{
-	int64_t next, seconds = REST_S;
-
-	if (status->busy)
-		return;
-	if (!status->resting) {
-		if (docstore_next_retry(daemon->reader, &next, NULL) < 0)
-			return;
-		seconds = next - (int64_t)time(NULL);
-	}
-	seconds = seconds < 1 ? 1 : seconds > RETRY_MOST_S ? RETRY_MOST_S : seconds;
-	loop_timer_start(daemon->retry_timer, (uint64_t)seconds * NS_PER_S, 0);
-}
-
-static void on_retry(void *user)
-{
-	struct daemon *daemon = user;
-
-	worker_wake(daemon->worker);
-}
-
 static const struct log_field READY[] = { { "MESSAGE_ID", MESSAGE_READY }, { NULL, NULL } };
 static const struct log_field STUCK[] = { { "MESSAGE_ID", MESSAGE_CANNOT_GO_ON }, { NULL, NULL } };
 
@@ -113,33 +81,15 @@ static void end(struct daemon *daemon, int r, const struct err *why)
 	loop_stop(daemon->loop);
 }
 
-static void send_status(struct daemon *daemon)
+/* What the worker cannot go on after; with --once nobody may be there to make room. */
+static void look_at_worker(struct daemon *daemon)
 {
 	struct worker_status status;
-	int64_t n_queued = 0;
 
 	worker_status(daemon->worker, &status);
-	docstore_count(daemon->reader, DOCUMENT_QUEUED, &n_queued, NULL);
-	if (status.paused)
-		notify_send(daemon->notify, "STATUS=paused; %lld queued", (long long)n_queued);
-	else if (status.busy && status.question_id != 0)
-		notify_send(daemon->notify, "STATUS=answering a question about '%s'; %lld queued",
-		            status.name, (long long)n_queued);
-	else if (status.busy && status.n_tokens > 0)
-		notify_send(daemon->notify, "STATUS=%s '%s': %llu of %llu tokens; %lld more queued",
-		            status.stage, status.name, (unsigned long long)status.n_done,
-		            (unsigned long long)status.n_tokens, (long long)n_queued);
-	else if (status.busy && status.name[0] != '\0')
-		notify_send(daemon->notify, "STATUS=reading '%s'; %lld more queued", status.name,
-		            (long long)n_queued);
-	else if (status.resting)
-		notify_send(daemon->notify, "STATUS=waiting for room: %s", status.err.text);
-	else
-		notify_send(daemon->notify, "STATUS=idle, %llu documents ended since the start",
-		            (unsigned long long)status.n_documents);
 	if (daemon->r == 0 && (status.r < 0 || (status.resting && daemon->once)))
 		end(daemon, status.r < 0 ? status.r : -ENOSPC, &status.err);
-	arm_retry(daemon, &status);
+	health_tell(daemon->health);
 }
 
 /* Other threads only wake the loop; the loop looks. */
@@ -167,7 +117,7 @@ static void on_wake(void *user)
 		worker_wake(daemon->worker);
 		asking_documents(daemon->asking);
 	}
-	send_status(daemon);
+	look_at_worker(daemon);
 	commands_changed(daemon->commands);
 }
 
@@ -203,22 +153,6 @@ static void on_signal(void *user, int signal_number)
 	loop_stop(daemon->loop);
 }
 
-/* That the loop runs is not enough: the worker must get on, or have nothing to do. */
-static void on_watchdog(void *user)
-{
-	struct daemon *daemon = user;
-	uint64_t now_ns = loop_now_ns();
-	struct worker_status status;
-
-	worker_status(daemon->worker, &status);
-	if (!status.busy || status.n_steps != daemon->n_steps) {
-		daemon->n_steps = status.n_steps;
-		daemon->moved_ns = now_ns;
-	}
-	if (now_ns - daemon->moved_ns < STUCK_NS)
-		notify_send(daemon->notify, "WATCHDOG=1");
-}
-
 /* --once ends when nothing is unsettled, queued or in work. */
 static void on_once(void *user)
 {
@@ -246,28 +180,10 @@ static void on_once(void *user)
 		loop_stop(daemon->loop);
 }
 
-/* What the walls shall leave open has to be there first. */
-static int make_folders(const struct config *config, struct err *err)
-{
-	int r;
-
-	if ((r = file_make_folder_of(config->store.path, 0750, err)) < 0 ||
-	    (r = file_make_folder_of(config->kv.path, 0750, err)) < 0 ||
-	    (r = asking_make_folder(config, err)) < 0)
-		return r;
-	for (size_t i = 0; i < config->n_watch; i++) {
-		if ((r = file_make_folders(config->watch[i].outbox, 0750, err)) < 0)
-			return r;
-	}
-	if (strcmp(config->control.socket, CONFIG_CONTROL_SOCKET) == 0)
-		return 0; /* the service manager makes its folder */
-	return file_make_folder_of(config->control.socket, 0750, err);
-}
-
 /* As early as can be: no thread is started yet, and of what comes from outside only the configuration is read. */
 static int put_up_walls(struct daemon *daemon, struct err *err)
 {
-	int r = make_folders(daemon->config, err);
+	int r = opening_folders(daemon->config, err);
 
 	if (r < 0)
 		return r;
@@ -277,59 +193,7 @@ static int put_up_walls(struct daemon *daemon, struct err *err)
 
 static int open_pipeline(struct daemon *daemon, struct err *err)
 {
-	const struct config *config = daemon->config;
-	struct pipeline_settings settings = {
-		.n_threads = config->model.threads,
-		.store = { .path = config->store.path, .mode = DOCSTORE_WRITE },
-		.kv_path = config->kv.path,
-		.kv_budget_bytes = config->kv.budget_bytes,
-		.kv_memory_bytes = config->kv.memory_bytes,
-		.extract = config_extract_limits(config),
-		.summary_length = config->summary.length,
-		.audit = { config->audit.reading, config->audit.dense_share },
-	};
-	char model[PATH_MAX];
-	int r;
-
-	settings.model_dir = model;
-	if ((r = paths_model(config->model.path, model, sizeof(model), err)) < 0 ||
-	    (r = pipeline_open(&settings, &daemon->pipeline, err)) < 0)
-		return r;
-	settings.store.mode = DOCSTORE_READ;
-	if ((r = docstore_open(&settings.store, &daemon->reader, err)) < 0)
-		return r;
-	for (size_t i = 0; i < config->n_watch; i++) /* with the store's lock held: nobody else writes here */
-		output_sweep(config->watch[i].outbox);
-	return 0;
-}
-
-struct opening {
-	struct daemon *daemon;
-	int r;
-	struct err *err;
-};
-
-static void *open_niced(void *user)
-{
-	struct opening *opening = user;
-
-	worker_stand_back(opening->daemon->config->model.nice);
-	opening->r = open_pipeline(opening->daemon, opening->err);
-	return NULL;
-}
-
-/* The threads that compute stand back behind other programs, the loop does not. A thread has this from the one that
- * starts it, and nobody can take it back. */
-static int open_pipeline_niced(struct daemon *daemon, struct err *err)
-{
-	struct opening opening = { daemon, 0, err };
-	pthread_t thread;
-	int r = -pthread_create(&thread, NULL, open_niced, &opening);
-
-	if (r < 0)
-		return err_set(err, r, "cannot start a thread: %s", strerror(-r));
-	pthread_join(thread, NULL);
-	return opening.r;
+	return opening_pipeline(daemon->config, &daemon->pipeline, &daemon->reader, err);
 }
 
 static int open_clerk(struct daemon *daemon, struct err *err)
@@ -396,7 +260,6 @@ static int open_intake(struct daemon *daemon, struct err *err)
 	struct intake_settings settings = {
 		.config = daemon->config,
 		.loop = daemon->loop,
-		.reader = daemon->reader,
 		.clerk = daemon->clerk,
 		.walled = daemon->walled,
 		.user = daemon,
@@ -470,18 +333,23 @@ static int open_metrics(struct daemon *daemon, struct err *err)
 	return metrics_file_open(&settings, &daemon->metrics_file, err);
 }
 
-static int open_timers(struct daemon *daemon, struct err *err)
+static int open_health(struct daemon *daemon, struct err *err)
 {
-	uint64_t watchdog_ns = notify_watchdog_ns(daemon->notify);
-	int r = 0;
+	struct health_settings settings = {
+		.notify = daemon->notify,
+		.loop = daemon->loop,
+		.reader = daemon->reader,
+		.worker = daemon->worker,
+	};
 
-	daemon->moved_ns = loop_now_ns();
-	r = loop_add_timer(daemon->loop, on_retry, daemon, &daemon->retry_timer, err);
-	if (r == 0 && watchdog_ns > 0 &&
-	    (r = loop_add_timer(daemon->loop, on_watchdog, daemon, &daemon->watchdog_timer, err)) == 0)
-		loop_timer_start(daemon->watchdog_timer, 0, watchdog_ns / 2);
-	if (r == 0 && daemon->once &&
-	    (r = loop_add_timer(daemon->loop, on_once, daemon, &daemon->once_timer, err)) == 0)
+	return health_open(&settings, &daemon->health, err);
+}
+
+static int start_once(struct daemon *daemon, struct err *err)
+{
+	int r = loop_add_timer(daemon->loop, on_once, daemon, &daemon->once_timer, err);
+
+	if (r == 0)
 		loop_timer_start(daemon->once_timer, ONCE_TICK_NS, ONCE_TICK_NS);
 	return r;
 }
@@ -494,11 +362,12 @@ static int run(struct daemon *daemon, struct err *err)
 	    (r = loop_add_signals(daemon->loop, on_signal, daemon, err)) < 0)
 		return r;
 	notify_send(daemon->notify, "STATUS=opening the stores and the model");
-	if ((r = put_up_walls(daemon, err)) < 0 || (r = open_pipeline_niced(daemon, err)) < 0 ||
+	if ((r = put_up_walls(daemon, err)) < 0 || (r = open_pipeline(daemon, err)) < 0 ||
 	    (r = open_asking(daemon, err)) < 0 || (r = open_clerk(daemon, err)) < 0 ||
 	    (r = open_intake(daemon, err)) < 0 || (r = open_keeper(daemon, err)) < 0 ||
 	    (r = open_worker(daemon, err)) < 0 || (r = open_commands(daemon, err)) < 0 ||
-	    (r = open_metrics(daemon, err)) < 0 || (r = open_timers(daemon, err)) < 0 ||
+	    (r = open_metrics(daemon, err)) < 0 || (r = open_health(daemon, err)) < 0 ||
+	    (daemon->once && (r = start_once(daemon, err)) < 0) ||
 	    (r = asking_start(daemon->asking, err)) < 0)
 		return r;
 	log_fields(LOG_LEVEL_INFO, READY, "ready: %zu folder%s, model '%s'", daemon->config->n_watch,
@@ -511,6 +380,7 @@ static int run(struct daemon *daemon, struct err *err)
 
 static void daemon_close(struct daemon *daemon)
 {
+	health_close(daemon->health);
 	metrics_file_close(daemon->metrics_file);
 	commands_close(daemon->commands);
 	asking_free(daemon->asking);

@@ -13,4 +13,7 @@ json_t *question_view_json(const struct question *question);
 /* Neither answered nor failed. */
 bool question_view_is_open(const struct question *question);
 
+/* How many documents are still to be read, which a question about all of them leaves out. Errors as docstore_count()'s. */
+int question_view_count_unread(struct docstore *store, int64_t *ret, struct err *err);
+
 #endif

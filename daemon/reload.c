@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -63,15 +64,27 @@ static int check_reading(const struct check *check, const char *key, const char 
 	return 0;
 }
 
+/* Whether a folder can be written into, or made: what is there of its path says so, as nothing is made before all of the
+ * configuration is accepted. 0 or a negative errno. */
+static int can_write(const char *folder)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s", folder) >= sizeof(path))
+		return -ENAMETOOLONG;
+	while (stat(path, &st) < 0 && errno == ENOENT && strcmp(path, "/") != 0)
+		dirname(path); /* of an absolute path: in place */
+	return faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
 static int check_writing(const struct check *check, const char *key, const char *folder)
 {
 	int r = check_walls(check, key, folder, true);
 
 	if (r < 0)
 		return r;
-	r = file_make_folders(folder, 0750, check->err);
-	if (r == 0 && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0)
-		r = -errno;
+	r = can_write(folder);
 	return r < 0 ? out_of_reach(check, r, key, folder, true) : 0;
 }
 
@@ -97,6 +110,17 @@ static int check_folder(const struct check *check, const struct config_watch *wa
 	return check_writing(check, key, watch->outbox);
 }
 
+static int make_folders(const struct config *config, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < config->n_watch; i++)
+		r = file_make_folders(config->watch[i].outbox, 0750, err);
+	if (r == 0 && config->metrics.file != NULL)
+		r = file_make_folder_of(config->metrics.file, 0750, err);
+	return r;
+}
+
 /* Errors as config_read()'s; -EACCES, -EROFS: a folder is out of reach. */
 static int read_checked(const struct reload *reload, struct config **ret, struct err *err)
 {
@@ -110,6 +134,8 @@ static int read_checked(const struct reload *reload, struct config **ret, struct
 		r = check_folder(&check, &config->watch[i], i);
 	if (r == 0)
 		r = check_metrics(&check, config->metrics.file);
+	if (r == 0)
+		r = make_folders(config, err);
 	if (r < 0)
 		config_free(config);
 	else

@@ -40,15 +40,18 @@ struct file {
 	bool settling;
 	uint64_t since_ns, due_ns, quiet_ns;
 	unsigned scan; /* the last one that saw it */
-	LIST_ENTRY(file) all, unsettled;
+	LIST_ENTRY(file) all;
+	TAILQ_ENTRY(file) unsettled;
 };
 
 LIST_HEAD(files, file);
+TAILQ_HEAD(queue, file);
 
 struct settle {
 	struct settle_settings settings;
 	void *by_path; /* a tree of tsearch(3) */
-	struct files all, unsettled;
+	struct files all;
+	struct queue unsettled; /* in the order in which they came, which is that in which they are told */
 	size_t n_files, n_unsettled;
 	unsigned scan;
 	unsigned n_checks_left; /* in this tick */
@@ -110,7 +113,7 @@ static void stop_settling(struct settle *settle, struct file *file)
 	if (!file->settling)
 		return;
 	file->settling = false;
-	LIST_REMOVE(file, unsettled);
+	TAILQ_REMOVE(&settle->unsettled, file, unsettled);
 	settle->n_unsettled--;
 }
 
@@ -122,7 +125,7 @@ static void start_settling(struct settle *settle, struct file *file, uint64_t qu
 		return;
 	file->settling = true;
 	file->since_ns = now_ns;
-	LIST_INSERT_HEAD(&settle->unsettled, file, unsettled);
+	TAILQ_INSERT_TAIL(&settle->unsettled, file, unsettled);
 	settle->n_unsettled++;
 }
 
@@ -142,8 +145,10 @@ struct settle *settle_new(const struct settle_settings *settings)
 {
 	struct settle *settle = calloc(1, sizeof(*settle));
 
-	if (settle != NULL)
-		settle->settings = *settings;
+	if (settle == NULL)
+		return NULL;
+	settle->settings = *settings;
+	TAILQ_INIT(&settle->unsettled);
 	return settle;
 }
 
@@ -418,10 +423,10 @@ void settle_tick(struct settle *settle, int root_fd, uint64_t now_ns)
 	struct file *next;
 
 	settle->n_checks_left = MAX_CHECKS;
-	/* A check removes at most its own file, and what it adds goes to the head of the list. */
-	for (struct file *file = LIST_FIRST(&settle->unsettled); file != NULL && settle->n_checks_left > 0;
+	/* A check removes at most its own file, and what it adds goes to the end of the list. */
+	for (struct file *file = TAILQ_FIRST(&settle->unsettled); file != NULL && settle->n_checks_left > 0;
 	     file = next) {
-		next = LIST_NEXT(file, unsettled);
+		next = TAILQ_NEXT(file, unsettled);
 		if (file->due_ns > now_ns)
 			continue;
 		settle->n_checks_left--;
@@ -434,7 +439,7 @@ uint64_t settle_next_ns(const struct settle *settle)
 	uint64_t next_ns = UINT64_MAX;
 	const struct file *file;
 
-	LIST_FOREACH(file, &settle->unsettled, unsettled)
+	TAILQ_FOREACH(file, &settle->unsettled, unsettled)
 	{
 		if (file->due_ns < next_ns)
 			next_ns = file->due_ns;
@@ -457,6 +462,6 @@ void settle_each_unsettled(const struct settle *settle,
 {
 	const struct file *file;
 
-	LIST_FOREACH(file, &settle->unsettled, unsettled)
+	TAILQ_FOREACH(file, &settle->unsettled, unsettled)
 	each(user, file->path, file->since_ns);
 }

@@ -3,15 +3,11 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/text.h"
-#include "daemon/config.h"
-#include "daemon/paths.h"
 
 static const struct {
 	const char *word;
@@ -62,49 +58,6 @@ int skimctl_usage(const char *usage)
 	return SKIMCTL_USAGE;
 }
 
-bool skimctl_is_private(void)
-{
-	return getenv("SKIMD_NO_SERVICE") != NULL;
-}
-
-/* *ret_own: the databases are the user's own, and not those of the configuration. */
-static int find_config(const char *path, struct config **ret, bool *ret_own, struct err *err)
-{
-	int r = path != NULL ? config_read(path, ret, err) : config_default(ret, err);
-
-	if (r < 0)
-		return r;
-	*ret_own = path == NULL && (skimctl_is_private() || access((*ret)->store.path, R_OK) < 0);
-	return 0;
-}
-
-int skimctl_find_store(const char *config_path, char *ret, struct err *err)
-{
-	struct config *config;
-	bool own;
-	int r = find_config(config_path, &config, &own, err);
-
-	if (r < 0)
-		return r;
-	snprintf(ret, PATH_MAX, "%s", config->store.path);
-	config_free(config);
-	return own ? paths_user_store(ret, PATH_MAX, err) : 0;
-}
-
-int skimctl_find_cache(const char *config_path, char *ret, uint64_t *ret_budget_bytes, struct err *err)
-{
-	struct config *config;
-	bool own;
-	int r = find_config(config_path, &config, &own, err);
-
-	if (r < 0)
-		return r;
-	snprintf(ret, PATH_MAX, "%s", config->kv.path);
-	*ret_budget_bytes = config->kv.budget_bytes;
-	config_free(config);
-	return own ? paths_user_cache(ret, PATH_MAX, err) : 0;
-}
-
 static const struct option QUERY_OPTIONS[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "config", required_argument, NULL, 'c' },
@@ -124,15 +77,6 @@ bool skimctl_parse(struct skimctl_query *query, int argc, char **argv)
 			return false;
 	}
 	return true;
-}
-
-int skimctl_open_store(const char *config_path, struct docstore **ret, struct err *err)
-{
-	char path[PATH_MAX];
-	struct docstore_settings settings = { .path = path, .mode = DOCSTORE_READ };
-	int r = skimctl_find_store(config_path, path, err);
-
-	return r < 0 ? r : docstore_open(&settings, ret, err);
 }
 
 const char *skimctl_string(json_t *object, const char *key)

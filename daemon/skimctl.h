@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "daemon/config.h"
 #include "daemon/control_client.h"
 #include "store/docstore.h"
 
@@ -87,9 +88,16 @@ int skimctl_usage(const char *usage);
 /* Without a configuration the user's own databases are meant, also where there is a service. */
 bool skimctl_is_private(void);
 
-/* Where skimd.db is, and kv.db with its budget: as the configuration named says (NULL: none is); else the service's, if
- * its skimd.db can be read; else the user's own. ret is room for PATH_MAX. Errors as config_read()'s and
- * paths_user_store()'s. */
+/* The configuration that path names; NULL: the service's, if this user may read it, else the defaults. Errors as
+ * config_read()'s. */
+int skimctl_read_config(const char *path, struct config **ret, struct err *err);
+
+/* The configuration of the databases that are meant: as skimctl_read_config() has it; but where none is named and the
+ * service's skimd.db cannot be read, the defaults and *ret_own: the databases are the user's own. */
+int skimctl_find_config(const char *path, struct config **ret, bool *ret_own, struct err *err);
+
+/* Where skimd.db is, and kv.db with its budget, of skimctl_find_config(). ret is room for PATH_MAX. Errors as
+ * config_read()'s and paths_user_store()'s. */
 int skimctl_find_store(const char *config_path, char *ret, struct err *err);
 int skimctl_find_cache(const char *config_path, char *ret, uint64_t *ret_budget_bytes, struct err *err);
 

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "base/array.h"
 #include "base/log.h"
@@ -24,13 +25,14 @@ struct asking_run {
 	struct control_client *client; /* or NULL, and */
 	struct pipeline *pipeline;
 	json_t *questions; /* what is to be printed: an array of objects as of question_view.h */
+	int64_t n_unread; /* documents that were left out, as they are still to be read */
 };
 
-static atomic_bool cancelled;
+static atomic_bool cancelled, timed_out;
 
 static void on_interrupt(int signal_number)
 {
-	(void)signal_number;
+	timed_out = signal_number == SIGALRM;
 	cancelled = true;
 }
 
@@ -133,6 +135,7 @@ static int ask_all(struct asking_run *run, struct err *err)
 
 	if (r < 0)
 		return r;
+	run->n_unread = skimctl_integer(reply, "n_unread");
 	json_decref(reply);
 	r = control_client_ask(run->client, "questions",
 	                       json_pack("{s:s, s:b}", "text", run->text, "wait", (int)!run->no_wait), err);
@@ -157,15 +160,17 @@ static int answer_here(struct asking_run *run, int64_t id, struct err *err)
 	const struct pipeline_hooks hooks = { .cancel = &cancelled };
 	int r = docstore_start_question(pipeline_docstore(run->pipeline), id, err);
 
-	return r < 0 ? r : pipeline_answer_question(run->pipeline, id, NULL, &hooks, err);
+	return r < 0 ? r : pipeline_answer_question(run->pipeline, id, &hooks, err);
 }
 
 static int check_read(struct docstore *store, const struct question *question, struct err *err)
 {
 	struct document document = { 0 };
-	int r = docstore_get(store, question->document_id, &document, err);
+	int r;
 
-	if (r == 0 && document.fingerprint == NULL)
+	if (!question->unread)
+		return 0;
+	if ((r = docstore_get(store, question->document_id, &document, err)) == 0)
 		r = err_set(err, -EAGAIN,
 		            "'%s' is %s, and there is no daemon that reads it: 'skimctl read -q' does",
 		            document.name, document_state_name(document.state));
@@ -173,31 +178,31 @@ static int check_read(struct docstore *store, const struct question *question, s
 	return r;
 }
 
-/* The row as it is then; of all documents, those that are not read stay open. */
+/* The row as it is then. */
 static int answer_open(struct asking_run *run, struct question *question, struct err *err)
 {
 	struct docstore *store = pipeline_docstore(run->pipeline);
 	int64_t id = question->id;
 	int r = check_read(store, question, err);
 
-	if (r == -EAGAIN && run->all)
-		return 0;
 	if (r < 0 || (r = answer_here(run, id, err)) < 0)
 		return r;
 	question_done(question);
 	return docstore_get_question(store, id, question, err);
 }
 
-/* Answer the question unless it is, and keep it for printing. */
+/* Answer the question unless it is, and keep it for printing; where all are asked, one that has to wait is left out. */
 static int settle_here(struct asking_run *run, int64_t id, struct err *err)
 {
 	struct docstore *store = pipeline_docstore(run->pipeline);
 	struct question question = { 0 };
 	int r = docstore_get_question(store, id, &question, err);
+	bool open = r == 0 && !run->no_wait && question_view_is_open(&question);
+	bool left_out = open && run->all && question.unread;
 
-	if (r == 0 && !run->no_wait && question_view_is_open(&question))
+	if (open && !left_out)
 		r = answer_open(run, &question, err);
-	if (r == 0)
+	if (r == 0 && !left_out)
 		r = keep(run, question_view_json(&question), err);
 	question_done(&question);
 	return r;
@@ -229,13 +234,26 @@ static int ask_here(struct asking_run *run, struct err *err)
 	int r;
 
 	if (run->all) {
-		r = docstore_ask_all(store, &asked, NULL, &id, err);
-		return r < 0 ? r : settle_all_here(run, err);
+		if ((r = docstore_ask_all(store, &asked, NULL, &id, err)) < 0 ||
+		    (r = question_view_count_unread(store, &run->n_unread, err)) < 0)
+			return r;
+		return settle_all_here(run, err);
 	}
 	if ((r = docstore_resolve(store, run->document, &asked.document_id, err)) < 0 ||
 	    (r = docstore_ask(store, &asked, &id, err)) < 0)
 		return r;
 	return settle_here(run, id, err);
+}
+
+/* Time that is over comes as a signal, again and again, so that none falls between a look and a wait. */
+static void limit_time(const struct asking_run *run)
+{
+	const struct sigaction action = { .sa_handler = on_interrupt };
+	const struct itimerval timer = { .it_interval = { .tv_sec = 1 },
+		                         .it_value = { .tv_sec = (time_t)run->timeout_s } };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL); /* of zero: none */
 }
 
 static int open_here(struct asking_run *run, struct err *err)
@@ -247,6 +265,7 @@ static int open_here(struct asking_run *run, struct err *err)
 	int r;
 
 	log_set_level(LOG_LEVEL_ERROR);
+	limit_time(run);
 	/* A store that is not there is not made. */
 	if ((r = skimctl_open_store(run->query.config_path, &store, err)) < 0)
 		return r;
@@ -353,10 +372,19 @@ static bool is_failed(json_t *question)
 
 static void print_failure(json_t *question)
 {
+	const char *retry_at = skimctl_string(question, "retry_at");
 	struct err err;
 
-	err_set(&err, 0, "%s", skimctl_string(question, "error"));
+	err_set(&err, 0, "%s%s%s", skimctl_string(question, "error"),
+	        retry_at[0] == '\0' ? "" : "; asked again at ", retry_at);
 	skimctl_fail(&err);
+}
+
+static void tell_unread(const struct asking_run *run)
+{
+	if (run->n_unread > 0)
+		fprintf(stderr, "skimctl: %lld document%s still to be read and not asked\n",
+		        (long long)run->n_unread, run->n_unread == 1 ? " is" : "s are");
 }
 
 static int print(struct asking_run *run)
@@ -380,6 +408,7 @@ static int print(struct asking_run *run)
 		else
 			print_failure(question);
 	}
+	tell_unread(run);
 	return status;
 }
 
@@ -410,7 +439,7 @@ int skimctl_ask_question(int argc, char **argv)
 		r = ask_somewhere(&run, &err);
 	control_client_close(run.client);
 	pipeline_close(run.pipeline);
-	if (r == -ETIMEDOUT)
+	if (r == -ETIMEDOUT || (r < 0 && timed_out))
 		status = SKIMCTL_TIMEOUT;
 	else
 		status = r < 0 ? skimctl_fail(&err) : print(&run);

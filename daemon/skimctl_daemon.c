@@ -87,6 +87,8 @@ static void print_status(json_t *status)
 	       (int64_t)skimctl_integer(status, "uptime_seconds"),
 	       json_is_true(json_object_get(status, "paused")) ? ", paused" : "");
 	printf("%-10s %s\n", "model", skimctl_string(status, "model"));
+	if (skimctl_string(status, "store_error")[0] != '\0')
+		printf("%-10s %s; trying again\n", "store", skimctl_string(status, "store_error"));
 	if (json_is_object(reading))
 		print_reading(reading);
 	print_counts("documents", json_object_get(status, "documents"));

@@ -44,7 +44,8 @@ static int set_stores(const struct skimctl_pipeline *settings, const struct conf
 	ret->kv_path = cache;
 	if (settings->stores == SKIMCTL_STORES_FOUND) {
 		r = skimctl_find_store(settings->config_path, store, err);
-		return r < 0 ? r : skimctl_find_cache(settings->config_path, cache, &ret->kv_budget_bytes, err);
+		return r < 0 ? r
+		             : skimctl_find_cache(settings->config_path, cache, &ret->kv_budget_bytes, err);
 	}
 	if ((r = find_own(settings, config, store, cache, err)) < 0 ||
 	    (r = file_make_folder_of(store, 0750, err)) < 0)
@@ -52,13 +53,23 @@ static int set_stores(const struct skimctl_pipeline *settings, const struct conf
 	return file_make_folder_of(cache, 0750, err);
 }
 
+/* With the service's databases come its model and its limits. */
+static int find_config(const struct skimctl_pipeline *settings, struct config **ret, struct err *err)
+{
+	bool own;
+
+	if (settings->stores == SKIMCTL_STORES_FOUND)
+		return skimctl_find_config(settings->config_path, ret, &own, err);
+	return settings->config_path != NULL ? config_read(settings->config_path, ret, err)
+	                                     : config_default(ret, err);
+}
+
 int skimctl_open_pipeline(const struct skimctl_pipeline *settings, struct pipeline **ret, struct err *err)
 {
 	char store[PATH_MAX], cache[PATH_MAX], model[PATH_MAX];
 	struct pipeline_settings open = { .model_dir = model };
 	struct config *config;
-	int r = settings->config_path != NULL ? config_read(settings->config_path, &config, err)
-	                                      : config_default(&config, err);
+	int r = find_config(settings, &config, err);
 
 	if (r < 0)
 		return r;

@@ -167,7 +167,7 @@ static int answer(struct reading_run *run, int64_t id, struct err *err)
 
 	if ((r = docstore_start_question(store, id, err)) < 0)
 		return r;
-	r = pipeline_answer_question(run->pipeline, id, NULL, &hooks, err);
+	r = pipeline_answer_question(run->pipeline, id, &hooks, err);
 	end_progress(run);
 	if (r < 0 || (r = docstore_get_question(store, id, &question, err)) < 0)
 		return r;
@@ -226,6 +226,7 @@ static int read_file(struct reading_run *run, const char *path, struct err *err)
 	document_done(&document);
 	for (size_t i = 0; r == 0 && i < run->n_questions; i++)
 		r = ask(run, id, run->questions[i], err);
+	pipeline_end_answers(run->pipeline, NULL, NULL);
 	return r < 0 ? r : print_reading(run, id, answered, err);
 }
 

@@ -58,8 +58,7 @@ int skimctl_connect(const char *config_path, struct control_client **ret, struct
 
 	if (config_path == NULL && skimctl_is_private())
 		return err_set(err, -ENOENT, "SKIMD_NO_SERVICE is set: no daemon is asked without -c");
-	r = config_path != NULL ? config_read(config_path, &config, err) : config_default(&config, err);
-
+	r = skimctl_read_config(config_path, &config, err);
 	if (r < 0)
 		return r;
 	r = control_client_open(config->control.socket, &client, err);

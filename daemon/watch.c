@@ -359,8 +359,9 @@ int watch_open(const struct watch_settings *settings, struct loop *loop, struct 
 		err_set(err, r, "cannot watch '%s': no memory", settings->path);
 		goto fail;
 	}
-	if ((r = join_loop(watch, loop, err)) < 0 || (r = watch_rescan(watch, err)) < 0)
+	if ((r = join_loop(watch, loop, err)) < 0 || (r = open_root(watch, err)) < 0)
 		goto fail;
+	tree_close(&watch->tree);
 	*ret = watch;
 	return 0;
 fail:

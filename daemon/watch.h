@@ -1,8 +1,8 @@
 /* One watched folder: tells which files are there, complete and readable, and which are gone.
  *
- * inotify gives hints, scans give the truth: the folder is scanned at open, every rescan_ns, and whenever events
- * were or may have been lost. Runs in one thread; callbacks must not call back into the watch, but for its
- * getters. Nothing is ever followed out of the folder, and symbolic links to folders not at all. */
+ * inotify gives hints, scans give the truth: the folder is scanned when watch_rescan() asks for it, from then on every
+ * rescan_ns, and whenever events were or may have been lost. Runs in one thread; callbacks must not call back into the
+ * watch, but for its getters. Nothing is ever followed out of the folder, and symbolic links to folders not at all. */
 #ifndef SKIMD_DAEMON_WATCH_H
 #define SKIMD_DAEMON_WATCH_H
 
@@ -49,15 +49,15 @@ struct watch_counts {
 	unsigned n_incomplete; /* scans in a row that could not see or keep everything; another follows */
 };
 
-/* Watch and scan. With a loop, time comes from its clock and everything goes on by itself. Without one (NULL),
- * time starts at 0 and passes by watch_tick() only. Callbacks may come before this returns. *ret is the
- * caller's, for watch_close(). -ENOENT, -ENOTDIR, -EACCES, -EMFILE, -ENOMEM. inotify's own limits are no error:
- * they are logged, once, and rescans take its place. */
+/* Make sure that the folder can be watched; nothing is looked at or told of before the first watch_rescan(). With a loop,
+ * time comes from its clock and everything goes on by itself then. Without one (NULL), time starts at 0 and passes by
+ * watch_tick() only. *ret is the caller's, for watch_close(). -ENOENT, -ENOTDIR, -EACCES, -EMFILE, -ENOMEM. inotify's
+ * own limits are no error: they are logged, once, and rescans take its place. */
 int watch_open(const struct watch_settings *settings, struct loop *loop, struct watch **ret, struct err *err);
 void watch_close(struct watch *watch); /* before its loop is freed; NULL is allowed */
 
-/* Scan everything now, as on SIGHUP. When the folder cannot be read (-ENOENT, -EACCES ...) all that is known is
- * kept, nothing is told as gone, and it is tried again by itself. */
+/* Scan everything now, at first and as on SIGHUP. Callbacks may come before this returns. When the folder cannot be read
+ * (-ENOENT, -EACCES ...) all that is known is kept, nothing is told as gone, and it is tried again by itself. */
 int watch_rescan(struct watch *watch, struct err *err);
 
 /* Look at one path below the folder now. What is there settles by the same rules as any file. Errors as above. */

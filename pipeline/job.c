@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <math.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +12,13 @@
 
 #include "base/array.h"
 #include "base/clock.h"
-#include "base/hex.h"
 #include "base/log.h"
+#include "pipeline/chunk_key.h"
 #include "pipeline/failure.h"
 #include "pipeline/language.h"
 #include "pipeline/messages.h"
-#include "pipeline/output.h"
 #include "pipeline/place.h"
-#include "pipeline/prompt.h"
+#include "pipeline/publish.h"
 #include "pipeline/stored_text.h"
 #include "pipeline/summary.h"
 #include "store/docstore_audit.h"
@@ -260,78 +258,10 @@ static const struct job_state *extract(struct job *job)
 	return r < 0 ? stop(job, r) : &PUBLISH;
 }
 
-static void hash_part(struct sha256_ctx *hash, const void *bytes, size_t n)
-{
-	uint64_t length = n;
-
-	sha256_update(hash, sizeof(length), (const uint8_t *)&length);
-	sha256_update(hash, n, bytes);
-}
-
-/* Which lines count as headings is decided by lines around the chunk, too. */
-static void hash_headings(struct sha256_ctx *hash, const struct view *view, const struct chunk *chunk)
-{
-	for (size_t i = 0; i < view->n_headings; i++) {
-		const struct heading *heading = &view->headings[i];
-		if (heading->start >= chunk->start && heading->start < chunk->end) {
-			const uint64_t place[] = { heading->start - chunk->start,
-				                   heading->title - chunk->start,
-				                   heading->end - chunk->start };
-
-			hash_part(hash, place, sizeof(place));
-		}
-	}
-}
-
-/* And so are the parts of the file; pages are not: they are set anew. */
-static void hash_sections(struct sha256_ctx *hash, const struct marks *marks,
-                          const struct document_chunk *chunk)
-{
-	for (size_t i = 0; i < marks->n_places; i++) {
-		const struct mark_place *place = &marks->places[i];
-		uint64_t at = place->start - (uint64_t)chunk->byte_start;
-
-		if ((int64_t)place->start <= chunk->byte_start || (int64_t)place->start >= chunk->byte_end ||
-		    place->section == NULL || place->section_start != place->start)
-			continue;
-		hash_part(hash, &at, sizeof(at));
-		hash_part(hash, place->section, strlen(place->section));
-	}
-}
-
-/* All that a chunk's results depend on: model, tasks, its stored text, how the model sees it, the section it starts in,
- * whether it begins the document, which it then gives its name, and whether the model may use its own words. Where else
- * it stands is not part of it. */
-static int set_key(struct job *job, const struct chunk *chunk, struct document_chunk *result)
-{
-	uint8_t digest[SHA256_DIGEST_SIZE];
-	struct sha256_ctx hash;
-
-	result->key = malloc(2 * sizeof(digest) + 1);
-	if (result->key == NULL)
-		return -ENOMEM;
-	sha256_init(&hash);
-	hash_part(&hash, SUMMARY_VERSION, strlen(SUMMARY_VERSION));
-	hash_part(&hash, job->fingerprint, strlen(job->fingerprint));
-	for (int task = 0; task < N_TASKS; task++)
-		hash_part(&hash, prompt_words((enum task_kind)task),
-		          strlen(prompt_words((enum task_kind)task)));
-	hash_part(&hash, job->extracted.text + result->byte_start,
-	          (size_t)(result->byte_end - result->byte_start));
-	hash_part(&hash, job->view.text + chunk->start, chunk->end - chunk->start);
-	hash_headings(&hash, &job->view, chunk);
-	hash_sections(&hash, &job->extracted.marks, result);
-	hash_part(&hash, chunk->start == 0 ? "first" : "later", strlen("first"));
-	hash_part(&hash, job->summary.prose ? "prose" : "parts", strlen("prose"));
-	hash_part(&hash, result->section == NULL ? "" : result->section,
-	          result->section == NULL ? 0 : strlen(result->section));
-	sha256_digest(&hash, sizeof(digest), digest);
-	hex_encode(digest, sizeof(digest), result->key);
-	return 0;
-}
-
 static int describe_chunk(struct job *job, size_t number, struct document_chunk *result, struct err *why)
 {
+	const struct chunk_source source = { job->extracted.text, &job->view, &job->extracted.marks,
+		                             job->fingerprint, job->summary.prose };
 	const struct chunk *chunk = &job->chunks[number];
 	size_t start, end, n_tokens;
 	int r;
@@ -346,7 +276,7 @@ static int describe_chunk(struct job *job, size_t number, struct document_chunk 
 	if (r < 0)
 		return r;
 	result->tokens = (int64_t)n_tokens;
-	return set_key(job, chunk, result) < 0 ? err_set(why, -ENOMEM, "no memory for a part") : 0;
+	return chunk_key_set(&source, chunk, result) < 0 ? err_set(why, -ENOMEM, "no memory for a part") : 0;
 }
 
 static int make_chunks(struct job *job, struct err *why)
@@ -491,19 +421,9 @@ static const struct job_state *reduce(struct job *job)
 	return r < 0 ? stop(job, r) : &PUBLISH;
 }
 
-/* The results stand whatever becomes of the files: what could not be written is tried again. */
 static const struct job_state *publish(struct job *job)
 {
-	struct err why = { "" };
-	int r = output_write(job->store, job->id, job->outputs.markdown, job->outputs.json, &why);
-
-	if (r == 0 && job->outputs.html)
-		r = output_write_page(job->store, job->id, &why);
-	if (r == 0)
-		return stop(job, docstore_published(job->store, job->id, job->err));
-	warn(job, MESSAGE_UNPUBLISHED, &why);
-	return stop(job,
-	            docstore_unpublished(job->store, job->id, failure_of_writing(r), why.text, job->err));
+	return stop(job, publish_outputs(job->store, &job->document, &job->outputs, job->err));
 }
 
 static void job_done(struct job *job)

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "pipeline/job.h"
 #include "pipeline/messages.h"
-#include "pipeline/output.h"
+#include "pipeline/publish.h"
 #include "pipeline/question_job.h"
 #include "pipeline/reader.h"
 #include "store/docstore_audit.h"
@@ -31,6 +31,7 @@ struct pipeline {
 	struct extract_limits limits;
 	enum summary_length summary_length;
 	struct audit_settings audit;
+	struct question_job questions;
 	char model[256];
 	char fingerprint[2 * FINGERPRINT_BYTES + 1];
 };
@@ -88,6 +89,11 @@ static int open_parts(struct pipeline *pipeline, const struct pipeline_settings 
 	pipeline->limits = settings->extract;
 	pipeline->summary_length = settings->summary_length;
 	pipeline->audit = settings->audit;
+	pipeline->questions = (struct question_job){ .store = pipeline->store,
+		                                     .reader = pipeline->reader,
+		                                     .model = pipeline->model,
+		                                     .fingerprint = pipeline->fingerprint,
+		                                     .notes = settings->audit.reading };
 	return 0;
 }
 
@@ -110,6 +116,7 @@ void pipeline_close(struct pipeline *pipeline)
 {
 	if (pipeline == NULL)
 		return;
+	question_job_end(&pipeline->questions, NULL, NULL);
 	reader_close(pipeline->reader);
 	engine_close(pipeline->engine);
 	kvwriter_free(pipeline->writer);
@@ -201,11 +208,7 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
 	if (r < 0)
 		return r;
 	if (document.state == DOCUMENT_DONE && !document.published)
-		r = output_write(pipeline->store, id, outputs->markdown, outputs->json, err);
-	if (r == 0 && document.state == DOCUMENT_DONE && !document.published && outputs->html)
-		r = output_write_page(pipeline->store, id, err);
-	if (r == 0 && !document.published)
-		r = docstore_published(pipeline->store, id, err);
+		r = publish_outputs(pipeline->store, &document, outputs, err);
 	document_done(&document);
 	return r;
 }
@@ -298,32 +301,27 @@ int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hoo
 	return r;
 }
 
-int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
-                             const struct pipeline_hooks *hooks, struct err *err)
+int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct pipeline_hooks *hooks,
+                             struct err *err)
 {
-	struct question_job job = {
-		.store = pipeline->store,
-		.reader = pipeline->reader,
-		.model = pipeline->model,
-		.fingerprint = pipeline->fingerprint,
-		.outputs = outputs,
-		.notes = pipeline->audit.reading,
-		.hooks = hooks,
-		.err = err,
-	};
-	int r = docstore_get_question(pipeline->store, id, &job.question, err);
+	struct question_job *job = &pipeline->questions;
+	int r = question_job_begin(job, id, err);
 
 	if (r < 0)
 		return r;
 	if (pipeline->writer != NULL)
-		kvwriter_begin(pipeline->writer, job.question.document_id);
-	r = question_job_run(&job);
+		kvwriter_begin(pipeline->writer, job->document_id);
+	r = question_job_run(job, hooks, err);
 	if (pipeline->writer != NULL) {
 		kvwriter_end(pipeline->writer);
-		note_damage(pipeline, job.question.document_id);
+		note_damage(pipeline, job->document_id);
 	}
-	question_done(&job.question);
 	return r;
+}
+
+int pipeline_end_answers(struct pipeline *pipeline, const struct pipeline_outputs *outputs, struct err *err)
+{
+	return question_job_end(&pipeline->questions, outputs, err);
 }
 
 static int answer_all(struct answerer *answerer, const char *const *questions, size_t n, struct answer *ret,

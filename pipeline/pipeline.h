@@ -69,7 +69,8 @@ struct pipeline_hooks {
 int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      const struct pipeline_hooks *hooks, struct err *err);
 
-/* Write the outputs of a document that is done and lacks one: the program was stopped between rows and files. */
+/* Write the outputs of a document that is done and lacks one: the program was stopped between rows and files. What cannot be
+ * written is noted in its row, and tried again. -ENOENT: there is no such document; others: the store itself failed. */
 int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      struct err *err);
 
@@ -78,11 +79,17 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
  * to stop, it stays due. */
 int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hooks, struct err *err);
 
-/* Answer one question, which the store has as 'answering', and write its document's outputs again; outputs NULL: who
- * writes them sees to it at its next start. 0: it is answered or has failed, its row says which. -ECANCELED: told to
- * stop, it is asked again later. Others: the store itself failed. From the thread that calls pipeline_process(). */
-int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
-                             const struct pipeline_hooks *hooks, struct err *err);
+/* Answer one question, which the store has as 'answering'. 0: it is answered or has failed, its row says which.
+ * -ECANCELED: told to stop, it is asked again later. Others: the store itself failed. From the thread that calls
+ * pipeline_process(). What is opened for its document serves the next question, until pipeline_end_answers(), which is to
+ * come before the document is read again. */
+int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct pipeline_hooks *hooks,
+                             struct err *err);
+
+/* Let go of the document that was asked last, and write its outputs again if it was answered since the last time; outputs
+ * NULL: who writes them sees to it at its next start. Nothing if none was asked. On an error, which is the store's, it is
+ * to be called again. */
+int pipeline_end_answers(struct pipeline *pipeline, const struct pipeline_outputs *outputs, struct err *err);
 
 /* Answer n questions about a document that has its text in the store: ret[n] are the caller's, for answer_done(), all of
  * them or (after a failure) none. From the thread that calls pipeline_process(). *usage grows. hooks->progress is not

@@ -9,7 +9,7 @@
 #include "pipeline/answer.h"
 #include "pipeline/audit.h"
 #include "pipeline/failure.h"
-#include "pipeline/output.h"
+#include "pipeline/publish.h"
 #include "store/docstore_questions.h"
 
 #define STAGE "answer"
@@ -24,21 +24,26 @@ static void see_tokens(void *user, size_t n_new)
 		job->hooks->progress(job->hooks->user, STAGE, job->n_done, 0);
 }
 
+static int open_answerer(struct question_job *job, struct err *why)
+{
+	if (job->answerer != NULL)
+		return 0;
+	return answerer_open(job->reader, job->store, job->document_id, &job->answerer, why);
+}
+
 static int find_answer(struct question_job *job, struct answer *ret, struct err *why)
 {
 	const struct reader_hooks hooks = { job, see_tokens, job->hooks->cancel };
 	struct audit_notes notes = { .view_start = AUDIT_ANYWHERE, .looks = &job->question.looks };
 	const struct reader_audit audit = { &notes, READER_CHECK_NONE, audit_see };
-	struct answerer *answerer;
-	int r = answerer_open(job->reader, job->store, job->question.document_id, &answerer, why);
+	int r = open_answerer(job, why);
 
 	if (r < 0)
 		return r;
-	notes.view = answerer_view(answerer);
+	notes.view = answerer_view(job->answerer);
 	reader_set_audit(job->reader, job->notes ? &audit : NULL);
-	r = answer_find(answerer, job->question.text, ret, &job->question.usage, &hooks, why);
+	r = answer_find(job->answerer, job->question.text, ret, &job->question.usage, &hooks, why);
 	reader_set_audit(job->reader, NULL);
-	answerer_close(answerer);
 	return r;
 }
 
@@ -59,38 +64,12 @@ static int keep_answer(struct question_job *job, const struct answer *answer, do
 	return docstore_put_answer(job->store, &kept, job->err);
 }
 
-static int write_outputs(struct question_job *job)
-{
-	int64_t id = job->question.document_id;
-	struct err why = { "" };
-	int r = output_write(job->store, id, job->outputs->markdown, job->outputs->json, &why);
-
-	if (r == 0 && job->outputs->html)
-		r = output_write_page(job->store, id, &why);
-	if (r == 0)
-		return docstore_published(job->store, id, job->err);
-	log_warning("'%s': %s", job->question.path, why.text);
-	return docstore_unpublished(job->store, id, failure_of_writing(r), why.text, job->err);
-}
-
-/* A document that has changed meanwhile is read anew, and its outputs are written then. */
-static int publish(struct question_job *job)
-{
-	struct document document = { 0 };
-	enum document_state state;
-	int r = docstore_get(job->store, job->question.document_id, &document, job->err);
-
-	if (r < 0)
-		return r;
-	state = document.state;
-	document_done(&document);
-	return state == DOCUMENT_DONE || state == DOCUMENT_GONE ? write_outputs(job) : 0;
-}
-
-static int fail(struct question_job *job, const struct err *why)
+/* It is classed as a document's failure of reading is. */
+static int fail(struct question_job *job, int r, const struct err *why)
 {
 	log_warning("'%s': question %lld: %s", job->question.path, (long long)job->question.id, why->text);
-	return docstore_fail_question(job->store, job->question.id, why->text, job->err);
+	return docstore_fail_question(job->store, job->question.id, failure_of_reading(r).retry, why->text,
+	                              job->err);
 }
 
 static int put_back(struct question_job *job, int r, const struct err *why)
@@ -100,7 +79,7 @@ static int put_back(struct question_job *job, int r, const struct err *why)
 	return failure < 0 ? failure : err_set(job->err, r, "%s", why->text);
 }
 
-int question_job_run(struct question_job *job)
+static int answer(struct question_job *job)
 {
 	double began = clock_seconds();
 	struct answer answer = { 0 };
@@ -109,17 +88,72 @@ int question_job_run(struct question_job *job)
 
 	job->question.usage = (struct usage){ 0 };
 	r = find_answer(job, &answer, &why);
-	if (r == -ECANCELED || r == -EBUSY || r == -ENOSPC || r == -EDQUOT) /* it passes */
+	if (r == -ECANCELED || r == -EBUSY || r == -ENOSPC ||
+	    r == -EDQUOT) /* the store's matter, it passes */
 		return put_back(job, r, &why);
 	if (r < 0)
-		return fail(job, &why);
+		return fail(job, r, &why);
 	r = keep_answer(job, &answer, clock_seconds() - began);
 	if (r == -EINVAL || r == -EFBIG) { /* this answer will never be taken */
 		why = *job->err;
-		r = fail(job, &why);
-	} else if (r == 0 && job->outputs != NULL) {
-		r = publish(job);
+		r = fail(job, r, &why);
+	} else if (r == 0) {
+		job->answered = true;
 	}
 	answer_done(&answer);
+	return r;
+}
+
+/* Without writing anything. */
+static void let_go(struct question_job *job)
+{
+	answerer_close(job->answerer);
+	job->answerer = NULL;
+	job->document_id = 0;
+	job->answered = false;
+}
+
+int question_job_begin(struct question_job *job, int64_t id, struct err *err)
+{
+	int r = docstore_get_question(job->store, id, &job->question, err);
+
+	if (r < 0)
+		return r;
+	if (job->document_id != job->question.document_id)
+		let_go(job);
+	job->document_id = job->question.document_id;
+	return 0;
+}
+
+int question_job_run(struct question_job *job, const struct pipeline_hooks *hooks, struct err *err)
+{
+	int r;
+
+	job->hooks = hooks;
+	job->err = err;
+	job->n_done = 0;
+	r = answer(job);
+	question_done(&job->question);
+	return r;
+}
+
+/* A document that has changed meanwhile is read anew, and its outputs are written then; one that was forgotten has none. */
+static int publish(struct question_job *job, const struct pipeline_outputs *outputs, struct err *err)
+{
+	struct document document = { 0 };
+	int r = docstore_get(job->store, job->document_id, &document, err);
+
+	if (r == 0 && (document.state == DOCUMENT_DONE || document.state == DOCUMENT_GONE))
+		r = publish_outputs(job->store, &document, outputs, err);
+	document_done(&document);
+	return r == -ENOENT ? 0 : r;
+}
+
+int question_job_end(struct question_job *job, const struct pipeline_outputs *outputs, struct err *err)
+{
+	int r = job->answered && outputs != NULL ? publish(job, outputs, err) : 0;
+
+	if (r == 0)
+		let_go(job);
 	return r;
 }

@@ -1,4 +1,5 @@
-/* One question's way: from its row to its answer in skimd.db and in the outputs of its document. */
+/* Questions of a document, one after the other: each from its row to its answer in skimd.db. What is opened for the first
+ * serves the others, and the document's outputs are written once, behind the last. */
 #ifndef SKIMD_PIPELINE_QUESTION_JOB_H
 #define SKIMD_PIPELINE_QUESTION_JOB_H
 
@@ -7,21 +8,35 @@
 #include "pipeline/reader.h"
 #include "store/docstore.h"
 
+struct answerer;
+
 struct question_job {
 	/* Borrowed. */
 	struct docstore *store;
 	struct reader *reader;
 	const char *model, *fingerprint;
-	const struct pipeline_outputs *outputs; /* NULL: they are left as they are */
-	const struct pipeline_hooks *hooks;
-	bool notes; /* what is read again for it */
-	struct err *err;
+	bool notes; /* what is read again for an answer */
 
-	struct question question; /* its row, the caller's for question_done() */
+	/* Its own. */
+	int64_t document_id; /* 0: of none yet */
+	struct answerer *answerer; /* of that document; NULL: not open */
+	bool answered; /* since its outputs were written */
+
+	/* Of the question in work. */
+	struct question question; /* its row */
+	const struct pipeline_hooks *hooks;
+	struct err *err;
 	uint64_t n_done; /* tokens */
 };
 
-/* As pipeline_answer_question(). */
-int question_job_run(struct question_job *job);
+/* Question id is next: its document is job->document_id from here on, and another one is let go of as it is. -ENOENT: there
+ * is no such question. */
+int question_job_begin(struct question_job *job, int64_t id, struct err *err);
+
+/* Answer it. As pipeline_answer_question(). */
+int question_job_run(struct question_job *job, const struct pipeline_hooks *hooks, struct err *err);
+
+/* Let go of the document. As pipeline_end_answers(). */
+int question_job_end(struct question_job *job, const struct pipeline_outputs *outputs, struct err *err);
 
 #endif

@@ -29,10 +29,31 @@ static const char WRITER_PRAGMAS[] = "PRAGMA journal_mode = WAL;"
 static const char READER_PRAGMAS[] = "PRAGMA query_only = ON;"
 				     "PRAGMA wal_autocheckpoint = 0;";
 
+static struct txn begin(struct docstore *store, bool durable, struct err *err)
+{
+	struct txn txn;
+	int r = 0;
+
+	pthread_mutex_lock(&store->lock);
+	if (store->durable != durable)
+		r = db_exec(store->db, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+		            NULL);
+	if (r == 0)
+		store->durable = durable;
+	txn = txn_begin(store->db, err);
+	if (r < 0)
+		txn_fail(&txn, r, "%s: no memory for a transaction", store->db->path);
+	return txn;
+}
+
 struct txn docstore_begin(struct docstore *store, struct err *err)
 {
-	pthread_mutex_lock(&store->lock);
-	return txn_begin(store->db, err);
+	return begin(store, true, err);
+}
+
+struct txn docstore_begin_passing(struct docstore *store, struct err *err)
+{
+	return begin(store, false, err);
 }
 
 struct txn docstore_begin_read(struct docstore *store, struct err *err)
@@ -117,6 +138,7 @@ static int open_db(struct docstore *store, const char *path, struct err *err)
 
 	if ((r = db_open(&settings, &store->db, err)) < 0)
 		return r;
+	store->durable = true; /* as PRAGMAS have it */
 	sqlite3_file_control(store->db->sqlite, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
 	if ((r = db_exec(store->db, PRAGMAS, err)) < 0 ||
 	    (r = db_check(store->db, &DOCSTORE_SCHEMA, err)) < 0)
@@ -191,9 +213,14 @@ void docstore_close(struct docstore *store)
 	free(store);
 }
 
+/* Where that is lost, they are written once more. */
 int docstore_published(struct docstore *store, int64_t id, struct err *err)
 {
-	return docstore_change(store, MARK_PUBLISHED, id, err);
+	struct txn txn = docstore_begin_passing(store, err);
+
+	txn_run(&txn, MARK_PUBLISHED, db_int(id));
+	docstore_need_row(&txn, id);
+	return docstore_end(store, &txn);
 }
 
 static int end_with_document(struct docstore *store, struct txn *txn, struct document *document,

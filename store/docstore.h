@@ -118,7 +118,7 @@ enum question_state {
 	QUESTION_ASKED, /* waits for the model, or for its document to be read */
 	QUESTION_ANSWERING,
 	QUESTION_ANSWERED,
-	QUESTION_FAILED, /* error says why */
+	QUESTION_FAILED, /* error says why, and retry_at whether it is asked again by itself */
 };
 
 /* A question of a document, and its answer if it has one, which may be of an earlier model while it is asked again. */
@@ -130,6 +130,8 @@ struct question {
 	char *asked_at; /* UTC */
 	enum question_state state;
 	char *error;
+	char *retry_at; /* UTC; NULL: at no time by itself */
+	bool unread; /* its document, as it is now, is to be read first, or cannot be */
 	struct passage answer; /* text NULL: none yet; its kind says nothing */
 	bool found; /* false: the document does not say, and the text says that */
 	struct looks looks; /* what was read again for it; written with the answer, not read */
@@ -228,7 +230,7 @@ int docstore_gone(struct docstore *store, int64_t id, struct err *err);
  * document that waits for longest, since it was added, or finished or failed if that was before. */
 int docstore_take(struct docstore *store, int64_t *ret_id, struct err *err);
 
-/* When the next document that failed is due, in seconds since 1970; the past: now. -ENOENT: none. */
+/* When the next document or question that failed is due, in seconds since 1970; the past: now. -ENOENT: none. */
 int docstore_next_retry(struct docstore *store, int64_t *ret_unix_seconds, struct err *err);
 
 /* Take one document, whatever its state: it is 'reading' now. -ENOENT. */

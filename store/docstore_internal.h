@@ -11,6 +11,7 @@ struct docstore {
 	pthread_mutex_t lock; /* guards db */
 	struct db *db;
 	bool read_only;
+	bool durable; /* a commit waits for the disk */
 	bool is_open; /* the database is ours: what docstore_open() refused is left as it was */
 	int lock_fd; /* -1: none */
 	int64_t (*clock)(void);
@@ -18,6 +19,10 @@ struct docstore {
 
 /* Every public call is one transaction between these two, which hold the mutex. */
 struct txn docstore_begin(struct docstore *store, struct err *err);
+
+/* One that does not wait for the disk: a loss of power, but no end of the process, may undo it and all others of its kind
+ * since the last one that did. For what is found out again. */
+struct txn docstore_begin_passing(struct docstore *store, struct err *err);
 struct txn docstore_begin_read(struct docstore *store, struct err *err);
 int docstore_end(struct docstore *store, struct txn *txn);
 

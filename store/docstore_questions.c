@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "store/backoff.h"
 #include "store/docstore_internal.h"
 #include "store/docstore_rows.h"
 #include "store/docstore_schema.h"
@@ -155,13 +156,35 @@ int docstore_inbox_removed(struct docstore *store, const char *inbox, int64_t ro
 	return docstore_end(store, &txn);
 }
 
-int docstore_take_question(struct docstore *store, int64_t *ret_id, struct err *err)
+/* What has failed and is due. */
+static void ask_due(struct txn *txn, int64_t now)
 {
+	txn_run(txn, ASK_DUE, db_int(now), db_int(now + BACKOFF_LONGEST_S));
+	if (txn->ret == 0 && txn_n_changed(txn) > 0)
+		txn_run(txn, FAIL_ALL);
+}
+
+/* 0: none. */
+static int64_t next_question(struct txn *txn, int64_t beside)
+{
+	sqlite3_stmt *row = txn_rows(txn, NEXT_QUESTION);
+	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0), other = 0;
+	bool of_folder = row != NULL && sqlite3_column_int(row, 1) != 0;
+
+	row_done(row);
+	if (id != 0 && beside != 0)
+		other = first_integer(txn_rows(txn, NEXT_QUESTION_BESIDE, db_int(beside), db_int(of_folder)));
+	return other != 0 ? other : id;
+}
+
+int docstore_take_question(struct docstore *store, int64_t beside, int64_t *ret_id, struct err *err)
+{
+	int64_t now = store->clock(), id;
 	struct txn txn = docstore_begin(store, err);
-	int64_t id;
 	int r;
 
-	id = first_integer(txn_rows(&txn, NEXT_QUESTION));
+	ask_due(&txn, now);
+	id = next_question(&txn, beside);
 	if (id != 0)
 		txn_run(&txn, MARK_ANSWERING, db_int(id));
 	r = docstore_end(store, &txn);
@@ -220,42 +243,56 @@ int docstore_put_answer(struct docstore *store, const struct question *question,
 	return docstore_end(store, &txn);
 }
 
-static void fail(struct txn *txn, int64_t id, int64_t document_id, const char *error)
+/* retry_at NULL: not by itself. */
+static void fail(struct txn *txn, int64_t id, const char *error, struct db_value retry_at, int64_t n_attempts)
 {
 	char words[600];
 
-	txn_run(txn, FAIL_QUESTION, db_int(id), db_text(error));
+	txn_run(txn, FAIL_QUESTION, db_int(id), db_text(error), retry_at, db_int(n_attempts));
 	need_question(txn, id);
 	snprintf(words, sizeof(words), "question %lld: %s", (long long)id, error);
-	txn_run(txn, PUT_EVENT, db_text("warning"), db_int_or_null(document_id), db_text(words));
+	txn_run(txn, PUT_QUESTION_EVENT, db_int(id), db_text(words));
 }
 
-int docstore_fail_question(struct docstore *store, int64_t id, const char *error, struct err *err)
+/* As put off as a document is: so much later each time, and not for ever. */
+static void put_off(struct txn *txn, int64_t id, const char *error, int64_t now)
+{
+	int64_t n_attempts = 1 + first_integer(txn_rows(txn, GET_QUESTION_ATTEMPTS, db_int(id)));
+	char words[512];
+
+	if (n_attempts < BACKOFF_ATTEMPTS) {
+		fail(txn, id, error, db_int(now + backoff_seconds(n_attempts, id)), n_attempts);
+		return;
+	}
+	snprintf(words, sizeof(words), "%.400s; given up after %d attempts until it is asked again", error,
+	         BACKOFF_ATTEMPTS);
+	fail(txn, id, words, db_null(), n_attempts);
+}
+
+int docstore_fail_question(struct docstore *store, int64_t id, enum document_retry retry, const char *error,
+                           struct err *err)
 {
 	struct txn txn = docstore_begin(store, err);
-	sqlite3_stmt *row = txn_rows(&txn, GET_QUESTION, db_int(id));
-	int64_t document_id = row == NULL ? 0 : sqlite3_column_int64(row, 1);
 
-	row_done(row);
-	fail(&txn, id, document_id, error);
+	if (retry == RETRY_LATER)
+		put_off(&txn, id, error, store->clock());
+	else
+		fail(&txn, id, error, db_null(), 0);
 	return docstore_end(store, &txn);
 }
 
 /* Fails the next question that has crashed too often. False: there is none. */
 static bool fail_crashed(struct txn *txn)
 {
-	sqlite3_stmt *row = txn_rows(txn, NEXT_QUESTION_CRASHED, db_int(QUESTION_MAX_CRASHES));
-	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-	int64_t document_id = row == NULL ? 0 : sqlite3_column_int64(row, 1);
+	int64_t id = first_integer(txn_rows(txn, NEXT_QUESTION_CRASHED, db_int(QUESTION_MAX_CRASHES)));
 	char error[128];
 
-	row_done(row);
 	if (id == 0)
 		return false;
 	snprintf(error, sizeof(error),
 	         "skimd ended %d times in the middle of it: left out until it is asked again",
 	         QUESTION_MAX_CRASHES);
-	fail(txn, id, document_id, error);
+	fail(txn, id, error, db_null(), 0);
 	return txn->ret == 0;
 }
 

@@ -49,10 +49,11 @@ int docstore_has_inbox_row(struct docstore *store, const char *inbox, int64_t ro
 int docstore_inbox_removed(struct docstore *store, const char *inbox, int64_t row, struct err *err);
 
 /* The next question whose document is read, now 'answering'. Those whose document cannot be read fail with it. First come,
- * first served, but what folders ask of every document is last. -ENOENT: none. */
-int docstore_take_question(struct docstore *store, int64_t *ret_id, struct err *err);
+ * first served, but what folders ask of every document is last; of either kind one about document beside (0: none) comes
+ * before the others. One that has failed and is due is asked again. -ENOENT: none. */
+int docstore_take_question(struct docstore *store, int64_t beside, int64_t *ret_id, struct err *err);
 
-/* Whether docstore_take_question() would find one. */
+/* Whether docstore_take_question() would find one, but for what has failed. */
 int docstore_has_question(struct docstore *store, bool *ret, struct err *err);
 
 /* Take one question, whatever its state: it is 'answering' now. -ENOENT. */
@@ -66,8 +67,10 @@ int docstore_put_back_question(struct docstore *store, int64_t id, struct err *e
  * -ENOENT: there is no such question any more; -EINVAL: a quote that is not as long as its bytes. */
 int docstore_put_answer(struct docstore *store, const struct question *question, struct err *err);
 
-/* It cannot be answered, for this reason; also an event. */
-int docstore_fail_question(struct docstore *store, int64_t id, const char *error, struct err *err);
+/* It cannot be answered, for this reason; also an event. retry: RETRY_LATER, as docstore_fail() has it, or RETRY_NEVER:
+ * when somebody asks it again, or its document is read again. */
+int docstore_fail_question(struct docstore *store, int64_t id, enum document_retry retry, const char *error,
+                           struct err *err);
 
 /* Where the writer ended without docstore_close(), docstore_open() counts a crash of the question that was being
  * answered; after so many it fails. */

@@ -192,7 +192,7 @@ int docstore_next_retry(struct docstore *store, int64_t *ret_unix_seconds, struc
 int docstore_progress(struct docstore *store, int64_t id, const struct document_progress *progress,
                       struct err *err)
 {
-	struct txn txn = docstore_begin(store, err);
+	struct txn txn = docstore_begin_passing(store, err);
 
 	txn_run(&txn, SET_PROGRESS, db_int(id), db_text(progress->stage), db_real(progress->share),
 	        db_int_or_null(progress->tokens_done), db_int_or_null(progress->tokens_total),

@@ -47,7 +47,7 @@ int docstore_put_text(struct docstore *store, int64_t id, const struct document 
 
 	if (text_deflate(text, n, &deflated, &n_deflated) < 0)
 		return err_set(err, -ENOMEM, "no memory to deflate a text of %zu bytes", n);
-	txn = docstore_begin(store, err);
+	txn = docstore_begin_passing(store, err);
 	txn_run(&txn, SET_TEXT_FACTS, db_int(id), db_text(document->sha256), db_text(document->media_type),
 	        db_text(document->charset), db_text(document->language), db_int(document->bytes),
 	        db_int_or_null(document->pages), db_text(document->truncated));
@@ -82,7 +82,7 @@ int docstore_put_marks(struct docstore *store, int64_t id, const char *marks, si
 
 	if (n > 0 && text_deflate(marks, n, &deflated, &n_deflated) < 0)
 		return err_set(err, -ENOMEM, "no memory to deflate %zu bytes of marks", n);
-	txn = docstore_begin(store, err);
+	txn = docstore_begin_passing(store, err);
 	txn_run(&txn, PUT_MARKS, db_int(id), db_int((int64_t)n),
 	        n == 0 ? db_null() : db_blob(deflated, n_deflated));
 	if (txn.ret == 0 && txn_n_changed(&txn) == 0)

@@ -105,6 +105,7 @@ void question_done(struct question *question)
 	free(question->source);
 	free(question->asked_at);
 	free(question->error);
+	free(question->retry_at);
 	passage_done(&question->answer);
 	looks_done(&question->looks);
 	free(question->answered_at);
@@ -422,6 +423,8 @@ void rows_read_question(struct txn *txn, sqlite3_stmt *row, struct question *ret
 	ret->state =
 		(enum question_state)name_number(txn, row, column++, QUESTION_STATE_NAMES, N_QUESTION_STATES);
 	ret->error = row_text(txn, row, column++);
+	ret->retry_at = row_text(txn, row, column++);
+	ret->unread = sqlite3_column_int(row, column++) != 0;
 	ret->asked_at = row_text(txn, row, column++);
 	if (sqlite3_column_type(row, column) != SQLITE_NULL)
 		read_answer(txn, row, column, ret);

@@ -251,6 +251,7 @@ static const char VERSION_2[] =
 /* A text's marks, deflated as it is: pipeline/marks.h knows what they say. truncated: why it is not the whole document.
  *
  * question.ready: its document was read when somebody last looked, so that nobody has to look at all that wait for theirs.
+ * question.retry_at: when one that failed is asked again by itself; attempts: such failures in a row.
  * question.state 'answering' is of one moment: a writer that opens the database finds it where the last one crashed.
  * A row of search about an answer has the id -answer.id. inbox_row: the rows of an inbox.db that stand in question, and
  * were not removed from there yet. */
@@ -270,6 +271,8 @@ static const char VERSION_3[] =
 	"  CHECK (state IN ('asked', 'answering', 'answered', 'failed')),"
 	" error TEXT,"
 	" crashes INTEGER NOT NULL DEFAULT 0,"
+	" attempts INTEGER NOT NULL DEFAULT 0,"
+	" retry_at TEXT,"
 	" ready INTEGER NOT NULL DEFAULT 0 CHECK (ready IN (0, 1)),"
 	" UNIQUE (document_id, text)"
 	") STRICT;"
@@ -280,6 +283,7 @@ static const char VERSION_3[] =
 	"CREATE INDEX question_asked ON question(document_id) WHERE state = 'asked';"
 	"CREATE INDEX question_ready ON question(source = 'folder', id) WHERE state = 'asked' AND ready = 1;"
 	"CREATE INDEX question_text ON question(text);"
+	"CREATE INDEX question_retry_at ON question(retry_at) WHERE retry_at IS NOT NULL;"
 
 	"CREATE TABLE answer("
 	" id INTEGER PRIMARY KEY,"
@@ -352,19 +356,29 @@ const struct db_schema DOCSTORE_SCHEMA = {
 #define CHUNK_COLUMNS "id, number, byte_start, byte_end, section, tokens, key"
 #define IN_RANGE " WHERE document_id = ?1 AND number BETWEEN ?2 AND ?3"
 #define SUMMARY_COLUMNS "id, kind, text, generated, score"
+/* Read, and the text is there: also of a file that is gone, but not while a new content is to be read first. */
+#define CAN_BE_ASKED "document.state IN ('done', 'gone') AND document.fingerprint IS NOT NULL"
+
 #define QUESTION_COLUMNS                                                                                \
 	"question.id, question.document_id, name, path, question.text, source, question.state, "        \
-	"question.error, asked_at, answer.id, answer.text, found, generated, score, answered_at, "      \
+	"question.error, question.retry_at, NOT (" CAN_BE_ASKED                                         \
+	"), asked_at, answer.id, answer.text, found, generated, score, answered_at, "                   \
 	"answer.model, answer.fingerprint, answer.prompt_tokens, answer.computed_tokens, "              \
 	"answer.reused_tokens, answer.generated_tokens, answer.seconds FROM question JOIN document ON " \
 	"document.id = question.document_id LEFT JOIN answer ON question_id = question.id"
 
-/* Read, and the text is there: also of a file that is gone, but not while a new content is to be read first. */
-#define CAN_BE_ASKED "document.state IN ('done', 'gone') AND document.fingerprint IS NOT NULL"
 /* It will not be read before somebody sees to it, and what was read before is not of what is there now. */
 #define CANNOT_BE_ASKED                                                                \
 	"((document.state IN ('failed', 'ignored') AND document.retry IS NOT 'later')" \
 	" OR (document.state = 'gone' AND document.fingerprint IS NULL))"
+
+#define NO_QUESTION_FAILURE "error = NULL, retry_at = NULL, attempts = 0"
+
+/* The first or last time at which anything is to be tried again. */
+#define RETRY_AT(which)                                                                     \
+	"(SELECT " which "(at) FROM (SELECT " which                                         \
+	"(retry_at) AS at FROM document WHERE retry_at IS NOT NULL UNION ALL SELECT " which \
+	"(retry_at) FROM question WHERE retry_at IS NOT NULL))"
 
 #define FAIL_QUESTIONS                                                                          \
 	"UPDATE question SET state = 'failed', error = 'the document is ' || document.state ||" \
@@ -407,7 +421,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"NULL,"
 		" finished_at = excluded.finished_at"
 		" WHERE state <> excluded.state OR error IS NOT excluded.error OR output IS NOT "
-	        "excluded.output"
+		"excluded.output"
 		" OR (device, inode, size, mtime_ns, ctime_ns) IS NOT (excluded.device, excluded.inode,"
 		" excluded.size, excluded.mtime_ns, excluded.ctime_ns)",
 	/* One that changed while it was read is looked for again before it is given up. */
@@ -427,10 +441,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	 * place in the queue is by when it failed. */
 	[QUEUE_DUE] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE
 		      " WHERE retry_at <= " SQL_TIME("?1") " OR retry_at > " SQL_TIME("?2"),
-	[NEXT_RETRY] =
-		"SELECT CAST(strftime('%s', (SELECT min(retry_at) FROM document WHERE retry_at IS NOT NULL))"
-		" AS INTEGER), (SELECT max(retry_at) FROM document WHERE retry_at IS NOT NULL) > " SQL_TIME(
-			"?1"),
+	[NEXT_RETRY] = "SELECT CAST(strftime('%s', " RETRY_AT("min") ") AS INTEGER), " RETRY_AT(
+		"max") " > " SQL_TIME("?1"),
 	/* One that was read before waits from its end on, so that a file which is always edited starves no other. */
 	[NEXT_QUEUED] = "SELECT first, folder FROM (SELECT folder, served, (SELECT id FROM document"
 			"  WHERE state = 'queued' AND document.folder = folder_turn.folder"
@@ -457,7 +469,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	/* The content of one that ended before its text was out is not known by its sha256. */
 	[FIND_QUARANTINED] =
 		"SELECT 1 FROM document AS other WHERE id <> ?1 AND crashes >= ?2 AND crashed_in <> 'extract'"
-		" AND state = 'failed' AND sha256 = (SELECT sha256 FROM document WHERE id = ?1)",
+		" AND +state = 'failed' AND sha256 = (SELECT sha256 FROM document WHERE id = ?1)",
 	[GET_ATTEMPTS] = "SELECT attempts, state = 'reading' AND NOT changed FROM document WHERE id = ?1",
 	/* What is done and could not be written out has failed, too. */
 	[GET_OUTCOME] = "SELECT iif(state = 'done' AND NOT published AND error IS NOT NULL, 'failed', state)"
@@ -505,7 +517,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"'done'") ", (sha256, media_type, charset,"
 			  " language, bytes, pages, truncated, tokens, model, fingerprint) = (SELECT sha256, "
 			  "media_type, charset,"
-			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document WHERE id = ?1),"
+			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document "
+			  "WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
@@ -521,7 +534,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[FIND_NAME] = "SELECT id, name FROM document WHERE name = ?1 ORDER BY id LIMIT 4",
 	[FIND_PART_OF_NAME] = "SELECT id, name FROM document WHERE instr(lower(name), lower(?1)) > 0"
 			      " ORDER BY id LIMIT 4",
-	[FIND_DONE] = "SELECT id FROM document WHERE sha256 = ?2 AND fingerprint = ?3 AND state = 'done'"
+	/* By +state no index is looked up: SQLite would take all that are done for as few as have the same sha256. */
+	[FIND_DONE] = "SELECT id FROM document WHERE sha256 = ?2 AND fingerprint = ?3 AND +state = 'done'"
 		      " AND id <> ?1 AND NOT (SELECT reread FROM document WHERE id = ?1) AND media_type IS "
 		      "(SELECT media_type FROM document WHERE id = ?1)"
 		      " ORDER BY id LIMIT 1",
@@ -600,8 +614,9 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[NEXT_CHECK] =
 		"SELECT dense_due.id, dense_due.document_id, number, byte_start, byte_end, whole FROM "
 		"dense_due"
-		" JOIN document ON document.id = dense_due.document_id JOIN chunk ON chunk.id = chunk_id"
-		" WHERE state = 'done' AND number >= 0 AND fingerprint = ?1 ORDER BY dense_due.id LIMIT 1",
+		" CROSS JOIN document ON document.id = dense_due.document_id JOIN chunk ON chunk.id = "
+	        "chunk_id"
+		" WHERE +state = 'done' AND number >= 0 AND fingerprint = ?1 ORDER BY dense_due.id LIMIT 1",
 	[COUNT_DUE] = "SELECT count(*) FROM dense_due WHERE document_id = ?1",
 	[DELETE_OLD_CHECKS] = "DELETE FROM dense_check WHERE (chunk_id, whole) ="
 			      " (SELECT chunk_id, whole FROM dense_due WHERE id = ?1)",
@@ -624,7 +639,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" JOIN document ON document.id = document_id GROUP BY day, folder ORDER BY day DESC, folder"
 		" LIMIT ?1",
 	/* ?2 the model to be asked; NULL: an answer of any will do. ?3: one that has failed is tried again */
-	[ASK_AGAIN] = "UPDATE question SET state = 'asked', error = NULL WHERE id = ?1"
+	[ASK_AGAIN] = "UPDATE question SET state = 'asked', " NO_QUESTION_FAILURE " WHERE id = ?1"
 		      " AND ((state = 'failed' AND ?3) OR (state = 'answered' AND ?2 IS NOT NULL"
 		      "  AND (SELECT fingerprint FROM answer WHERE question_id = ?1) IS NOT ?2))",
 	/* ?3 a folder, of which also what is not read yet is asked; NULL: all that is read */
@@ -633,11 +648,13 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" SELECT id, ?1, ?2, " CAN_BE_ASKED " FROM document"
 		" WHERE iif(?3 IS NULL, " CAN_BE_ASKED ", folder = ?3 AND state NOT IN ('ignored', 'gone'))",
 	[ASK_ALL_AGAIN] =
-		"UPDATE question SET state = 'asked', error = NULL WHERE text = ?1 AND (state = 'failed'"
+		"UPDATE question SET state = 'asked', " NO_QUESTION_FAILURE
+		" WHERE text = ?1 AND (state = 'failed'"
 		" OR (state = 'answered' AND (SELECT fingerprint FROM answer WHERE question_id = question.id)"
 		"  IS NOT ?2))",
 	[COUNT_QUESTIONS] = "SELECT count(*) FROM question WHERE state = ?1",
-	[COUNT_ASKED_BY_SOMEBODY] = "SELECT count(*) FROM question WHERE state = 'asked' AND source <> 'folder'",
+	[COUNT_ASKED_BY_SOMEBODY] =
+		"SELECT count(*) FROM question WHERE state = 'asked' AND source <> 'folder'",
 	[HAS_INBOX_ROW] = "SELECT 1 FROM inbox_row WHERE inbox = ?1 AND row = ?2",
 	[PUT_INBOX_ROW] = "INSERT INTO inbox_row(inbox, row) VALUES (?1, ?2)",
 	[DELETE_INBOX_ROW] = "DELETE FROM inbox_row WHERE inbox = ?1 AND row = ?2",
@@ -646,24 +663,40 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[FAIL_OF_TEXT] = FAIL_QUESTIONS " AND text = ?1",
 	[MAKE_READY] = "UPDATE question SET ready = 1 FROM document WHERE document_id = ?1 AND ready = 0"
 		       " AND document.id = ?1 AND " CAN_BE_ASKED,
+	/* As QUEUE_DUE has it; its document may have changed meanwhile. */
+	[ASK_DUE] = "UPDATE question SET state = 'asked', error = NULL, retry_at = NULL WHERE retry_at "
+		    "<= " SQL_TIME("?1") " OR retry_at > " SQL_TIME("?2"),
+	[FAIL_ALL] = FAIL_QUESTIONS,
 	/* What somebody waits for comes before what a folder asks of every document. */
-	[NEXT_QUESTION] = "SELECT question.id FROM question INDEXED BY question_ready"
+	[NEXT_QUESTION] = "SELECT question.id, source = 'folder' FROM question INDEXED BY question_ready"
 			  " CROSS JOIN document ON document.id = document_id"
 			  " WHERE question.state = 'asked' AND ready = 1 AND " CAN_BE_ASKED
 			  " ORDER BY source = 'folder', question.id LIMIT 1",
-	[MARK_ANSWERING] = "UPDATE question SET state = 'answering', error = NULL WHERE id = ?1",
+	/* ?1 document, ?2 whether a folder asks */
+	[NEXT_QUESTION_BESIDE] =
+		"SELECT question.id FROM question JOIN document ON document.id = document_id"
+		" WHERE document_id = ?1 AND question.state = 'asked' AND ready = 1"
+		" AND (source = 'folder') = ?2 AND " CAN_BE_ASKED " ORDER BY question.id LIMIT 1",
+	[MARK_ANSWERING] =
+		"UPDATE question SET state = 'answering', error = NULL, retry_at = NULL WHERE id = ?1",
 	[PUT_BACK_QUESTION] = "UPDATE question SET state = 'asked' WHERE id = ?1 AND state = 'answering'",
 	[PUT_BACK_QUESTIONS] = "UPDATE question SET state = 'asked' WHERE state = 'answering'",
 	[COUNT_QUESTION_CRASHES] = "UPDATE question SET crashes = crashes + 1 WHERE state = 'answering'",
-	[NEXT_QUESTION_CRASHED] = "SELECT id, document_id FROM question WHERE state = 'answering' AND"
+	[NEXT_QUESTION_CRASHED] = "SELECT id FROM question WHERE state = 'answering' AND"
 				  " crashes >= ?1 LIMIT 1",
-	[FAIL_QUESTION] = "UPDATE question SET state = 'failed', error = ?2 WHERE id = ?1",
+	/* ?2 error, ?3 retry_at, ?4 attempts */
+	[FAIL_QUESTION] = "UPDATE question SET state = 'failed', error = ?2, retry_at = " SQL_TIME(
+		"?3") ", attempts = ?4 WHERE id = ?1",
+	[PUT_QUESTION_EVENT] = "INSERT INTO event(level, document_id, message) VALUES ('warning',"
+			       " (SELECT document_id FROM question WHERE id = ?1), ?2)",
+	[GET_QUESTION_ATTEMPTS] = "SELECT attempts FROM question WHERE id = ?1",
 	[GET_QUESTION] = "SELECT " QUESTION_COLUMNS " WHERE question.id = ?1",
 	[GET_QUESTIONS] = "SELECT " QUESTION_COLUMNS " WHERE question.document_id = ?1 ORDER BY question.id",
 	[NEXT_QUESTION_OF] = "SELECT " QUESTION_COLUMNS " WHERE question.id > ?1 AND question.document_id ="
 			     " coalesce(?2, question.document_id) AND question.text = coalesce(?3, "
 			     "question.text) ORDER BY question.id LIMIT 1",
-	[MARK_ANSWERED] = "UPDATE question SET state = 'answered', error = NULL, crashes = 0 WHERE id = ?1",
+	[MARK_ANSWERED] =
+		"UPDATE question SET state = 'answered', " NO_QUESTION_FAILURE ", crashes = 0 WHERE id = ?1",
 	[PUT_ANSWER] = "INSERT INTO answer(question_id, document_id, text, found, generated, score, model, "
 		       "fingerprint,"
 		       " prompt_tokens, computed_tokens, reused_tokens, generated_tokens, seconds)"
@@ -681,10 +714,11 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[UNSEARCH_ANSWERS] =
 		"DELETE FROM search WHERE rowid IN (SELECT -id FROM answer WHERE document_id = ?1)",
 	[DELETE_ANSWERS] = "DELETE FROM answer WHERE document_id = ?1",
-	[ASK_ANEW] = "UPDATE question SET state = 'asked', error = NULL, crashes = 0 WHERE document_id = ?1",
+	[ASK_ANEW] = "UPDATE question SET state = 'asked', " NO_QUESTION_FAILURE
+		     ", crashes = 0 WHERE document_id = ?1",
 	/* ?2 the model that has read the document; ?3 crashes that are too many */
 	[ASK_AFTER_READING] =
-		"UPDATE question SET state = 'asked', error = NULL WHERE document_id = ?1"
+		"UPDATE question SET state = 'asked', " NO_QUESTION_FAILURE " WHERE document_id = ?1"
 		" AND ((state = 'failed' AND crashes < ?3) OR (state = 'answered'"
 		"  AND (SELECT fingerprint FROM answer WHERE question_id = question.id) IS NOT ?2))",
 	[MARK_TO_PUBLISH] = "UPDATE document SET published = 0 WHERE id = ?1 AND state = 'done'",

@@ -177,6 +177,24 @@ static void the_order_is_kept(void **state)
 	assert_int_equal(f->n_queued, 20);
 }
 
+static void what_went_unseen_is_gone_below_the_folders_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct config_watch watch = { .path = f->folder };
+	const struct config config = { .watch = &watch, .n_watch = 1 };
+	char went[64];
+
+	snprintf(went, sizeof(went), "%.40s/went", f->folder);
+	add(f, went);
+	add(f, f->path);
+	add(f, "/nowhere/a");
+	assert_int_equal(clerk_find_gone(f->clerk, &config), 0);
+	clerk_wait(f->clerk);
+	assert_state(f, went, DOCUMENT_GONE, NULL);
+	assert_state(f, f->path, DOCUMENT_QUEUED, NULL);
+	assert_state(f, "/nowhere/a", DOCUMENT_QUEUED, NULL);
+}
+
 static void telling_waits_for_no_writer(void **state)
 {
 	struct fixture *f = *state;
@@ -237,6 +255,7 @@ int main(void)
 		TEST(a_file_that_could_not_be_read_is_queued_as_it_is),
 		TEST(that_a_file_cannot_be_read_is_one_event),
 		TEST(the_order_is_kept),
+		TEST(what_went_unseen_is_gone_below_the_folders_alone),
 		TEST(telling_waits_for_no_writer),
 		TEST(what_is_copied_may_go),
 		TEST(it_stops_with_notes_unwritten),

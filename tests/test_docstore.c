@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "store/docstore_schema.h"
 #include "tests/store_fixture.h"
 
 #define TEXT "The river rose. The bridge held. Nobody was hurt."
@@ -961,6 +962,47 @@ static void marks_are_kept_and_copied_with_their_text(void **state)
 	assert_int_equal(n, 0);
 }
 
+/* A statement's plan, its lines behind each other. */
+static void read_plan(sqlite3 *db, const char *sql, char *ret, size_t n)
+{
+	sqlite3_stmt *row;
+	char *explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql);
+	size_t used = 0;
+
+	ret[0] = '\0';
+	assert_int_equal(sqlite3_prepare_v2(db, explain, -1, &row, NULL), SQLITE_OK);
+	while (sqlite3_step(row) == SQLITE_ROW && used < n)
+		used += (size_t)snprintf(ret + used, n - used, "%s\n", sqlite3_column_text(row, 3));
+	sqlite3_finalize(row);
+	sqlite3_free(explain);
+}
+
+/* What is carried out for each document is not to look through all that are in some state, or the work for n documents grows
+ * with the square of n. */
+static void only_what_is_about_a_state_looks_through_it(void **state)
+{
+	static const enum docstore_statement ABOUT_STATES[] = { COUNT_STATE,   WAITING_SINCE, PUT_BACK_ALL,
+		                                                COUNT_CRASHES, NEXT_CRASHED,  FAIL_ALL,
+		                                                LIST_OLD };
+	struct fixture *f = *state;
+	char plan[4096];
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	for (int i = 0; i < N_DOCSTORE_STATEMENTS; i++) {
+		bool is_about_states = false;
+
+		for (size_t j = 0; j < sizeof(ABOUT_STATES) / sizeof(ABOUT_STATES[0]); j++)
+			is_about_states |= (int)ABOUT_STATES[j] == i;
+		if (is_about_states)
+			continue;
+		read_plan(db, DOCSTORE_STATEMENTS[i], plan, sizeof(plan));
+		if (strstr(plan, "document_state") != NULL)
+			fail_msg("%s\n%s", DOCSTORE_STATEMENTS[i], plan);
+	}
+	sqlite3_close(db);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_store, tear_down)
 #define TEST_OF_FILE(name) cmocka_unit_test_setup_teardown(name, set_up_folder, tear_down)
 
@@ -995,6 +1037,7 @@ int main(void)
 		TEST(anybody_may_read_while_a_writer_has_it_open),
 		TEST(anybody_may_read_after_a_clean_stop),
 		TEST(marks_are_kept_and_copied_with_their_text),
+		TEST(only_what_is_about_a_state_looks_through_it),
 		TEST_OF_FILE(anybody_may_read_after_a_kill),
 		TEST_OF_FILE(what_was_being_read_is_queued_again_after_a_crash),
 		TEST_OF_FILE(new_files_are_0640_whatever_the_umask),

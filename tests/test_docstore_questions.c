@@ -1,6 +1,7 @@
 /* Questions in skimd.db: asked once, taken in order, answered once whatever crashes, and asked anew of a new text. */
 #include "tests/documents.h"
 
+#include "store/backoff.h"
 #include "store/docstore_questions.h"
 
 #define INBOX "/in"
@@ -36,15 +37,20 @@ static int refuse(struct fixture *f, int64_t id, const char *text, const char *s
 }
 
 /* 0: none. */
-static int64_t take_question(struct fixture *f)
+static int64_t take_beside(struct fixture *f, int64_t beside)
 {
 	struct err err = { "" };
 	int64_t id = 0;
-	int r = docstore_take_question(f->store, &id, &err);
+	int r = docstore_take_question(f->store, beside, &id, &err);
 
 	if (r < 0 && r != -ENOENT)
 		fail_msg("%s", err.text);
 	return id;
+}
+
+static int64_t take_question(struct fixture *f)
+{
+	return take_beside(f, 0);
 }
 
 static struct question get_question(struct fixture *f, int64_t id)
@@ -178,6 +184,98 @@ static void somebody_who_waits_comes_before_what_a_folder_asks(void **state)
 	assert_int_equal(take_question(f), standing);
 }
 
+static void questions_about_a_document_come_together(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add_read(f, "/in/1"), other = add_read(f, "/in/2");
+	int64_t first = ask(f, id, "Who?"), second = ask(f, other, "Who?"), third = ask(f, id, "When?");
+	int64_t standing = ask_as(f, other, "Where?", "folder", NULL);
+
+	assert_int_equal(take_question(f), first);
+	assert_int_equal(take_beside(f, id), third);
+	assert_int_equal(docstore_put_back_question(f->store, third, NULL), 0);
+	assert_int_equal(take_beside(f, other), second); /* what folders ask does not come with it */
+	assert_int_equal(take_beside(f, other), third);
+	assert_int_equal(take_beside(f, id), standing);
+}
+
+static void fail_for_now(struct fixture *f, int64_t id)
+{
+	assert_int_equal(docstore_fail_question(f->store, id, RETRY_LATER, "no memory for a text", NULL), 0);
+}
+
+static int64_t next_retry(struct fixture *f)
+{
+	int64_t ret = 0;
+
+	assert_int_equal(docstore_next_retry(f->store, &ret, NULL), 0);
+	return ret;
+}
+
+static void what_passes_is_asked_again_later_each_time(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add_read(f, "/in/1"), question = ask(f, id, QUESTION);
+
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(take_question(f), question);
+		fail_for_now(f, question);
+		expect_failed(f, question, "no memory for a text");
+		assert_int_equal(next_retry(f), now_s + backoff_seconds(i, question));
+		assert_int_equal(take_question(f), 0);
+		now_s = next_retry(f);
+	}
+	assert_int_equal(take_question(f), question);
+	assert_int_equal(put_answer(f, question, "The bridge", "f1"), 0);
+	assert_int_equal(docstore_next_retry(f->store, &id, NULL), -ENOENT);
+	assert_int_equal(query(f, "SELECT attempts FROM question"), 0);
+}
+
+static void what_does_not_pass_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add_read(f, "/in/1"), question = ask(f, id, QUESTION), next;
+
+	for (int i = 1; i <= BACKOFF_ATTEMPTS; i++) {
+		assert_int_equal(take_question(f), question);
+		fail_for_now(f, question);
+		if (i < BACKOFF_ATTEMPTS)
+			now_s = next_retry(f);
+	}
+	expect_failed(f, question,
+	              "no memory for a text; given up after 12 attempts until it is asked again");
+	assert_int_equal(docstore_next_retry(f->store, &next, NULL), -ENOENT);
+	assert_int_equal(ask(f, id, QUESTION), question);
+	assert_int_equal(take_question(f), question);
+	fail_for_now(f, question);
+	assert_int_equal(next_retry(f), now_s + backoff_seconds(1, question));
+}
+
+static void a_clock_that_was_set_back_keeps_no_question(void **state)
+{
+	struct fixture *f = *state;
+	int64_t question = ask(f, add_read(f, "/in/1"), QUESTION);
+
+	assert_int_equal(take_question(f), question);
+	fail_for_now(f, question);
+	now_s -= 365 * 86400;
+	assert_int_equal(take_question(f), question);
+}
+
+static void what_is_due_fails_with_its_document(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add_read(f, "/in/1"), question = ask(f, id, QUESTION);
+
+	assert_int_equal(take_question(f), question);
+	fail_for_now(f, question);
+	assert_int_equal(docstore_start(f->store, id, NULL), 0);
+	assert_int_equal(docstore_fail(f->store, id, DOCUMENT_FAILED, RETRY_NEVER, "damaged", NULL), 0);
+	now_s = next_retry(f);
+	assert_int_equal(take_question(f), 0);
+	expect_failed(f, question, "the document is failed: damaged");
+}
+
 static void an_answer_stands_with_its_evidence(void **state)
 {
 	struct fixture *f = *state;
@@ -275,7 +373,7 @@ static void a_new_text_is_asked_anew(void **state)
 	int64_t id = add_read(f, "/in/1"), question = ask(f, id, QUESTION), failed = ask(f, id, "Who?");
 
 	assert_int_equal(put_answer(f, question, "The bridge", "f1"), 0);
-	assert_int_equal(docstore_fail_question(f->store, failed, "no memory", NULL), 0);
+	assert_int_equal(docstore_fail_question(f->store, failed, RETRY_NEVER, "no memory", NULL), 0);
 	assert_int_equal(docstore_start(f->store, id, NULL), 0);
 	put_text(f, id, TEXT); /* the same: nothing changes */
 	expect_question(f, question, QUESTION_ANSWERED);
@@ -428,7 +526,7 @@ static void a_row_of_an_inbox_is_taken_once(void **state)
 	assert_false(taken);
 	assert_int_equal(docstore_ask_from_inbox(f->store, &request, "abc", 3, &question, NULL), 0);
 	assert_true(question > 0);
-	assert_int_equal(docstore_fail_question(f->store, question, "no memory", NULL), 0);
+	assert_int_equal(docstore_fail_question(f->store, question, RETRY_NEVER, "no memory", NULL), 0);
 	reopen(f);
 	assert_int_equal(docstore_has_inbox_row(f->store, "abc", 3, &taken, NULL), 0);
 	assert_true(taken);
@@ -473,7 +571,8 @@ static void questions_of_version_2_are_asked(void **state)
 	assert_int_equal(
 		sqlite3_exec(
 			sqlite,
-			"DROP VIEW v_reading; DROP TABLE dense_check; DROP TABLE dense_due; DROP TABLE reading;"
+			"DROP VIEW v_reading; DROP TABLE dense_check; DROP TABLE dense_due; DROP TABLE "
+	                "reading;"
 			"ALTER TABLE document DROP COLUMN truncated; ALTER TABLE text DROP COLUMN marks;"
 			"ALTER TABLE text DROP COLUMN marks_bytes;"
 			"DROP VIEW v_answers; DROP TABLE inbox_row; DROP INDEX evidence_answer;"
@@ -516,6 +615,11 @@ int main(void)
 		TEST(a_crash_asks_again_and_two_are_enough),
 		TEST(an_orderly_stop_is_no_crash),
 		TEST(all_are_asked_that_are_read),
+		TEST(questions_about_a_document_come_together),
+		TEST(what_passes_is_asked_again_later_each_time),
+		TEST(what_does_not_pass_is_given_up),
+		TEST(a_clock_that_was_set_back_keeps_no_question),
+		TEST(what_is_due_fails_with_its_document),
 		TEST(questions_are_listed),
 		TEST(a_row_of_an_inbox_is_taken_once),
 		TEST(words_before_a_document_mean_no_part_of_a_name),

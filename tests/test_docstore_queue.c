@@ -1,6 +1,8 @@
 /* What is read when: failures that come back, crashes that do not, folders in turn; and files of version 1. */
 #include "tests/documents.h"
 
+#include <sys/syscall.h>
+
 #include <sys/stat.h>
 
 #include "store/backoff.h"
@@ -680,11 +682,41 @@ static void what_was_there_is_kept_beside_until_the_next_time(void **state)
 	}
 }
 
+/* In place of the C library's, for SQLite. */
+static unsigned n_syncs;
+
+int fdatasync(int fd)
+{
+	n_syncs++;
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+static void what_is_found_out_again_does_not_wait_for_the_disk(void **state)
+{
+	const struct document_progress progress = { .stage = "read", .share = 0.5, .eta_seconds = -1 };
+	struct fixture *f = *state;
+	int64_t id = add(f, INBOX, "/in/1");
+
+	assert_int_equal(take(f), id);
+	n_syncs = 0;
+	put_text(f, id, TEXT);
+	assert_int_equal(docstore_progress(f->store, id, &progress, NULL), 0);
+	assert_int_equal(n_syncs, 0);
+	read_document(f, id, 'a', TEXT, "Floods");
+	assert_true(n_syncs > 0); /* its results do */
+	n_syncs = 0;
+	assert_int_equal(docstore_published(f->store, id, NULL), 0);
+	assert_int_equal(n_syncs, 0);
+	add(f, INBOX, "/in/2");
+	assert_true(n_syncs > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_store, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(what_is_found_out_again_does_not_wait_for_the_disk),
 		TEST(folders_take_turns_and_a_large_one_starves_none),
 		TEST(turns_are_kept_over_a_restart),
 		TEST(a_file_that_comes_to_another_folder_waits_in_its_line),

@@ -1,6 +1,7 @@
 /* `skimd --once` over one small document, where one call of the system fails, or all from one on: each in turn. No fault ends
  * it by a crash or leaves something partial to be seen, the reason is told, and a run without faults mends all. Otherwise a
- * part of the calls is taken, spread evenly; with SKIMD_TEST_SHORT a small one; SKIMD_TEST_LONG takes all. */
+ * part of the calls is taken, spread evenly; with SKIMD_TEST_SHORT a small one; SKIMD_TEST_LONG takes all, or with
+ * SKIMD_TEST_PART=K/N the K-th of every N of them, so that N runs, each of a time that can be waited for, take all. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,6 +25,7 @@
 
 #define N_SENTENCES 6
 #define MAX_ALLOCATIONS 100000
+#define ALLOCATIONS_STRIDE 7 /* of all: there are very many, most of them in loops */
 
 /* Calls of one kind, and what becomes of them. */
 struct kind {
@@ -224,12 +226,29 @@ static void check_outcome(struct trial *trial, const char *what, const char *nam
 	mend(trial, what, name);
 }
 
-/* So many of n places. */
-static unsigned stride_for(unsigned n)
-{
-	unsigned most = tests_are_short() ? 1 : 2;
+/* Which places: the first, and how far from one to the next. */
+struct places {
+	unsigned first, stride;
+};
 
-	return getenv("SKIMD_TEST_LONG") != NULL || n <= most ? 1 : n / most;
+static struct places all_places(void)
+{
+	const char *part = getenv("SKIMD_TEST_PART");
+	struct places ret = { 1, 1 };
+
+	if (part == NULL)
+		return ret;
+	if (sscanf(part, "%u/%u", &ret.first, &ret.stride) != 2 || ret.first < 1 || ret.first > ret.stride)
+		fail_msg("SKIMD_TEST_PART is '%s', expected K/N such as 1/8", part);
+	return ret;
+}
+
+/* So many of n. */
+static struct places places_of(unsigned n)
+{
+	unsigned most = tests_are_short() ? 1 : 2, stride = n <= most ? 1 : n / most;
+
+	return getenv("SKIMD_TEST_LONG") != NULL ? all_places() : (struct places){ (stride + 1) / 2, stride };
 }
 
 /* False: nothing can be traced here. */
@@ -237,7 +256,8 @@ static bool fail_each(struct trial *trial, const struct kind *kind)
 {
 	struct fault count = { .trial = trial, .kind = kind };
 	char name[TRIAL_NAME], what[128];
-	unsigned n_faults = 0, stride;
+	struct places places;
+	unsigned n_faults = 0;
 	int status;
 
 	drop(trial, name);
@@ -247,8 +267,8 @@ static bool fail_each(struct trial *trial, const struct kind *kind)
 		return false;
 	}
 	check_outcome(trial, "no fault", name, status);
-	stride = stride_for(count.n);
-	for (unsigned at = (stride + 1) / 2; at <= count.n; at += stride) {
+	places = places_of(count.n);
+	for (unsigned at = places.first; at <= count.n; at += places.stride) {
 		struct fault fault = { .trial = trial, .kind = kind, .at = at };
 
 		snprintf(what, sizeof(what), "%s at %u of %u", kind->name, at, count.n);
@@ -296,8 +316,8 @@ static int once_with_fault(struct trial *trial, const char *library, unsigned at
 /* The stride is a prime, so that it meets each of the loops that allocate. */
 static void no_failing_allocation_loses_or_breaks_a_document(void **state)
 {
-	bool all = getenv("SKIMD_TEST_LONG") != NULL;
-	unsigned stride = all ? 7 : tests_are_short() ? 1999 : 743, n_untouched = 0, n_faults = 0;
+	struct places places = { 1, tests_are_short() ? 1999 : 743 };
+	unsigned n_untouched = 0, n_faults = 0;
 	char library[PATH_MAX], name[TRIAL_NAME], what[64];
 	struct trial *trial = *state;
 
@@ -305,8 +325,12 @@ static void no_failing_allocation_loses_or_breaks_a_document(void **state)
 		print_message("# no allocation can be made to fail in this build\n");
 		return;
 	}
+	if (getenv("SKIMD_TEST_LONG") != NULL) {
+		places = all_places();
+		places.stride *= ALLOCATIONS_STRIDE;
+	}
 	/* Behind its last allocation a run is as it is without faults. */
-	for (unsigned at = 1; n_untouched < 3 && at < MAX_ALLOCATIONS; at += stride) {
+	for (unsigned at = places.first; n_untouched < 3 && at < MAX_ALLOCATIONS; at += places.stride) {
 		bool lasting = n_faults % 2 == 1;
 		int status;
 

@@ -589,12 +589,16 @@ static void outputs_that_could_not_be_written_are_written_at_the_next_start(void
 
 	folder_write(&f->outbox, "a.txt.summary.md", "mine", 4);
 	reading = read_text(f, "a.txt", &text);
-	assert_int_equal(pipeline_publish(f->pipeline, reading.document.id, &BOTH, NULL), -EEXIST);
-	reopen(f, "skimd.db", "kv.db"); /* and with the foreign file gone */
-	assert_int_equal(pipeline_publish(f->pipeline, reading.document.id, &BOTH, NULL), 0);
-	assert_int_equal(count_outputs(f), 2);
 	id = reading.document.id;
 	reading_done(&reading);
+	assert_int_equal(pipeline_publish(f->pipeline, id, &BOTH, NULL), 0);
+	reading = load(f, id);
+	assert_false(reading.document.published);
+	assert_non_null(strstr(reading.document.error, "was not written by skimd"));
+	reading_done(&reading);
+	reopen(f, "skimd.db", "kv.db"); /* and with the foreign file gone */
+	assert_int_equal(pipeline_publish(f->pipeline, id, &BOTH, NULL), 0);
+	assert_int_equal(count_outputs(f), 2);
 	reading = load(f, id);
 	assert_true(reading.document.published);
 	assert_null(reading.document.error);

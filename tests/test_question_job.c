@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -42,8 +43,12 @@ static int64_t ask(struct fixture *f, int64_t document_id, const char *text)
 static int answer(struct fixture *f, int64_t id, const struct pipeline_outputs *outputs,
                   const struct pipeline_hooks *hooks, struct err *err)
 {
+	int r;
+
 	assert_int_equal(docstore_start_question(pipeline_docstore(f->pipeline), id, err), 0);
-	return pipeline_answer_question(f->pipeline, id, outputs, hooks, err);
+	r = pipeline_answer_question(f->pipeline, id, hooks, err);
+	assert_int_equal(pipeline_end_answers(f->pipeline, outputs, err), 0);
+	return r;
 }
 
 static struct question answered(struct fixture *f, int64_t document_id, const char *text)
@@ -223,6 +228,84 @@ static void outputs_that_nobody_wrote_are_written_at_the_next_start(void **state
 	json_decref(json);
 }
 
+static size_t n_answers(struct fixture *f)
+{
+	json_t *json = output_of(f, "a.txt.summary.json");
+	size_t n = json_array_size(json_object_get(json, "answers"));
+
+	json_decref(json);
+	return n;
+}
+
+static void outputs_are_written_once_behind_several_answers(void **state)
+{
+	static const char *const WORDS[] = { "Who?", "When?", "Where?" };
+	struct fixture *f = *state;
+	int64_t document_id = read_one(f, "a.txt", 7);
+	struct err err = { "" };
+
+	for (size_t i = 0; i < 3; i++) {
+		int64_t id = ask(f, document_id, WORDS[i]);
+
+		assert_int_equal(docstore_start_question(pipeline_docstore(f->pipeline), id, NULL), 0);
+		assert_int_equal(pipeline_answer_question(f->pipeline, id, &NO_HOOKS, &err), 0);
+		assert_int_equal(n_answers(f), 0);
+	}
+	assert_int_equal(pipeline_end_answers(f->pipeline, &BOTH, &err), 0);
+	assert_int_equal(n_answers(f), 3);
+	assert_int_equal(pipeline_end_answers(f->pipeline, &BOTH, &err), 0);
+}
+
+static void a_document_that_is_forgotten_while_it_is_asked_has_no_outputs(void **state)
+{
+	struct fixture *f = *state;
+	int64_t document_id = read_one(f, "a.txt", 8), id = ask(f, document_id, "Who?");
+	struct path path = path_of(&f->outbox, "a.txt.summary.json");
+	struct err err = { "" };
+
+	assert_int_equal(docstore_start_question(pipeline_docstore(f->pipeline), id, NULL), 0);
+	assert_int_equal(pipeline_answer_question(f->pipeline, id, &NO_HOOKS, &err), 0);
+	assert_int_equal(docstore_forget(pipeline_docstore(f->pipeline), document_id, &err), 0);
+	unlink(path.text);
+	assert_int_equal(pipeline_end_answers(f->pipeline, &BOTH, &err), 0);
+	assert_int_equal(access(path.text, F_OK), -1);
+}
+
+/* zlib, by which stored texts are read, has memory or not. */
+static bool memory_is_short;
+
+int __real_uncompress(Bytef *bytes, uLongf *n, const Bytef *deflated, uLong n_deflated);
+int __wrap_uncompress(Bytef *bytes, uLongf *n, const Bytef *deflated, uLong n_deflated);
+
+int __wrap_uncompress(Bytef *bytes, uLongf *n, const Bytef *deflated, uLong n_deflated)
+{
+	return memory_is_short ? Z_MEM_ERROR : __real_uncompress(bytes, n, deflated, n_deflated);
+}
+
+static void want_of_memory_passes(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = ask(f, read_one(f, "a.txt", 9), "Who?");
+	struct question question = { 0 };
+	struct err err = { "" };
+	int r;
+
+	memory_is_short = true;
+	r = answer(f, id, &BOTH, &NO_HOOKS, &err);
+	memory_is_short = false;
+	assert_int_equal(r, 0);
+	assert_int_equal(docstore_get_question(pipeline_docstore(f->pipeline), id, &question, &err), 0);
+	assert_int_equal(question.state, QUESTION_FAILED);
+	assert_non_null(strstr(question.error, "no memory for the text"));
+	assert_non_null(question.retry_at);
+	question_done(&question);
+	assert_int_equal(answer(f, id, &BOTH, &NO_HOOKS, &err), 0);
+	assert_int_equal(docstore_get_question(pipeline_docstore(f->pipeline), id, &question, &err), 0);
+	assert_int_equal(question.state, QUESTION_ANSWERED);
+	assert_null(question.retry_at);
+	question_done(&question);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -235,6 +318,9 @@ int main(void)
 		TEST(what_cannot_be_asked_fails_with_its_reason),
 		TEST(a_foreign_output_stays_and_the_answer_stands),
 		TEST(outputs_that_nobody_wrote_are_written_at_the_next_start),
+		TEST(outputs_are_written_once_behind_several_answers),
+		TEST(a_document_that_is_forgotten_while_it_is_asked_has_no_outputs),
+		TEST(want_of_memory_passes),
 	};
 
 	return cmocka_run_group_tests_name("question_job", tests, NULL, NULL);

@@ -242,7 +242,7 @@ static void leave_out_a_number(json_t *golden)
 static void one_wrong_value_is_found_out(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(FIXTURES); i++) {
+	for (size_t i = 0; i < COUNT(FIXTURES); i += tests_are_short() ? 4 : 1) {
 		check_changed(FIXTURES[i], NULL, "");
 		check_changed(FIXTURES[i], change_a_logit, "a logit is off by");
 		check_changed(FIXTURES[i], change_a_member, "1 selected sets of");
@@ -290,6 +290,8 @@ static void one_wrong_value_of_the_default_model_is_found_out(void **state)
 	(void)state;
 	check_changed("nano", NULL, "");
 	check_changed("nano", change_the_loss, "the loss is off by");
+	if (tests_are_short())
+		return;
 	check_changed("nano", add_a_prompt_of_one_token, "the loss is off by");
 	check_changed("nano", change_an_argmax, "arg-max is equal at 69 positions of 70");
 	check_changed("nano", change_a_text_s_id, "token ids of 1 texts of 27 differ");

@@ -194,6 +194,7 @@ static void move(const char *from, const char *to)
 static void open_watch(void)
 {
 	assert_int_equal(watch_open(&fixture.settings, fixture.loop, &fixture.watch, NULL), 0);
+	assert_int_equal(watch_rescan(fixture.watch, NULL), 0);
 }
 
 static void tick(uint64_t now_ns)
@@ -898,6 +899,30 @@ static void a_root_that_was_made_anew_is_watched(void **state)
 	assert_told("ready b.txt");
 }
 
+static void nothing_is_told_before_the_first_scan(void **state)
+{
+	(void)state;
+	write_old_file("in/a.txt");
+	assert_int_equal(watch_open(&fixture.settings, NULL, &fixture.watch, NULL), 0);
+	assert_told("");
+	assert_int_equal(watch_count(fixture.watch).n_files, 0);
+	assert_int_equal(watch_rescan(fixture.watch, NULL), 0);
+	assert_told("ready a.txt");
+}
+
+static void files_are_told_in_the_order_in_which_they_came(void **state)
+{
+	(void)state;
+	open_watch();
+	write_file("in/b.txt");
+	write_file("in/c.txt");
+	write_file("in/a.txt");
+	tick(2 * S);
+	tick(20 * S);
+	assert_string_equal(fixture.told.data, "ready b.txt\nready c.txt\nready a.txt\n");
+	buf_done(&fixture.told);
+}
+
 static void opening_what_is_no_folder_fails_with_its_name(void **state)
 {
 	char expected[PATH_MAX];
@@ -1061,6 +1086,8 @@ int main(void)
 		TEST(scans_come_round_at_their_interval),
 		TEST(a_root_that_is_away_keeps_what_is_known_and_is_found_again),
 		TEST(a_root_that_was_made_anew_is_watched),
+		TEST(nothing_is_told_before_the_first_scan),
+		TEST(files_are_told_in_the_order_in_which_they_came),
 		TEST(opening_what_is_no_folder_fails_with_its_name),
 		TEST(unsettled_files_can_be_listed),
 		TEST(what_cannot_be_read_is_told_once_and_ready_when_it_can),

@@ -74,7 +74,7 @@ void trial_rows(const struct trial *trial, const char *sql, void (*each)(void *u
 int64_t trial_int(const struct trial *trial, const char *sql);
 char *trial_text(const struct trial *trial, const char *sql);
 
-/* Until the query's value is as expected; after three minutes without that the test has failed. */
+/* Until the query's value is as expected; after three minutes in which it did not change the test has failed. */
 void trial_wait(const struct trial *trial, const char *sql, int64_t expected);
 
 /* While no daemon runs: each output that changed since the last call is whole and has its row, and whatever is published
