@@ -54,7 +54,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct parsed parsed = { .charset = "" };
 	struct ocr_pages missing = { 0 };
 	struct err err = { "" };
-	int r = frames_read((const char *)bytes, n, MAX_TEXT_BYTES, &parsed, &missing, &err);
+	struct buf said = { 0 };
+	int r;
+
+	buf_append(&said, bytes, n);
+	r = frames_read(&said, MAX_TEXT_BYTES, &parsed, &missing, &err);
 
 	if (r == 0)
 		check_result(&parsed);

@@ -264,32 +264,30 @@ static int take_names(struct source *source, struct parsed *ret)
 	return ret->media_type == NULL ? -EPROTO : 0;
 }
 
-static int take_text(struct source *source, size_t max_text_bytes, struct sink_result *ret)
+/* Where it stands among the frames. */
+static int take_text(struct source *source, size_t max_text_bytes, struct frame *ret)
 {
-	struct frame frame;
-
-	if (take_frame(source, FRAME_WORDS, max_text_bytes, &frame) < 0 || frame.n == 0 ||
-	    memchr(frame.bytes, '\0', frame.n) != NULL || !text_is_utf8(frame.bytes, frame.n))
+	if (take_frame(source, FRAME_WORDS, max_text_bytes, ret) < 0 || ret->n == 0 ||
+	    memchr(ret->bytes, '\0', ret->n) != NULL || !text_is_utf8(ret->bytes, ret->n))
 		return -EPROTO;
-	ret->text = strndup(frame.bytes, frame.n);
-	ret->n = frame.n;
-	return ret->text == NULL ? -ENOMEM : 0;
+	return 0;
 }
 
-static int take_marks(struct source *source, struct sink_result *ret)
+static int take_marks(struct source *source, const struct frame *text, struct sink_result *ret)
 {
 	struct marks marks = { 0 };
 	struct frame frame;
 	int r = take_frame(source, FRAME_MARKS, SIZE_MAX, &frame);
 
 	if (r == 0)
-		r = marks_decode(frame.bytes, frame.n, ret->text, ret->n, &marks, NULL);
+		r = marks_decode(frame.bytes, frame.n, text->bytes, text->n, &marks, NULL);
 	if (r == 0)
 		ret->marks = marks;
 	return r == 0 || r == -ENOMEM ? r : -EPROTO;
 }
 
-static int take_result(struct source *source, size_t max_text_bytes, struct parsed *ret)
+static int take_result(struct source *source, size_t max_text_bytes, struct parsed *ret,
+                       struct frame *ret_text)
 {
 	struct frame frame;
 	int r;
@@ -301,17 +299,27 @@ static int take_result(struct source *source, size_t max_text_bytes, struct pars
 		return -EPROTO;
 	ret->result.n_pages = get_number(frame.bytes);
 	if ((r = take_line(source, FRAME_TRUNCATED, ret->result.truncated, SINK_REASON_MAX)) < 0 ||
-	    (r = take_text(source, max_text_bytes, &ret->result)) < 0 ||
-	    (r = take_marks(source, &ret->result)) < 0)
+	    (r = take_text(source, max_text_bytes, ret_text)) < 0 ||
+	    (r = take_marks(source, ret_text, &ret->result)) < 0)
 		return r;
 	return take_frame(source, FRAME_END, 0, &frame) < 0 || source->n > 0 ? -EPROTO : 0;
 }
 
-int frames_read(const char *bytes, size_t n, size_t max_text_bytes, struct parsed *ret,
-                struct ocr_pages *ret_missing, struct err *err)
+/* The text stays in the memory that it came in: a second copy of a long one takes as long as its checks. */
+static void keep_text(struct buf *bytes, const struct frame *text, struct sink_result *ret)
 {
-	struct source source = { bytes, n };
+	memmove(bytes->data, text->bytes, text->n);
+	bytes->data[text->n] = '\0';
+	ret->n = text->n;
+	ret->text = buf_take(bytes);
+}
+
+int frames_read(struct buf *bytes, size_t max_text_bytes, struct parsed *ret, struct ocr_pages *ret_missing,
+                struct err *err)
+{
+	struct source source = { bytes->data, bytes->n };
 	struct parsed parsed = { .charset = "" };
+	struct frame text = { 0 };
 	struct err why = { "" };
 	int r = take_hello(&source);
 
@@ -320,12 +328,14 @@ int frames_read(const char *bytes, size_t n, size_t max_text_bytes, struct parse
 	if (r == 0 && is_next(&source, FRAME_FAILURE))
 		r = take_failure(&source, &why);
 	else if (r == 0)
-		r = take_result(&source, max_text_bytes, &parsed);
+		r = take_result(&source, max_text_bytes, &parsed, &text);
 	if (r == 0) {
+		keep_text(bytes, &text, &parsed.result);
 		*ret = parsed;
 		return 0;
 	}
 	parsed_done(&parsed);
+	buf_done(bytes);
 	if (r == -ENOMEM && why.text[0] == '\0')
 		return err_set(err, r, "no memory for its text");
 	return err_set(err, r, "%s", r == -EPROTO ? "the extractor ended without a result" : why.text);

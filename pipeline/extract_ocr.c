@@ -37,7 +37,7 @@ int extract_run(int fd, const struct extract_task *task, const struct extract_ho
 	int r = extract_child_run(fd, task, hooks, beside, frames_max_bytes(max_text_bytes), &said, err);
 
 	if (r == 0)
-		r = frames_read(said.data, said.n, max_text_bytes, ret, lists ? ret_missing : NULL, err);
+		return frames_read(&said, max_text_bytes, ret, lists ? ret_missing : NULL, err);
 	buf_done(&said);
 	return r;
 }

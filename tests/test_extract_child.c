@@ -277,7 +277,11 @@ static const struct result GOOD = { "text/plain", "utf-8", "\2\0\0\0", "why", "w
 static int read_frames(const struct buf *buf, struct err *err)
 {
 	struct parsed parsed = { .charset = "" };
-	int r = frames_read(buf->data, buf->n, 1000, &parsed, NULL, err);
+	struct buf said = { 0 };
+	int r;
+
+	buf_append(&said, buf->data, buf->n);
+	r = frames_read(&said, 1000, &parsed, NULL, err);
 
 	parsed_done(&parsed);
 	return r;
@@ -401,9 +405,8 @@ static int read_missing(const char *numbers, size_t n, bool asked, struct ocr_pa
 	put(&buf, 'H', "skimd-extract 1", 15);
 	put(&buf, 'N', numbers, n);
 	buf_append(&buf, result.data + 20, result.n - 20);
-	r = frames_read(buf.data, buf.n, 1000, &parsed, asked ? ret : NULL, NULL);
+	r = frames_read(&buf, 1000, &parsed, asked ? ret : NULL, NULL);
 	parsed_done(&parsed);
-	buf_done(&buf);
 	buf_done(&result);
 	return r;
 }
@@ -429,15 +432,23 @@ static void pages_without_text_are_listed_rising_and_when_asked_for(void **state
 	ocr_pages_done(&pages);
 }
 
+static void read_pipe(int fd, struct buf *ret)
+{
+	char bytes[1024];
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+
+	assert_true(n > 0);
+	buf_append(ret, bytes, (size_t)n);
+}
+
 static void what_is_written_is_read(void **state)
 {
 	struct sink *sink = NULL;
 	struct parsed parsed = { .media_type = "text/plain", .charset = "utf-8" }, back = { .charset = "" };
 	struct ocr_pages missing = { 0 }, listed = { 0 };
-	char bytes[1024];
+	struct buf said = { 0 };
 	struct err err = { "" };
 	int ends[2];
-	ssize_t n;
 
 	(void)state;
 	assert_int_equal(sink_new(1000, &sink, NULL), 0);
@@ -453,9 +464,8 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(ocr_pages_add(&missing, 3), 0);
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(frames_write(ends[1], &missing, &parsed), 0);
-	n = read(ends[0], bytes, sizeof(bytes));
-	assert_true(n > 0);
-	assert_int_equal(frames_read(bytes, (size_t)n, 1000, &back, &listed, &err), 0);
+	read_pipe(ends[0], &said);
+	assert_int_equal(frames_read(&said, 1000, &back, &listed, &err), 0);
 	assert_int_equal(listed.n, 1);
 	assert_int_equal(listed.numbers[0], 3);
 	ocr_pages_done(&listed);
@@ -468,8 +478,8 @@ static void what_is_written_is_read(void **state)
 	parsed_done(&parsed);
 	parsed_done(&back);
 	assert_int_equal(frames_write_failure(ends[1], &missing, -EACCES, "its \xe4 is \033 shut"), 0);
-	n = read(ends[0], bytes, sizeof(bytes));
-	assert_int_equal(frames_read(bytes, (size_t)n, 1000, &back, &listed, &err), -EACCES);
+	read_pipe(ends[0], &said);
+	assert_int_equal(frames_read(&said, 1000, &back, &listed, &err), -EACCES);
 	assert_string_equal(err.text, "its ? is ? shut");
 	assert_int_equal(listed.n, 1);
 	ocr_pages_done(&listed);
