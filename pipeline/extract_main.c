@@ -85,7 +85,8 @@ static int put_up_walls(const struct extract_task *task, struct programs **ret, 
 
 	codepage_preload();
 	if (r == 0)
-		r = programs_start(task->ocr_page > 0 ? ROW_PDF_OCR : ROW_PDF_TEXT, ret, err);
+		r = task->ocr_page > 0 ? programs_start(ROW_PDF_OCR, 1, ret, err)
+		                       : programs_start(ROW_PDF_TEXT, 2, ret, err);
 	if (r == 0 && (r = walls_enter_parser().r) < 0)
 		err_set(err, r, "its walls cannot be put up: %s", strerror(-r));
 	return r == 0 || r == -ENOMEM ? r : -EIO; /* the machine's, whatever it was */

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "pipeline/formats/ocr.h"
+#include "pipeline/formats/pdf_order.h"
 #include "pipeline/formats/pdf_scan.h"
 #include "pipeline/formats/pdf_text.h"
 #include "pipeline/formats/programs.h"
@@ -74,12 +75,14 @@ static int take_scans(const struct format_input *input, struct buf *text, struct
 }
 
 /* One page more than is wanted, to see that there is one. */
-static int run_pdftotext(const struct format_input *input, struct program_output *ret, struct err *err)
+static int run_pdftotext(const struct format_input *input, bool raw, struct program_output *ret,
+                         struct err *err)
 {
 	char last[16];
 	const struct program_call call = {
 		.row = ROW_PDF_TEXT,
-		.arguments = { { "-enc", "UTF-8", "-eol", "unix", "-l", last, "-", "-" } },
+		.arguments = { { "-enc", "UTF-8", "-eol", "unix", "-l", last, raw ? "-raw" : "-", "-",
+		                 raw ? "-" : NULL } },
 		.bytes = input->is_file ? NULL : input->bytes,
 		.n = input->is_file ? 0 : input->n,
 		.max_bytes = input->max_bytes + TEXT_SPARE,
@@ -89,6 +92,25 @@ static int run_pdftotext(const struct format_input *input, struct program_output
 	return programs_run(input->programs, &call, ret, err);
 }
 
+/* Columns may be mixed: pages are also read in the order of the file. Where that fails for the file's sake, they stay. */
+static int mend_order(const struct format_input *input, struct buf *text, struct err *err)
+{
+	struct program_output raw = { .cut = false };
+	struct buf mended = { 0 };
+	int r = run_pdftotext(input, true, &raw, err);
+
+	if (r == 0)
+		r = judge(&raw, err);
+	if (r == 0) {
+		pdf_order_mend(text->data, text->n, raw.bytes.data, raw.bytes.n, &mended);
+		buf_done(text);
+		*text = mended;
+		r = buf_status(text) < 0 ? err_set(err, -ENOMEM, "no memory for its pages") : 0;
+	}
+	program_output_done(&raw);
+	return r == -EBADMSG || r == -EACCES || r == -ENOTSUP ? 0 : r;
+}
+
 static int parse_pdf(const struct format_input *input, struct sink *sink, struct err *err)
 {
 	struct program_output output = { .cut = false };
@@ -96,9 +118,11 @@ static int parse_pdf(const struct format_input *input, struct sink *sink, struct
 
 	if (input->ocr != NULL && input->ocr->page > 0)
 		return pdf_scan_read(input, sink, err);
-	r = run_pdftotext(input, &output, err);
+	r = run_pdftotext(input, false, &output, err);
 	if (r == 0)
 		r = judge(&output, err);
+	if (r == 0 && !output.cut && pdf_order_is_doubtful(output.bytes.data, output.bytes.n))
+		r = mend_order(input, &output.bytes, err);
 	if (r == 0)
 		r = take_scans(input, &output.bytes, err);
 	if (r == 0)

@@ -53,11 +53,13 @@ struct order {
 enum end { READ_END, WRITE_END };
 
 struct starter {
-	pid_t pid; /* 0: has served */
+	pid_t pid; /* 0: has served, or there is none */
 	int order[2];
 };
 
+/* The starters of one call. */
 struct programs {
+	struct programs *next; /* of the next call; NULL: this was the last */
 	enum program_row row;
 	struct starter starters[PROGRAMS_MAX_ROW];
 	int input[2]; /* of the first */
@@ -181,11 +183,23 @@ static void keep_own_ends(struct programs *programs, unsigned place)
 	close_one(&programs->between[place == 0 ? READ_END : WRITE_END]);
 }
 
+static void close_all(struct programs *programs)
+{
+	for (size_t i = 0; i < PROGRAMS_MAX_ROW; i++)
+		close_both(programs->starters[i].order);
+	close_both(programs->input);
+	close_both(programs->between);
+	close_both(programs->output);
+	close_both(programs->words);
+}
+
 static _Noreturn void wait_for_order(struct programs *programs, unsigned place)
 {
 	const enum program program = ROWS[programs->row].programs[place];
 	struct order order;
 
+	for (struct programs *other = programs->next; other != NULL; other = other->next)
+		close_all(other);
 	keep_own_ends(programs, place);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	signal(SIGPIPE, SIG_DFL); /* it ends when nobody wants more of it */
@@ -224,54 +238,60 @@ static int fork_starter(struct programs *programs, unsigned place)
 	return 0;
 }
 
-static struct programs *programs_new(enum program_row row)
+static struct programs *programs_new(enum program_row row, struct programs *next)
 {
 	struct programs *programs = array_new(struct programs, 1);
 
 	if (programs == NULL)
 		return NULL;
-	*programs = (struct programs){ row, .input = { -1, -1 }, .between = { -1, -1 }, .output = { -1, -1 },
+	*programs = (struct programs){ .next = next,
+		                       .row = row,
+		                       .input = { -1, -1 },
+		                       .between = { -1, -1 },
+		                       .output = { -1, -1 },
 		                       .words = { -1, -1 } };
 	for (size_t i = 0; i < PROGRAMS_MAX_ROW; i++)
 		programs->starters[i] = (struct starter){ 0, { -1, -1 } };
 	return programs;
 }
 
-int programs_start(enum program_row row, struct programs **ret, struct err *err)
+/* Those of one call. */
+static int start_row(struct programs *programs)
 {
-	struct programs *programs = programs_new(row);
-	int r;
+	int r = open_pipes(programs);
 
-	if (programs == NULL)
-		return err_set(err, -ENOMEM, "no memory for its programs");
-	for (unsigned i = 0; i < ROWS[row].n; i++) { /* to be known when nothing can be looked for */
-		program_path(ROWS[row].programs[i]);
-		program_data(ROWS[row].programs[i]);
-	}
-	r = open_pipes(programs);
-	for (unsigned i = 0; r == 0 && i < ROWS[row].n; i++)
+	for (unsigned i = 0; r == 0 && i < ROWS[programs->row].n; i++)
 		r = fork_starter(programs, i);
-	if (r < 0) {
-		programs_end(programs);
-		return err_set(err, r, "cannot start a process: %s", strerror(-r));
-	}
 	close_one(&programs->input[READ_END]);
 	close_both(programs->between);
 	close_one(&programs->output[WRITE_END]);
 	close_one(&programs->words[WRITE_END]);
-	fcntl(programs->input[WRITE_END], F_SETFL, O_NONBLOCK);
-	*ret = programs;
-	return 0;
+	if (r == 0)
+		fcntl(programs->input[WRITE_END], F_SETFL, O_NONBLOCK);
+	return r;
 }
 
-static void close_all(struct programs *programs)
+int programs_start(enum program_row row, unsigned n_calls, struct programs **ret, struct err *err)
 {
-	for (size_t i = 0; i < PROGRAMS_MAX_ROW; i++)
-		close_both(programs->starters[i].order);
-	close_both(programs->input);
-	close_both(programs->between);
-	close_both(programs->output);
-	close_both(programs->words);
+	struct programs *programs = NULL;
+	int r = 0;
+
+	for (unsigned i = 0; i < ROWS[row].n; i++) { /* to be known when nothing can be looked for */
+		program_path(ROWS[row].programs[i]);
+		program_data(ROWS[row].programs[i]);
+	}
+	for (unsigned i = 0; r == 0 && i < n_calls; i++) {
+		struct programs *one = programs_new(row, programs);
+
+		r = one == NULL ? -ENOMEM : start_row(one);
+		programs = one == NULL ? programs : one;
+	}
+	if (r < 0) {
+		programs_end(programs);
+		return err_set(err, r, "cannot start a process: %s", strerror(-r));
+	}
+	*ret = programs;
+	return 0;
 }
 
 /* What it ended with. */
@@ -287,14 +307,16 @@ static int wait_for(struct starter *starter, int *ret_status)
 
 void programs_end(struct programs *programs)
 {
+	struct programs *next;
 	int status;
 
-	if (programs == NULL)
-		return;
-	close_all(programs);
-	for (size_t i = 0; i < PROGRAMS_MAX_ROW; i++)
-		wait_for(&programs->starters[i], &status);
-	free(programs);
+	for (; programs != NULL; programs = next) {
+		next = programs->next;
+		close_all(programs);
+		for (size_t i = 0; i < PROGRAMS_MAX_ROW; i++)
+			wait_for(&programs->starters[i], &status);
+		free(programs);
+	}
 }
 
 static int give_order(struct programs *programs, unsigned place, const struct program_call *call)
@@ -407,7 +429,9 @@ int programs_run(struct programs *programs, const struct program_call *call, str
 
 	if (r < 0)
 		return r;
-	if (programs == NULL || programs->row != call->row || programs->starters[0].pid == 0)
+	while (programs != NULL && programs->starters[0].pid == 0) /* has served */
+		programs = programs->next;
+	if (programs == NULL || programs->row != call->row)
 		return err_set(err, -EIO, "%s cannot be run here", name);
 	for (unsigned i = 0; r == 0 && i < ROWS[call->row].n; i++)
 		r = give_order(programs, i, call);

@@ -1,7 +1,7 @@
 /* Programs that formats are read by, each run once and within walls of its own.
  *
  * A process that will parse a file can start none any more; so it has starters forked before, each of which waits behind the
- * walls that its program gets, and becomes that program when it is told to. They serve one call. */
+ * walls that its program gets, and becomes that program when it is told to. They serve as many calls as were asked for. */
 #ifndef SKIMD_PIPELINE_FORMATS_PROGRAMS_H
 #define SKIMD_PIPELINE_FORMATS_PROGRAMS_H
 
@@ -50,12 +50,13 @@ struct program_output {
 	int status[PROGRAMS_MAX_ROW]; /* as of wait(2) */
 };
 
-/* Fork the starters of a row. *ret is the caller's, for programs_end(); before walls_enter(). */
-int programs_start(enum program_row row, struct programs **ret, struct err *err);
+/* Fork the starters of a row, for n_calls of it, one or more. *ret is the caller's, for programs_end(); before the walls of
+ * parsers. */
+int programs_start(enum program_row row, unsigned n_calls, struct programs **ret, struct err *err);
 void programs_end(struct programs *programs); /* NULL is allowed */
 
 /* Run a row. programs may be NULL. *ret is the caller's, for program_output_done(). -ENOPKG: one is not installed; -EIO: it
- * could not be started, or was asked for twice, or the starters are another row's; -ENOMEM. What they found wrong is in
+ * could not be started, or was asked for too often, or the starters are another row's; -ENOMEM. What they found wrong is in
  * *ret. */
 int programs_run(struct programs *programs, const struct program_call *call, struct program_output *ret,
                  struct err *err);
