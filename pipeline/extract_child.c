@@ -56,7 +56,10 @@ int extract_task_parse(char *const *arguments, struct extract_task *ret)
 		return -EINVAL;
 	*ret = (struct extract_task){
 		.name = arguments[N_NUMBERS + 1],
-		.limits = { numbers[0], numbers[1], (unsigned)numbers[2], (unsigned)numbers[3] },
+		.limits = { .max_file_bytes = numbers[0],
+		            .max_text_bytes = numbers[1],
+		            .max_pages = (unsigned)numbers[2],
+		            .timeout_s = (unsigned)numbers[3] },
 		.ocr_page = (unsigned)numbers[4],
 		.ocr_texts = EXTRACT_OCR_TEXTS,
 		.n_ocr_texts = numbers[5],

@@ -167,7 +167,7 @@ static void put_source(struct buf *buf, const struct reading *reading)
 		buf_puts(buf, ".**");
 	}
 	if (document->ocr_pages != NULL) {
-		buf_puts(buf, " **By OCR: page ");
+		buf_printf(buf, " **By OCR: page%s ", strpbrk(document->ocr_pages, "-,") == NULL ? "" : "s");
 		put_escaped(buf, document->ocr_pages);
 		buf_puts(buf, "; quotations of it are what a program saw in a picture.**");
 	}

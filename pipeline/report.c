@@ -99,7 +99,8 @@ static void put_how_read(struct buf *buf, const struct reading *reading)
 		buf_puts(buf, ".</strong>");
 	}
 	if (document->ocr_pages != NULL) {
-		buf_puts(buf, " <strong>By OCR: page ");
+		buf_printf(buf, " <strong>By OCR: page%s ",
+		           strpbrk(document->ocr_pages, "-,") == NULL ? "" : "s");
 		put_string(buf, document->ocr_pages);
 		buf_puts(buf, "; quotations of it are what a program saw in a picture.</strong>");
 	}

@@ -258,7 +258,7 @@ static void pages_read_by_ocr_are_told(void **state)
 	buf_done(&markdown);
 	reading.document.ocr_pages = copy("1-3,7");
 	markdown = markdown_of(&reading);
-	assert_non_null(strstr(markdown.data, "**By OCR: page 1-3,7;"));
+	assert_non_null(strstr(markdown.data, "**By OCR: pages 1-3,7;"));
 	json = json_of(&reading);
 	assert_string_equal(
 		json_string_value(json_object_get(json_object_get(json, "document"), "ocr_pages")), "1-3,7");
