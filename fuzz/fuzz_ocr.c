@@ -50,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 
 	REQUIRE(ocr_list_missing(text, n_text, MAX_PAGES, &missing) == 0);
 	ocr_merge(text, n_text, texts, input.n - n_text, &merged);
+	buf_append(&merged, "", 0); /* an empty text is one, too */
 	REQUIRE(buf_status(&merged) == 0);
 	REQUIRE(pdf_text_pages(text, n_text) == pdf_text_pages(merged.data, merged.n));
 	check_pages(text, n_text, &merged, &missing);
