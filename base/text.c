@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <string.h>
+
 void text_printable(char *text)
 {
 	for (; *text != '\0'; text++) {
@@ -53,13 +55,44 @@ size_t text_encode_utf8(uint32_t character, char *ret)
 	return n;
 }
 
+size_t text_printable_length(const char *text, size_t n)
+{
+	uint64_t word;
+	size_t i = 0;
+
+	for (; n - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, text + i, sizeof(word));
+		if (!text_are_printable(word))
+			break;
+	}
+	while (i < n && text[i] >= ' ' && text[i] < 0x7f)
+		i++;
+	return i;
+}
+
+static size_t ascii_length(const char *bytes, size_t n)
+{
+	uint64_t word;
+	size_t i = 0;
+
+	for (; n - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, bytes + i, sizeof(word));
+		if ((word & TEXT_EIGHT(0x80)) != 0)
+			break;
+	}
+	return i;
+}
+
 bool text_is_utf8(const char *bytes, size_t n)
 {
 	uint32_t character;
 	size_t n_taken;
 
-	for (size_t i = 0; i < n; i += n_taken)
-		if ((n_taken = text_decode_utf8((const unsigned char *)bytes + i, n - i, &character)) == 0)
+	for (size_t i = ascii_length(bytes, n); i < n; i += ascii_length(bytes + i, n - i)) {
+		n_taken = text_decode_utf8((const unsigned char *)bytes + i, n - i, &character);
+		if (n_taken == 0)
 			return false;
+		i += n_taken;
+	}
 	return true;
 }

@@ -19,6 +19,18 @@ size_t text_decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret);
 /* The same back: ret has room for 4 bytes. Returns how many it took. character is at most U+10FFFF. */
 size_t text_encode_utf8(uint32_t character, char *ret);
 
+#define TEXT_EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte)) /* the same byte eight times */
+
+/* Whether all eight bytes of a word are printable characters of ASCII, blanks among them. If they are, nothing is borrowed
+ * from a byte here or carried into it. */
+static inline bool text_are_printable(uint64_t eight)
+{
+	return ((eight | (eight - TEXT_EIGHT(' ')) | (eight + TEXT_EIGHT(1))) & TEXT_EIGHT(0x80)) == 0;
+}
+
+/* How many of the n bytes at the beginning are such characters. */
+size_t text_printable_length(const char *text, size_t n);
+
 bool text_is_utf8(const char *bytes, size_t n);
 
 #endif

@@ -296,6 +296,30 @@ static int read_metrics_file(const struct source *source, const struct key *key,
 	return read_path(source, key, node, ret);
 }
 
+/* As tesseract takes them: the first is tried first. Whether they are there is a question of who wants OCR. */
+static int read_ocr_languages(const struct source *source, const struct key *key, const struct node *node,
+                              void *ret)
+{
+	char *languages = ret;
+	size_t n = 0;
+
+	(void)key;
+	if (node->kind != NODE_LIST || node->n_children == 0)
+		return bad_value(source, node, "must be a list of languages, such as [eng, deu]");
+	for (size_t i = 0; i < node->n_children; i++) {
+		const struct node *word = node->children[i];
+
+		if (!is_word(word) || !ocr_is_language(word->text, strlen(word->text)))
+			return bad_value(source, word,
+			                 "must be a language as tesseract names it, such as eng");
+		n += (size_t)snprintf(languages + n, OCR_MAX_LANGUAGES - n, "%s%s", i == 0 ? "" : "+",
+		                      word->text);
+		if (n >= OCR_MAX_LANGUAGES)
+			return bad_value(source, node, "are too many languages");
+	}
+	return 0;
+}
+
 /* clang-format off */
 static const struct key MODEL_KEYS[] = {
 	{ .name = "path", .read = read_model_path, .offset = AT(model.path) },
@@ -328,7 +352,9 @@ static const struct key EXTRACT_KEYS[] = {
 	{ .name = "max_bytes", .read = read_size, .offset = AT(extract.max_bytes), .min = 1, .max = MAX_FILE_BYTES },
 	{ .name = "max_pages", .read = read_count, .offset = AT(extract.max_pages), .min = 1, .max = 1000000 },
 	{ .name = "timeout", .read = read_duration, .offset = AT(extract.timeout_ns), .min = NS_PER_S, .max = NS_PER_DAY },
-	{ .name = "ocr", .read = not_built },
+	{ .name = "ocr", .read = read_bool, .offset = AT(extract.ocr) },
+	{ .name = "ocr_languages", .read = read_ocr_languages, .offset = AT(extract.ocr_languages) },
+	{ .name = "ocr_max_pages", .read = read_count, .offset = AT(extract.max_ocr_pages), .min = 1, .max = OCR_MAX_LISTED },
 	{ .name = NULL },
 };
 
@@ -406,9 +432,14 @@ void config_free(struct config *config)
 
 struct extract_limits config_extract_limits(const struct config *config)
 {
-	return (struct extract_limits){ .max_file_bytes = config->extract.max_bytes,
-		                        .max_pages = config->extract.max_pages,
-		                        .timeout_s = (unsigned)(config->extract.timeout_ns / NS_PER_S) };
+	struct extract_limits limits = { .max_file_bytes = config->extract.max_bytes,
+		                         .max_pages = config->extract.max_pages,
+		                         .timeout_s = (unsigned)(config->extract.timeout_ns / NS_PER_S),
+		                         .max_ocr_pages = config->extract.max_ocr_pages };
+
+	if (config->extract.ocr)
+		memcpy(limits.ocr_languages, config->extract.ocr_languages, sizeof(limits.ocr_languages));
+	return limits;
 }
 
 int config_default(struct config **ret, struct err *err)
@@ -427,6 +458,8 @@ int config_default(struct config **ret, struct err *err)
 	config->extract.max_bytes = 512 * BYTES_PER_M;
 	config->extract.max_pages = 5000;
 	config->extract.timeout_ns = 120 * NS_PER_S;
+	config->extract.max_ocr_pages = EXTRACT_MAX_OCR_PAGES;
+	memcpy(config->extract.ocr_languages, "eng", sizeof("eng"));
 	config->audit.reading = true;
 	config->audit.dense_share = 0.05;
 	config->log.level = LOG_LEVEL_INFO;
@@ -452,6 +485,16 @@ static int set_inbox(struct config *config)
 	               : 0;
 }
 
+static int check_ocr(const struct source *source, const struct node *root, const struct config *config)
+{
+	const struct node *extract = root != NULL ? node_get(root, "extract") : NULL;
+	struct err why = { "" };
+
+	if (!config->extract.ocr || ocr_check(config->extract.ocr_languages, &why) == 0)
+		return 0;
+	return node_error(source->path, node_get(extract, "ocr"), source->err, -EINVAL, "%s", why.text);
+}
+
 static int read_root(const struct source *source, const struct node *root, struct config *config)
 {
 	const struct node *watch =
@@ -462,6 +505,8 @@ static int read_root(const struct source *source, const struct node *root, struc
 		return r;
 	if (set_inbox(config) < 0)
 		return no_memory(source);
+	if ((r = check_ocr(source, root, config)) < 0)
+		return r;
 	if (config->n_watch == 0)
 		return err_set(source->err, -EINVAL, "%s:%zu: key 'watch': nothing to watch", source->path,
 		               watch != NULL ? watch->line : 1);

@@ -58,6 +58,9 @@ struct config {
 		uint64_t max_bytes; /* of an input file */
 		unsigned max_pages;
 		uint64_t timeout_ns;
+		bool ocr;
+		char ocr_languages[OCR_MAX_LANGUAGES]; /* "eng+deu" */
+		unsigned max_ocr_pages;
 	} extract;
 	struct {
 		enum summary_length length;

@@ -13,17 +13,18 @@ static json_t *bytes_or_null(const char *bytes)
 
 json_t *document_view_json(const struct document *document)
 {
-	return json_pack(
-		"{s:I, s:o, s:o, s:s, s:s?, s:f, s:o, s:o, s:s?, s:s?, s:I, s:I, s:I, s:I, s:o, s:s?, s:s?}",
-		"id", (json_int_t)document->id, "name", json_of_bytes(document->name), "path",
-		json_of_bytes(document->path), "state", document_state_name(document->state), "stage",
-		document->stage, "progress", document->progress, "error", bytes_or_null(document->error),
-		"eta_seconds", document->eta_seconds < 0 ? json_null() : json_integer(document->eta_seconds),
-		"retry", document_retry_name(document->retry), "retry_at", document->retry_at, "attempts",
-		(json_int_t)document->attempts, "bytes", (json_int_t)document->bytes, "tokens",
-		(json_int_t)document->tokens, "pages", (json_int_t)document->pages, "truncated",
-		bytes_or_null(document->truncated), "added_at", document->added_at, "finished_at",
-		document->finished_at);
+	return json_pack("{s:I, s:o, s:o, s:s, s:s?, s:f, s:o, s:o, s:s?, s:s?, s:I, s:I, s:I, s:I, s:o, "
+	                 "s:s?, s:s?, s:s?}",
+	                 "id", (json_int_t)document->id, "name", json_of_bytes(document->name), "path",
+	                 json_of_bytes(document->path), "state", document_state_name(document->state),
+	                 "stage", document->stage, "progress", document->progress, "error",
+	                 bytes_or_null(document->error), "eta_seconds",
+	                 document->eta_seconds < 0 ? json_null() : json_integer(document->eta_seconds),
+	                 "retry", document_retry_name(document->retry), "retry_at", document->retry_at,
+	                 "attempts", (json_int_t)document->attempts, "bytes", (json_int_t)document->bytes,
+	                 "tokens", (json_int_t)document->tokens, "pages", (json_int_t)document->pages,
+	                 "truncated", bytes_or_null(document->truncated), "ocr_pages", document->ocr_pages,
+	                 "added_at", document->added_at, "finished_at", document->finished_at);
 }
 
 json_t *document_view_event(const struct document_event *event)

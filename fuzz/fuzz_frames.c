@@ -52,13 +52,21 @@ static void check_result(const struct parsed *parsed)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct parsed parsed = { .charset = "" };
+	struct ocr_pages missing = { 0 };
 	struct err err = { "" };
-	int r = frames_read((const char *)bytes, n, MAX_TEXT_BYTES, &parsed, &err);
+	struct buf said = { 0 };
+	int r;
+
+	buf_append(&said, bytes, n);
+	r = frames_read(&said, MAX_TEXT_BYTES, &parsed, &missing, &err);
 
 	if (r == 0)
 		check_result(&parsed);
 	else
 		REQUIRE(r != -ENOENT && r != -ECANCELED && r != -EAGAIN && err.text[0] != '\0');
+	for (size_t i = 0; i < missing.n; i++)
+		REQUIRE(missing.numbers[i] > (i == 0 ? 0 : missing.numbers[i - 1]));
 	parsed_done(&parsed);
+	ocr_pages_done(&missing);
 	return 0;
 }

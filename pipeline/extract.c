@@ -7,10 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/hex.h"
 #include "pipeline/extract_child.h"
-#include "pipeline/extract_frames.h"
+#include "pipeline/extract_ocr.h"
 
 #define STEP ((size_t)1 << 18)
 
@@ -28,14 +27,16 @@ static uint64_t limit_or(uint64_t limit, uint64_t otherwise)
 
 static struct extract_limits complete(const struct extract_limits *limits)
 {
-	const struct extract_limits none = { 0, 0, 0, 0 };
+	struct extract_limits ret = { .max_file_bytes = 0 };
 
-	if (limits == NULL)
-		limits = &none;
-	return (struct extract_limits){ limit_or(limits->max_file_bytes, EXTRACT_MAX_FILE_BYTES),
-		                        limit_or(limits->max_text_bytes, EXTRACT_MAX_TEXT_BYTES),
-		                        (unsigned)limit_or(limits->max_pages, FORMATS_MAX_PAGES),
-		                        (unsigned)limit_or(limits->timeout_s, EXTRACT_TIMEOUT_S) };
+	if (limits != NULL)
+		ret = *limits;
+	ret.max_file_bytes = limit_or(ret.max_file_bytes, EXTRACT_MAX_FILE_BYTES);
+	ret.max_text_bytes = limit_or(ret.max_text_bytes, EXTRACT_MAX_TEXT_BYTES);
+	ret.max_pages = (unsigned)limit_or(ret.max_pages, FORMATS_MAX_PAGES);
+	ret.timeout_s = (unsigned)limit_or(ret.timeout_s, EXTRACT_TIMEOUT_S);
+	ret.max_ocr_pages = (unsigned)limit_or(ret.max_ocr_pages, EXTRACT_MAX_OCR_PAGES);
+	return ret;
 }
 
 static int look(int fd, uint64_t max_bytes, struct stat *ret, struct err *err)
@@ -98,7 +99,7 @@ static int check_unchanged(const struct checksum *sum, const struct stat *before
 	return 0;
 }
 
-static void take(struct extracted *ret, struct parsed *parsed, struct checksum *sum)
+static void take(struct extracted *ret, struct parsed *parsed, char *ocr_pages, struct checksum *sum)
 {
 	uint8_t digest[SHA256_DIGEST_SIZE];
 
@@ -106,6 +107,7 @@ static void take(struct extracted *ret, struct parsed *parsed, struct checksum *
 		                   .n = parsed->result.n,
 		                   .marks = parsed->result.marks,
 		                   .n_pages = parsed->result.n_pages,
+		                   .ocr_pages = ocr_pages,
 		                   .media_type = parsed->media_type,
 		                   .bytes = sum->n };
 	memcpy(ret->truncated, parsed->result.truncated, sizeof(ret->truncated));
@@ -114,13 +116,24 @@ static void take(struct extracted *ret, struct parsed *parsed, struct checksum *
 	hex_encode(digest, sizeof(digest), ret->sha256);
 }
 
-static int extract(int fd, const struct extract_task *task, const struct extract_hooks *hooks,
-                   struct checksum *sum, struct parsed *ret, struct err *err)
+/* The document, and then its pages without text. */
+static int read_document(int fd, const struct extract_task *task, const struct extract_hooks *hooks,
+                         struct checksum *sum, struct parsed *ret, char **ret_ocr_pages, struct err *err)
 {
 	const struct extract_beside beside = { add_piece, sum };
-	const size_t max_text_bytes = task->limits.max_text_bytes;
+	struct ocr_pages missing = { 0 };
+	int r = extract_run(fd, task, hooks, &beside, ret, &missing, err);
+
+	if (missing.n > 0 && (r == 0 || r == -ENODATA))
+		r = extract_ocr(fd, task, hooks, &missing, r, ret, ret_ocr_pages, err);
+	ocr_pages_done(&missing);
+	return r;
+}
+
+static int extract(int fd, const struct extract_task *task, const struct extract_hooks *hooks,
+                   struct checksum *sum, struct parsed *ret, char **ret_ocr_pages, struct err *err)
+{
 	struct stat before;
-	struct buf said = { 0 };
 	struct err why = { "" };
 	int r = look(fd, task->limits.max_file_bytes, &before, err), changed;
 
@@ -128,30 +141,30 @@ static int extract(int fd, const struct extract_task *task, const struct extract
 		return r;
 	sum->fd = fd;
 	sha256_init(&sum->hash);
-	r = extract_child_run(fd, task, hooks, &beside, frames_max_bytes(max_text_bytes), &said, &why);
-	if (r == 0)
-		r = frames_read(said.data, said.n, max_text_bytes, ret, &why);
-	buf_done(&said);
+	r = read_document(fd, task, hooks, sum, ret, ret_ocr_pages, &why);
 	changed = r == -ECANCELED ? 0 : check_unchanged(sum, &before, r == 0, err);
-	if (changed < 0 && r == 0)
+	if (changed < 0 && r == 0) {
 		parsed_done(ret);
+		free(*ret_ocr_pages);
+	}
 	return changed < 0 || r == 0 ? changed : err_set(err, r, "%s", why.text);
 }
 
 int extract_file(int fd, const char *path, const struct extract_limits *limits,
                  const struct extract_hooks *hooks, struct extracted *ret, struct err *err)
 {
-	const struct extract_hooks nobody = { NULL, NULL, NULL };
-	const struct extract_task task = { path, complete(limits) };
+	const struct extract_hooks nobody = { NULL, NULL, NULL, NULL };
+	const struct extract_task task = { .name = path, .limits = complete(limits) };
 	struct checksum *sum = calloc(1, sizeof(*sum));
 	struct parsed parsed = { .charset = "" };
+	char *ocr_pages = NULL;
 	int r;
 
 	if (sum == NULL)
 		return err_set(err, -ENOMEM, "no memory to read it");
-	r = extract(fd, &task, hooks == NULL ? &nobody : hooks, sum, &parsed, err);
+	r = extract(fd, &task, hooks == NULL ? &nobody : hooks, sum, &parsed, &ocr_pages, err);
 	if (r == 0)
-		take(ret, &parsed, sum);
+		take(ret, &parsed, ocr_pages, sum);
 	free(sum);
 	return r;
 }
@@ -159,6 +172,7 @@ int extract_file(int fd, const char *path, const struct extract_limits *limits,
 void extracted_done(struct extracted *extracted)
 {
 	free(extracted->text);
+	free(extracted->ocr_pages);
 	marks_done(&extracted->marks);
 	*extracted = (struct extracted){ 0 };
 }

@@ -11,19 +11,23 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "pipeline/formats/ocr.h"
 #include "pipeline/formats/sink.h"
 #include "pipeline/marks.h"
 
 #define EXTRACT_MAX_FILE_BYTES ((uint64_t)512 << 20)
 #define EXTRACT_MAX_TEXT_BYTES ((uint64_t)64 << 20) /* some twenty thousand pages */
 #define EXTRACT_TIMEOUT_S 120u
+#define EXTRACT_MAX_OCR_PAGES 500u /* at some two to five seconds each */
 
 /* 0: the default: those above, and formats.h's. What is packed may unpack to the text's limit, and by gunzip.h's ratio. */
 struct extract_limits {
 	uint64_t max_file_bytes;
 	uint64_t max_text_bytes;
 	unsigned max_pages;
-	unsigned timeout_s; /* of time, and of processor time */
+	unsigned timeout_s; /* of time, and of processor time; OCR has as much for each page */
+	unsigned max_ocr_pages; /* so many pages without text are read by OCR */
+	char ocr_languages[OCR_MAX_LANGUAGES]; /* which ocr_check() likes; "": no OCR */
 };
 
 /* Who waits for it. */
@@ -31,6 +35,7 @@ struct extract_hooks {
 	void *user;
 	void (*waiting)(void *user); /* called now and then; may be NULL */
 	const atomic_bool *cancel; /* may be NULL */
+	void (*pages)(void *user, unsigned n_done, unsigned n_pages); /* by OCR, so far; may be NULL */
 };
 
 struct extracted {
@@ -40,6 +45,7 @@ struct extracted {
 	struct marks marks; /* none: plain text, Markdown */
 	unsigned n_pages; /* 0: the format has none */
 	char truncated[SINK_REASON_MAX]; /* why this is not all of it; "": it is */
+	char *ocr_pages; /* which were read by OCR: "1-3,7"; NULL: none */
 	const char *media_type; /* a constant: "text/plain", "application/pdf" */
 	char charset[32]; /* what the text was in: see charset.h; "": its format knows by itself */
 	char sha256[65]; /* of the file as it is on disk, and its size */

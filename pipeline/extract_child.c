@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@
 #define LAST_WORDS_MS 2000 /* from its last word to its end */
 #define STEP ((size_t)1 << 17)
 #define PIPE_BYTES (1 << 20)
+
+#define N_NUMBERS (EXTRACT_TASK_ARGUMENTS - 2)
 
 struct child {
 	pid_t pid; /* also of its session and process group */
@@ -43,16 +46,25 @@ static int parse_number(const char *word, uint64_t *ret)
 
 int extract_task_parse(char *const *arguments, struct extract_task *ret)
 {
-	uint64_t numbers[EXTRACT_TASK_ARGUMENTS - 1];
+	const char *languages = arguments[N_NUMBERS];
+	uint64_t numbers[N_NUMBERS];
 
-	for (size_t i = 0; i < EXTRACT_TASK_ARGUMENTS - 1; i++)
-		if (parse_number(arguments[i], &numbers[i]) < 0)
+	for (size_t i = 0; i < N_NUMBERS; i++)
+		if (parse_number(arguments[i], &numbers[i]) < 0 || (i >= 2 && numbers[i] > UINT32_MAX))
 			return -EINVAL;
-	if (numbers[2] > UINT32_MAX || numbers[3] > UINT32_MAX)
+	if (strlen(languages) >= sizeof(ret->limits.ocr_languages))
 		return -EINVAL;
 	*ret = (struct extract_task){
-		arguments[4], { numbers[0], numbers[1], (unsigned)numbers[2], (unsigned)numbers[3] }
+		.name = arguments[N_NUMBERS + 1],
+		.limits = { .max_file_bytes = numbers[0],
+		            .max_text_bytes = numbers[1],
+		            .max_pages = (unsigned)numbers[2],
+		            .timeout_s = (unsigned)numbers[3] },
+		.ocr_page = (unsigned)numbers[4],
+		.ocr_texts = EXTRACT_OCR_TEXTS,
+		.n_ocr_texts = numbers[5],
 	};
+	memcpy(ret->limits.ocr_languages, languages, strlen(languages) + 1);
 	return 0;
 }
 
@@ -72,10 +84,10 @@ static void choose_environment(const char **ret, size_t n)
 	ret[n_kept] = NULL;
 }
 
-/* 0 is the file, 1 the pipe, 2 nowhere: what it says there may be a document's. */
-static int set_files(posix_spawn_file_actions_t *actions, int fd, int output)
+/* 0 is the file, 1 the pipe, 2 nowhere: what it says there may be a document's; 3 what OCR has read, if anything. */
+static int set_files(posix_spawn_file_actions_t *actions, int fd, int output, int texts)
 {
-	int r;
+	int r, n_kept = STDERR_FILENO + 1;
 
 	if ((r = posix_spawn_file_actions_adddup2(actions, fd, STDIN_FILENO)) != 0 ||
 	    (r = posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO)) != 0)
@@ -84,7 +96,9 @@ static int set_files(posix_spawn_file_actions_t *actions, int fd, int output)
 	if ((r = posix_spawn_file_actions_addopen(actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)) != 0)
 		return -r;
 #endif
-	return -posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
+	if (texts >= 0 && (r = posix_spawn_file_actions_adddup2(actions, texts, n_kept++)) != 0)
+		return -r;
+	return -posix_spawn_file_actions_addclosefrom_np(actions, n_kept);
 }
 
 /* The daemon's own blocked and ignored signals are not inherited; a session of its own can be killed as one. */
@@ -102,26 +116,35 @@ static int set_attributes(posix_spawnattr_t *attributes)
 	                                 POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 }
 
-static int spawn(int fd, int output, const struct extract_task *task, pid_t *ret)
+static void choose_numbers(const struct extract_task *task, char ret[N_NUMBERS][24])
 {
 	const struct extract_limits *limits = &task->limits;
-	char numbers[EXTRACT_TASK_ARGUMENTS - 1][24];
-	const char *argv[] = { "skimd-extract", "--",       numbers[0], numbers[1],
-		               numbers[2],      numbers[3], task->name, NULL };
-	const char *environment[8];
+	const uint64_t numbers[N_NUMBERS] = { limits->max_file_bytes, limits->max_text_bytes,
+		                              limits->max_pages,      limits->timeout_s,
+		                              task->ocr_page,         task->n_ocr_texts };
+
+	for (size_t i = 0; i < N_NUMBERS; i++)
+		snprintf(ret[i], 24, "%llu", (unsigned long long)numbers[i]);
+}
+
+static int spawn(int fd, int output, int texts, const struct extract_task *task, pid_t *ret)
+{
+	char numbers[N_NUMBERS][24];
+	const char *argv[EXTRACT_TASK_ARGUMENTS + 3] = { "skimd-extract", "--" }, *environment[8];
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int r;
 
-	snprintf(numbers[0], sizeof(numbers[0]), "%llu", (unsigned long long)limits->max_file_bytes);
-	snprintf(numbers[1], sizeof(numbers[1]), "%llu", (unsigned long long)limits->max_text_bytes);
-	snprintf(numbers[2], sizeof(numbers[2]), "%u", limits->max_pages);
-	snprintf(numbers[3], sizeof(numbers[3]), "%u", limits->timeout_s);
+	choose_numbers(task, numbers);
+	for (size_t i = 0; i < N_NUMBERS; i++)
+		argv[2 + i] = numbers[i];
+	argv[2 + N_NUMBERS] = task->limits.ocr_languages;
+	argv[3 + N_NUMBERS] = task->name;
 	choose_environment(environment, sizeof(environment) / sizeof(environment[0]));
 	if (posix_spawn_file_actions_init(&actions) != 0)
 		return -ENOMEM;
 	posix_spawnattr_init(&attributes);
-	if ((r = set_files(&actions, fd, output)) == 0 && (r = set_attributes(&attributes)) == 0)
+	if ((r = set_files(&actions, fd, output, texts)) == 0 && (r = set_attributes(&attributes)) == 0)
 		r = -posix_spawn(ret, extract_program(), &actions, &attributes,
 		                 (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)environment);
 	posix_spawnattr_destroy(&attributes);
@@ -129,18 +152,32 @@ static int spawn(int fd, int output, const struct extract_task *task, pid_t *ret
 	return r;
 }
 
+/* Descriptors out of the way of those that the extractor gets, should we have been started without them. */
+static int spawn_apart(int fd, int output, const struct extract_task *task, pid_t *ret)
+{
+	int apart = fcntl(output, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), texts = -1, r = 0;
+
+	if (apart >= 0 && task->n_ocr_texts > 0)
+		texts = fcntl(task->ocr_texts, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (apart < 0 || (task->n_ocr_texts > 0 && texts < 0))
+		r = -errno;
+	if (r == 0)
+		r = spawn(fd, apart, texts, task, ret);
+	if (apart >= 0)
+		close(apart);
+	if (texts >= 0)
+		close(texts);
+	return r;
+}
+
 static int start(struct child *child, int fd, const struct extract_task *task, struct err *err)
 {
-	int pipe[2], output, r;
+	int pipe[2], r;
 
 	if (pipe2(pipe, O_CLOEXEC) < 0)
 		return err_set(err, -errno, "no pipe for the extractor: %s", strerror(errno));
 	fcntl(pipe[1], F_SETPIPE_SZ, PIPE_BYTES); /* or as much as there is */
-	/* Out of the way of the descriptors that the extractor gets, should we have been started without them. */
-	output = fcntl(pipe[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	r = output < 0 ? -errno : spawn(fd, output, task, &child->pid);
-	if (output >= 0)
-		close(output);
+	r = spawn_apart(fd, pipe[1], task, &child->pid);
 	close(pipe[1]);
 	child->output = pipe[0];
 	child->deadline_ms = now_ms() + (uint64_t)task->limits.timeout_s * 1000;
@@ -169,17 +206,29 @@ static int take_words(struct child *child, struct buf *ret, struct err *err)
 	return n > 0;
 }
 
-static int check_going_on(const struct child *child, const struct extract_task *task,
-                          const struct extract_hooks *hooks, struct err *err)
+static int check_told(const struct extract_hooks *hooks, struct err *err)
 {
 	if (hooks->waiting != NULL)
 		hooks->waiting(hooks->user);
-	if (hooks->cancel != NULL && *hooks->cancel)
-		return err_set(err, -ECANCELED, "told to stop");
-	if (now_ms() >= child->deadline_ms)
-		return err_set(err, -ETIME, "taking its text out took longer than %u s (extract.timeout)",
-		               task->limits.timeout_s);
-	return 0;
+	return hooks->cancel != NULL && *hooks->cancel ? err_set(err, -ECANCELED, "told to stop") : 0;
+}
+
+static int check_time(const struct child *child, const struct extract_task *task, struct err *err)
+{
+	if (now_ms() < child->deadline_ms)
+		return 0;
+	return err_set(err, -ETIME, "taking its text out took longer than %u s (extract.timeout)",
+	               task->limits.timeout_s);
+}
+
+/* What we do ourselves, on a slow disk, is not of its time. */
+static bool step_beside(struct child *child, const struct extract_beside *beside)
+{
+	uint64_t began = now_ms();
+	bool more = beside->step(beside->user);
+
+	child->deadline_ms += now_ms() - began;
+	return more;
 }
 
 static int listen_to(struct child *child, const struct extract_task *task, const struct extract_hooks *hooks,
@@ -197,43 +246,67 @@ static int listen_to(struct child *child, const struct extract_task *task, const
 		if (n > 0)
 			r = take_words(child, ret, err);
 		else if (more)
-			more = beside->step(beside->user);
-		if (r > 0 && (n = check_going_on(child, task, hooks, err)) < 0)
+			more = step_beside(child, beside);
+		if (r > 0 && ((n = check_told(hooks, err)) < 0 || (n = check_time(child, task, err)) < 0))
 			r = n;
 	}
 	while (r == 0 && more) {
 		more = beside->step(beside->user);
-		r = check_going_on(child, task, hooks, err);
+		r = check_told(hooks, err);
 	}
 	return r;
 }
 
-/* Give it the time to end that it needs, and end what is left. Until it is waited for, its number is nobody else's. */
-static int end(struct child *child, bool at_once)
+/* How it ended. */
+struct ending {
+	bool ours; /* we ended it */
+	int status; /* as of wait(2) */
+	uint64_t cpu_ms;
+};
+
+static bool ends_by_itself(const struct child *child)
 {
-	int fd = at_once ? -1 : pidfd_open(child->pid, 0), status = 0;
+	int fd = pidfd_open(child->pid, 0), n;
 	struct pollfd ended = { fd, POLLIN, 0 };
 
-	if (fd >= 0) {
-		poll(&ended, 1, LAST_WORDS_MS);
-		close(fd);
-	}
-	kill(-child->pid, SIGKILL);
-	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
+	if (fd < 0)
+		return false;
+	do
+		n = poll(&ended, 1, LAST_WORDS_MS);
+	while (n < 0 && errno == EINTR);
+	close(fd);
+	return n > 0;
 }
 
-static int judge(int status, const struct extract_task *task, struct err *err)
+/* Give it the time to end that it needs, and end what is left. Until it is waited for, its number is nobody else's. What it
+ * started are our children now, where we are the first process or stand in for that, as in a container. */
+static struct ending end(struct child *child, bool at_once)
 {
-	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	struct ending ending = { .ours = at_once || !ends_by_itself(child) };
+	struct rusage usage = { 0 };
+
+	kill(-child->pid, SIGKILL);
+	while (wait4(child->pid, &ending.status, 0, &usage) < 0 && errno == EINTR)
+		;
+	while (waitpid(-child->pid, NULL, 0) > 0 || errno == EINTR)
+		;
+	ending.cpu_ms = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+	                (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+	return ending;
+}
+
+static int judge(const struct ending *ending, const struct extract_task *task, struct err *err)
+{
+	int number = WIFSIGNALED(ending->status) ? WTERMSIG(ending->status) : 0;
 	const char *name = sigabbrev_np(number);
 
-	if (number == 0 && WEXITSTATUS(status) != EXIT_SUCCESS)
+	if (ending->ours) /* it had closed its pipe: all is said */
+		return 0;
+	if (number == 0 && WEXITSTATUS(ending->status) != EXIT_SUCCESS)
 		return err_set(err, -EIO, "the extractor could not say what it found");
 	if (number == 0)
 		return 0;
-	if (number == SIGXCPU)
+	if (number == SIGXCPU || (number == SIGKILL && ending->cpu_ms >= task->limits.timeout_s * 1000ull))
 		return err_set(err, -ETIME,
 		               "taking its text out took more than %u s of processor time (extract.timeout)",
 		               task->limits.timeout_s);
@@ -248,12 +321,13 @@ int extract_child_run(int fd, const struct extract_task *task, const struct extr
                       const struct extract_beside *beside, size_t max_bytes, struct buf *ret, struct err *err)
 {
 	struct child child = { .max_bytes = max_bytes };
-	int r = start(&child, fd, task, err), status;
+	struct ending ending;
+	int r = start(&child, fd, task, err);
 
 	if (r < 0)
 		return r;
 	r = listen_to(&child, task, hooks, beside, ret, err);
 	close(child.output);
-	status = end(&child, r < 0);
-	return r < 0 ? r : judge(status, task, err);
+	ending = end(&child, r < 0);
+	return r < 0 ? r : judge(&ending, task, err);
 }

@@ -14,9 +14,14 @@
 struct extract_task {
 	const char *name; /* the file's, for the hint that its ending gives */
 	struct extract_limits limits; /* complete */
+	unsigned ocr_page; /* to be read by OCR, alone; 0: the document */
+	int ocr_texts; /* a file of n_ocr_texts bytes: what OCR has read of the document; formats/ocr.h */
+	size_t n_ocr_texts;
 };
 
-#define EXTRACT_TASK_ARGUMENTS 5 /* max_file_bytes max_text_bytes max_pages timeout_s NAME */
+/* max_file_bytes max_text_bytes max_pages timeout_s ocr_page n_ocr_texts OCR_LANGUAGES NAME */
+#define EXTRACT_TASK_ARGUMENTS 8
+#define EXTRACT_OCR_TEXTS 3 /* ocr_texts in the extractor, if there are some */
 
 /* From such arguments. -EINVAL. */
 int extract_task_parse(char *const *arguments, struct extract_task *ret);

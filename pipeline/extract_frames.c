@@ -7,12 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/file.h"
 #include "base/text.h"
 
-/* In this order; or HELLO and FAILURE. Little-endian lengths of four bytes. */
+/* In this order; or FAILURE behind the first, or the first two. Little-endian lengths of four bytes. */
 enum frame_kind {
 	FRAME_HELLO = 'H', /* what speaks, and which version of this */
+	FRAME_MISSING = 'N', /* pages without text, four bytes each; may be left out */
 	FRAME_FAILURE = 'F', /* a code of four bytes, and words */
 	FRAME_MEDIA_TYPE = 'T',
 	FRAME_CHARSET = 'C',
@@ -35,7 +37,8 @@ size_t frames_max_bytes(size_t max_text_bytes)
 {
 	size_t n_blocks = max_text_bytes < MARKS_MAX_BLOCKS ? max_text_bytes : MARKS_MAX_BLOCKS;
 
-	return 4096 + max_text_bytes + 12 * n_blocks + n_blocks / 8 * (MARKS_MAX_SECTION + 20);
+	return 4096 + NUMBER_BYTES * OCR_MAX_LISTED + max_text_bytes + 12 * n_blocks +
+	       n_blocks / 8 * (MARKS_MAX_SECTION + 20);
 }
 
 static void put_number(char *bytes, uint32_t number)
@@ -97,7 +100,23 @@ static int put_marks(int fd, const struct marks *marks)
 	return r;
 }
 
-int frames_write(int fd, const struct parsed *parsed)
+static int put_missing(int fd, const struct ocr_pages *missing)
+{
+	char *bytes = missing->n == 0 ? NULL : array_new(char, missing->n, NUMBER_BYTES);
+	int r;
+
+	if (missing->n == 0)
+		return 0;
+	if (bytes == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < missing->n; i++)
+		put_number(bytes + i * NUMBER_BYTES, missing->numbers[i]);
+	r = put_frame(fd, FRAME_MISSING, bytes, missing->n * NUMBER_BYTES);
+	free(bytes);
+	return r;
+}
+
+int frames_write(int fd, const struct ocr_pages *missing, const struct parsed *parsed)
 {
 	char n_pages[NUMBER_BYTES], truncated[SINK_REASON_MAX];
 	int r;
@@ -105,7 +124,7 @@ int frames_write(int fd, const struct parsed *parsed)
 	snprintf(truncated, sizeof(truncated), "%s", parsed->result.truncated);
 	make_plain(truncated);
 	put_number(n_pages, parsed->result.n_pages);
-	if ((r = put_string(fd, FRAME_HELLO, HELLO)) < 0 ||
+	if ((r = put_string(fd, FRAME_HELLO, HELLO)) < 0 || (r = put_missing(fd, missing)) < 0 ||
 	    (r = put_string(fd, FRAME_MEDIA_TYPE, parsed->media_type)) < 0 ||
 	    (r = put_string(fd, FRAME_CHARSET, parsed->charset)) < 0 ||
 	    (r = put_frame(fd, FRAME_PAGES, n_pages, sizeof(n_pages))) < 0 ||
@@ -116,7 +135,7 @@ int frames_write(int fd, const struct parsed *parsed)
 	return put_frame(fd, FRAME_END, NULL, 0);
 }
 
-int frames_write_failure(int fd, int code, const char *words)
+int frames_write_failure(int fd, const struct ocr_pages *missing, int code, const char *words)
 {
 	char bytes[NUMBER_BYTES + sizeof(((struct err *)NULL)->text)];
 	int r = put_string(fd, FRAME_HELLO, HELLO);
@@ -124,6 +143,8 @@ int frames_write_failure(int fd, int code, const char *words)
 	put_number(bytes, (uint32_t)-code);
 	snprintf(bytes + NUMBER_BYTES, sizeof(bytes) - NUMBER_BYTES, "%s", words);
 	make_plain(bytes + NUMBER_BYTES);
+	if (r == 0)
+		r = put_missing(fd, missing);
 	return r < 0 ? r : put_frame(fd, FRAME_FAILURE, bytes, NUMBER_BYTES + strlen(bytes + NUMBER_BYTES));
 }
 
@@ -210,6 +231,27 @@ static int take_failure(struct source *source, struct err *err)
 	return err_set(err, code, "%.*s", (int)(frame.n - NUMBER_BYTES), frame.bytes + NUMBER_BYTES);
 }
 
+static int take_missing(struct source *source, struct ocr_pages *ret)
+{
+	struct frame frame;
+	int r;
+
+	if (!is_next(source, FRAME_MISSING))
+		return 0;
+	if (ret == NULL || take_frame(source, FRAME_MISSING, NUMBER_BYTES * OCR_MAX_LISTED, &frame) < 0 ||
+	    frame.n % NUMBER_BYTES != 0)
+		return -EPROTO;
+	for (size_t i = 0; i < frame.n; i += NUMBER_BYTES) {
+		uint32_t number = get_number(frame.bytes + i);
+
+		if (number == 0 || number > INT32_MAX || (ret->n > 0 && number <= ret->numbers[ret->n - 1]))
+			return -EPROTO;
+		if ((r = ocr_pages_add(ret, number)) < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int take_names(struct source *source, struct parsed *ret)
 {
 	char media_type[MAX_NAME + 1];
@@ -222,32 +264,30 @@ static int take_names(struct source *source, struct parsed *ret)
 	return ret->media_type == NULL ? -EPROTO : 0;
 }
 
-static int take_text(struct source *source, size_t max_text_bytes, struct sink_result *ret)
+/* Where it stands among the frames. */
+static int take_text(struct source *source, size_t max_text_bytes, struct frame *ret)
 {
-	struct frame frame;
-
-	if (take_frame(source, FRAME_WORDS, max_text_bytes, &frame) < 0 || frame.n == 0 ||
-	    memchr(frame.bytes, '\0', frame.n) != NULL || !text_is_utf8(frame.bytes, frame.n))
+	if (take_frame(source, FRAME_WORDS, max_text_bytes, ret) < 0 || ret->n == 0 ||
+	    memchr(ret->bytes, '\0', ret->n) != NULL || !text_is_utf8(ret->bytes, ret->n))
 		return -EPROTO;
-	ret->text = strndup(frame.bytes, frame.n);
-	ret->n = frame.n;
-	return ret->text == NULL ? -ENOMEM : 0;
+	return 0;
 }
 
-static int take_marks(struct source *source, struct sink_result *ret)
+static int take_marks(struct source *source, const struct frame *text, struct sink_result *ret)
 {
 	struct marks marks = { 0 };
 	struct frame frame;
 	int r = take_frame(source, FRAME_MARKS, SIZE_MAX, &frame);
 
 	if (r == 0)
-		r = marks_decode(frame.bytes, frame.n, ret->text, ret->n, &marks, NULL);
+		r = marks_decode(frame.bytes, frame.n, text->bytes, text->n, &marks, NULL);
 	if (r == 0)
 		ret->marks = marks;
 	return r == 0 || r == -ENOMEM ? r : -EPROTO;
 }
 
-static int take_result(struct source *source, size_t max_text_bytes, struct parsed *ret)
+static int take_result(struct source *source, size_t max_text_bytes, struct parsed *ret,
+                       struct frame *ret_text)
 {
 	struct frame frame;
 	int r;
@@ -259,28 +299,43 @@ static int take_result(struct source *source, size_t max_text_bytes, struct pars
 		return -EPROTO;
 	ret->result.n_pages = get_number(frame.bytes);
 	if ((r = take_line(source, FRAME_TRUNCATED, ret->result.truncated, SINK_REASON_MAX)) < 0 ||
-	    (r = take_text(source, max_text_bytes, &ret->result)) < 0 ||
-	    (r = take_marks(source, &ret->result)) < 0)
+	    (r = take_text(source, max_text_bytes, ret_text)) < 0 ||
+	    (r = take_marks(source, ret_text, &ret->result)) < 0)
 		return r;
 	return take_frame(source, FRAME_END, 0, &frame) < 0 || source->n > 0 ? -EPROTO : 0;
 }
 
-int frames_read(const char *bytes, size_t n, size_t max_text_bytes, struct parsed *ret, struct err *err)
+/* The text stays in the memory that it came in: a second copy of a long one takes as long as its checks. */
+static void keep_text(struct buf *bytes, const struct frame *text, struct sink_result *ret)
 {
-	struct source source = { bytes, n };
+	memmove(bytes->data, text->bytes, text->n);
+	bytes->data[text->n] = '\0';
+	ret->n = text->n;
+	ret->text = buf_take(bytes);
+}
+
+int frames_read(struct buf *bytes, size_t max_text_bytes, struct parsed *ret, struct ocr_pages *ret_missing,
+                struct err *err)
+{
+	struct source source = { bytes->data, bytes->n };
 	struct parsed parsed = { .charset = "" };
+	struct frame text = { 0 };
 	struct err why = { "" };
 	int r = take_hello(&source);
 
+	if (r == 0)
+		r = take_missing(&source, ret_missing);
 	if (r == 0 && is_next(&source, FRAME_FAILURE))
 		r = take_failure(&source, &why);
 	else if (r == 0)
-		r = take_result(&source, max_text_bytes, &parsed);
+		r = take_result(&source, max_text_bytes, &parsed, &text);
 	if (r == 0) {
+		keep_text(bytes, &text, &parsed.result);
 		*ret = parsed;
 		return 0;
 	}
 	parsed_done(&parsed);
+	buf_done(bytes);
 	if (r == -ENOMEM && why.text[0] == '\0')
 		return err_set(err, r, "no memory for its text");
 	return err_set(err, r, "%s", r == -EPROTO ? "the extractor ended without a result" : why.text);

@@ -5,19 +5,25 @@
 
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "pipeline/formats/formats.h"
+#include "pipeline/formats/ocr.h"
 
 /* The most that the frames of a text of n_text bytes take, marks and all. */
 size_t frames_max_bytes(size_t max_text_bytes);
 
-/* A result, or the reason why there is none, as formats_parse() gives it. -EPIPE and others of write(2); -ENOMEM. */
-int frames_write(int fd, const struct parsed *parsed);
-int frames_write_failure(int fd, int code, const char *words);
+/* A result, or the reason why there is none, as formats_parse() gives it, behind the pages that have no text, if OCR has
+ * asked for them. -EPIPE and others of write(2); -ENOMEM. */
+int frames_write(int fd, const struct ocr_pages *missing, const struct parsed *parsed);
+int frames_write_failure(int fd, const struct ocr_pages *missing, int code, const char *words);
 
-/* All that an extractor has said. *ret is the caller's, for parsed_done(). What is read is as formats_parse() would give it:
- * UTF-8 without NUL, at most max_text_bytes, marks of this very text, a known media type. Else the reason that the
- * extractor gives, one of formats_parse()'s; or -EPROTO: the frames are wrong, or not all there. */
-int frames_read(const char *bytes, size_t n, size_t max_text_bytes, struct parsed *ret, struct err *err);
+/* All that an extractor has said, which is used up. ret_missing NULL: OCR has not asked for these pages; else they
+ * are the caller's, for ocr_pages_done(), on failure as well. *ret is the caller's, for parsed_done(). What is read
+ * is as formats_parse() would give it: UTF-8 without NUL, at most max_text_bytes, marks of this very text, a known
+ * media type. Else the reason that the extractor gives, one of formats_parse()'s; or -EPROTO: the frames are wrong,
+ * or not all there. */
+int frames_read(struct buf *bytes, size_t max_text_bytes, struct parsed *ret, struct ocr_pages *ret_missing,
+                struct err *err);
 
 #endif

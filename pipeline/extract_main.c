@@ -15,6 +15,7 @@
 #include "pipeline/extract_walls.h"
 #include "pipeline/formats/codepage.h"
 #include "pipeline/formats/formats.h"
+#include "pipeline/formats/ocr.h"
 #include "pipeline/formats/programs.h"
 
 #define SPARE_BYTES ((uint64_t)512 << 20) /* of memory, beside the file and what is made of its text */
@@ -38,8 +39,17 @@ static int read_input(const struct extract_task *task, struct buf *ret, struct e
 	return file_read_fd(STDIN_FILENO, "the file", task->limits.max_file_bytes, ret, err);
 }
 
-static int extract(const struct extract_task *task, struct programs *programs, struct parsed *ret,
-                   struct err *err)
+/* What OCR has read so far: as much as we were told of. */
+static int read_texts(const struct extract_task *task, struct buf *ret, struct err *err)
+{
+	size_t n = task->n_ocr_texts;
+	int r = n == 0 ? 0 : file_read_fd(task->ocr_texts, "what OCR has read", n, ret, err);
+
+	return r < 0 || ret->n == n ? r : err_set(err, -EIO, "not all that OCR has read is there");
+}
+
+static int extract(const struct extract_task *task, struct programs *programs, struct ocr *ocr,
+                   struct parsed *ret, struct err *err)
 {
 	const struct format_input about = { .name = task->name,
 		                            .max_bytes = task->limits.max_text_bytes,
@@ -47,13 +57,19 @@ static int extract(const struct extract_task *task, struct programs *programs, s
 		                            .max_pages = task->limits.max_pages,
 		                            .max_depth = FORMATS_MAX_DEPTH,
 		                            .is_file = true,
-		                            .programs = programs };
-	struct buf bytes = { 0 };
-	int r = read_input(task, &bytes, err);
+		                            .programs = programs,
+		                            .ocr = task->limits.ocr_languages[0] == '\0' ? NULL : ocr };
+	struct buf bytes = { 0 }, texts = { 0 };
+	int r = read_texts(task, &texts, err);
 
+	ocr->texts = texts.data;
+	ocr->n_texts = texts.n;
+	if (r == 0)
+		r = read_input(task, &bytes, err);
 	if (r == 0)
 		r = formats_parse(&bytes, &about, task->limits.max_text_bytes, ret, err);
 	buf_done(&bytes);
+	buf_done(&texts);
 	/* The limit on memory is the document's, and the same each time. */
 	if (r == -ENOMEM)
 		r = err_set(err, -EFBIG, "takes more than the %llu MiB of memory that one document gets",
@@ -69,25 +85,27 @@ static int put_up_walls(const struct extract_task *task, struct programs **ret, 
 
 	codepage_preload();
 	if (r == 0)
-		r = programs_start(ret, err);
-	if (r == 0 && (r = walls_enter(WALLS_PARSER).r) < 0)
+		r = task->ocr_page > 0 ? programs_start(ROW_PDF_OCR, 1, ret, err)
+		                       : programs_start(ROW_PDF_TEXT, 2, ret, err);
+	if (r == 0 && (r = walls_enter_parser().r) < 0)
 		err_set(err, r, "its walls cannot be put up: %s", strerror(-r));
 	return r == 0 || r == -ENOMEM ? r : -EIO; /* the machine's, whatever it was */
 }
 
 static int run(const struct extract_task *task)
 {
+	struct ocr ocr = { .languages = task->limits.ocr_languages, .page = task->ocr_page };
 	struct programs *programs = NULL;
 	struct parsed parsed = { .charset = "" };
 	struct err err = { "" };
 	int r = put_up_walls(task, &programs, &err);
 
 	if (r == 0)
-		r = extract(task, programs, &parsed, &err);
+		r = extract(task, programs, &ocr, &parsed, &err);
 	if (r == 0)
-		r = frames_write(STDOUT_FILENO, &parsed);
+		r = frames_write(STDOUT_FILENO, &ocr.missing, &parsed);
 	else
-		r = frames_write_failure(STDOUT_FILENO, r, err.text);
+		r = frames_write_failure(STDOUT_FILENO, &ocr.missing, r, err.text);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

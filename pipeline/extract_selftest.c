@@ -18,7 +18,6 @@
 
 #include "base/sanitized.h"
 #include "pipeline/extract_walls.h"
-#include "pipeline/formats/programs.h"
 
 #define MEMORY_BYTES ((uint64_t)256 << 20)
 #define CPU_SECONDS 1u
@@ -27,9 +26,11 @@
 /* A process's end tells: this code, that what it tried was done. */
 #define DONE 42
 
+enum walled { WALLED_PARSER, WALLED_PROGRAM };
+
 struct attempt {
 	const char *what;
-	enum walls_kind kind;
+	enum walled walled;
 	void (*run)(void); /* returns where it was refused */
 	bool needs_files; /* the wall that is to stop it is Landlock, or else seccomp */
 };
@@ -60,6 +61,11 @@ static void open_process(void)
 static void make_file(void)
 {
 	done_if(open("/tmp/skimd-extract.selftest", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0);
+}
+
+static void open_to_write(void)
+{
+	done_if(open("/dev/null", O_WRONLY | O_TRUNC | O_CLOEXEC) >= 0);
 }
 
 /* Also one that is open already, as the document is. */
@@ -197,39 +203,40 @@ static void open_many(void)
 }
 
 static const struct attempt ATTEMPTS[] = {
-	{ "open a file", WALLS_PARSER, open_file, false },
-	{ "make a file", WALLS_PARSER, make_file, false },
-	{ "write to the document", WALLS_PARSER, write_file, false },
-	{ "truncate or lengthen the document", WALLS_PARSER, truncate_file, false },
-	{ "remove a file", WALLS_PARSER, remove_file, false },
-	{ "open a network socket", WALLS_PARSER, open_socket, false },
-	{ "open a local socket", WALLS_PARSER, open_local_socket, false },
-	{ "run a program", WALLS_PARSER, run_shell, false },
-	{ "fork", WALLS_PARSER, fork_many, false },
-	{ "trace another process", WALLS_PARSER, trace_parent, false },
-	{ "signal another process", WALLS_PARSER, signal_parent, false },
-	{ "signal a thread of another process", WALLS_PARSER, signal_thread_of_parent, false },
-	{ "have another process signalled", WALLS_PARSER, own_descriptor_for_parent, false },
-	{ "abort itself, which it may", WALLS_PARSER, abort_itself, false },
-	{ "limit another process", WALLS_PARSER, limit_parent, false },
-	{ "raise a limit", WALLS_PARSER, raise_limit, false },
-	{ "leave its session", WALLS_PARSER, leave_session, false },
-	{ "make new code", WALLS_PARSER, map_code, false },
-	{ "open more and more", WALLS_PARSER, open_many, false },
-	{ "take more and more memory", WALLS_PARSER, take_memory, false },
-	{ "take more and more processor time", WALLS_PARSER, take_time, false },
-	{ "open a file, as pdftotext", WALLS_PROGRAM, open_file, true },
-	{ "read a process's environment, as pdftotext", WALLS_PROGRAM, open_process, true },
-	{ "make a file, as pdftotext", WALLS_PROGRAM, make_file, true },
-	{ "write to the document, as pdftotext", WALLS_PROGRAM, write_file, false },
-	{ "remove a file, as pdftotext", WALLS_PROGRAM, remove_file, false },
-	{ "open a network socket, as pdftotext", WALLS_PROGRAM, open_socket, false },
-	{ "run another program, as pdftotext", WALLS_PROGRAM, run_shell, true },
-	{ "fork, as pdftotext", WALLS_PROGRAM, fork_many, false },
-	{ "trace another process, as pdftotext", WALLS_PROGRAM, trace_parent, false },
-	{ "signal another process, as pdftotext", WALLS_PROGRAM, signal_parent, false },
-	{ "limit another process, as pdftotext", WALLS_PROGRAM, limit_parent, false },
-	{ "take more and more memory, as pdftotext", WALLS_PROGRAM, take_memory, false },
+	{ "open a file", WALLED_PARSER, open_file, false },
+	{ "make a file", WALLED_PARSER, make_file, false },
+	{ "write to the document", WALLED_PARSER, write_file, false },
+	{ "truncate or lengthen the document", WALLED_PARSER, truncate_file, false },
+	{ "remove a file", WALLED_PARSER, remove_file, false },
+	{ "open a network socket", WALLED_PARSER, open_socket, false },
+	{ "open a local socket", WALLED_PARSER, open_local_socket, false },
+	{ "run a program", WALLED_PARSER, run_shell, false },
+	{ "fork", WALLED_PARSER, fork_many, false },
+	{ "trace another process", WALLED_PARSER, trace_parent, false },
+	{ "signal another process", WALLED_PARSER, signal_parent, false },
+	{ "signal a thread of another process", WALLED_PARSER, signal_thread_of_parent, false },
+	{ "have another process signalled", WALLED_PARSER, own_descriptor_for_parent, false },
+	{ "abort itself, which it may", WALLED_PARSER, abort_itself, false },
+	{ "limit another process", WALLED_PARSER, limit_parent, false },
+	{ "raise a limit", WALLED_PARSER, raise_limit, false },
+	{ "leave its session", WALLED_PARSER, leave_session, false },
+	{ "make new code", WALLED_PARSER, map_code, false },
+	{ "open more and more", WALLED_PARSER, open_many, false },
+	{ "take more and more memory", WALLED_PARSER, take_memory, false },
+	{ "take more and more processor time", WALLED_PARSER, take_time, false },
+	{ "open a file, as pdftotext", WALLED_PROGRAM, open_file, true },
+	{ "read a process's environment, as pdftotext", WALLED_PROGRAM, open_process, true },
+	{ "make a file, as pdftotext", WALLED_PROGRAM, make_file, false },
+	{ "open a file to write to it, as pdftotext", WALLED_PROGRAM, open_to_write, false },
+	{ "write to the document, as pdftotext", WALLED_PROGRAM, write_file, false },
+	{ "remove a file, as pdftotext", WALLED_PROGRAM, remove_file, false },
+	{ "open a network socket, as pdftotext", WALLED_PROGRAM, open_socket, false },
+	{ "run another program, as pdftotext", WALLED_PROGRAM, run_shell, true },
+	{ "fork, as pdftotext", WALLED_PROGRAM, fork_many, false },
+	{ "trace another process, as pdftotext", WALLED_PROGRAM, trace_parent, false },
+	{ "signal another process, as pdftotext", WALLED_PROGRAM, signal_parent, false },
+	{ "limit another process, as pdftotext", WALLED_PROGRAM, limit_parent, false },
+	{ "take more and more memory, as pdftotext", WALLED_PROGRAM, take_memory, false },
 };
 
 #define N_ATTEMPTS (sizeof(ATTEMPTS) / sizeof(ATTEMPTS[0]))
@@ -252,7 +259,8 @@ static _Noreturn void attempt(const struct attempt *attempt)
 	program_path(PROGRAM_PDFTOTEXT);
 	if (walls_limit(&limits, NULL) < 0)
 		done();
-	walls = walls_enter(attempt->kind);
+	walls = attempt->walled == WALLED_PARSER ? walls_enter_parser()
+	                                         : walls_enter_program(PROGRAM_PDFTOTEXT);
 	if (!walls.calls || (attempt->needs_files && !walls.files))
 		_exit(DONE + 1);
 	attempt->run();

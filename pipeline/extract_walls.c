@@ -18,13 +18,11 @@
 
 #include "base/sanitized.h"
 #include "base/seccomp.h"
-#include "pipeline/formats/programs.h"
 
 #define MAX_FILES 32
 #define MAX_RULES 16
 
-static const char *const LIBRARIES[] = { "/lib",       "/lib64",           "/usr/lib",
-	                                 "/usr/lib64", "/etc/ld.so.cache", "/usr/share/poppler" };
+static const char *const LIBRARIES[] = { "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache" };
 
 /* What parsers in C need of the kernel: memory, what is open, the time. Whatever names a file or another process is not
  * among it. */
@@ -43,7 +41,6 @@ static const int PARSER_CALLS[] = {
 /* And a program that is loaded from its file. */
 static const int PROGRAM_CALLS[] = {
 	SYS_execve,
-	SYS_openat,
 	SYS_readlinkat,
 	SYS_faccessat,
 #ifdef SYS_faccessat2
@@ -61,7 +58,6 @@ static const int PROGRAM_CALLS[] = {
 	SYS_rseq,
 #endif
 #ifdef __x86_64__
-	SYS_open,
 	SYS_stat,
 	SYS_lstat,
 	SYS_access,
@@ -126,6 +122,9 @@ static const int DEADLY_CALLS[] = {
 /* Of fcntl(2): not who gets a signal, and which, when something happens to a pipe. */
 static const uint32_t FCNTL_COMMANDS[] = { F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC };
 
+/* Of open(2). Landlock refuses these as well, where the kernel has it. */
+#define TO_WRITE (O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND)
+
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static int limit(int resource, uint64_t most, struct err *err)
@@ -167,7 +166,33 @@ int walls_limit(const struct walls_limits *limits, struct err *err)
 	return r;
 }
 
-static int enter_filter(enum walls_kind kind, struct err *err)
+static void allow_program_calls(struct seccomp_filter *filter)
+{
+	const uint32_t allow = SECCOMP_RET_ALLOW;
+
+	seccomp_add_all(filter, PROGRAM_CALLS, LENGTH(PROGRAM_CALLS), allow);
+	seccomp_add(filter, SYS_mmap, allow);
+	seccomp_add(filter, SYS_mprotect, allow);
+	seccomp_add_bits(filter, SYS_openat, 2, TO_WRITE, SECCOMP_REFUSE(EACCES), allow);
+#ifdef SYS_open
+	seccomp_add_bits(filter, SYS_open, 1, TO_WRITE, SECCOMP_REFUSE(EACCES), allow);
+#endif
+	/* Its own limits, which it can only lower; another process is none of its business. */
+	seccomp_add_equal(filter, SYS_prlimit64, 0, 0, allow, SECCOMP_RET_KILL_PROCESS);
+}
+
+/* No new code; and fstat(2) as libc has it, but no other name than none. */
+static void allow_parser_calls(struct seccomp_filter *filter)
+{
+	const uint32_t allow = SECCOMP_RET_ALLOW;
+
+	seccomp_add_bits(filter, SYS_mmap, 2, PROT_EXEC, SECCOMP_REFUSE(EPERM), allow);
+	seccomp_add_bits(filter, SYS_mprotect, 2, PROT_EXEC, SECCOMP_REFUSE(EPERM), allow);
+	seccomp_add(filter, SYS_newfstatat, allow);
+	seccomp_add(filter, SYS_execve, SECCOMP_RET_KILL_PROCESS);
+}
+
+static int enter_filter(bool is_program, struct err *err)
 {
 	const uint32_t allow = SECCOMP_RET_ALLOW;
 	struct seccomp_filter filter;
@@ -176,19 +201,10 @@ static int enter_filter(enum walls_kind kind, struct err *err)
 	seccomp_add_all(&filter, PARSER_CALLS, LENGTH(PARSER_CALLS), allow);
 	seccomp_add_one_of(&filter, SYS_fcntl, 1, FCNTL_COMMANDS, LENGTH(FCNTL_COMMANDS), allow,
 	                   SECCOMP_REFUSE(EPERM));
-	if (kind == WALLS_PROGRAM) {
-		seccomp_add_all(&filter, PROGRAM_CALLS, LENGTH(PROGRAM_CALLS), allow);
-		seccomp_add(&filter, SYS_mmap, allow);
-		seccomp_add(&filter, SYS_mprotect, allow);
-		/* Its own limits, which it can only lower; another process is none of its business. */
-		seccomp_add_equal(&filter, SYS_prlimit64, 0, 0, allow, SECCOMP_RET_KILL_PROCESS);
-	} else {
-		/* No new code; and fstat(2) as libc has it, but no other name than none. */
-		seccomp_add_bits(&filter, SYS_mmap, 2, PROT_EXEC, SECCOMP_REFUSE(EPERM), allow);
-		seccomp_add_bits(&filter, SYS_mprotect, 2, PROT_EXEC, SECCOMP_REFUSE(EPERM), allow);
-		seccomp_add(&filter, SYS_newfstatat, allow);
-		seccomp_add(&filter, SYS_execve, SECCOMP_RET_KILL_PROCESS);
-	}
+	if (is_program)
+		allow_program_calls(&filter);
+	else
+		allow_parser_calls(&filter);
 	/* abort(3) signals the process itself, which stays the same one when it becomes a program. */
 	seccomp_add_equal(&filter, SYS_tgkill, 0, (uint32_t)getpid(), allow, SECCOMP_RET_KILL_PROCESS);
 	seccomp_add_all(&filter, DEADLY_CALLS, LENGTH(DEADLY_CALLS), SECCOMP_RET_KILL_PROCESS);
@@ -209,26 +225,6 @@ static int add_rule(void *user, const struct landlock_rule *rule)
 	return 0;
 }
 
-struct walls walls_enter(enum walls_kind kind)
-{
-	struct rules rules = { .n = 0 };
-	struct walls walls = { .r = 0 };
-	int files, calls;
-
-	limit(RLIMIT_NPROC, 0, NULL);
-	if (kind == WALLS_PROGRAM)
-		walls_each_rule(add_rule, &rules);
-	files = landlock_enter(rules.list, rules.n, NULL);
-	calls = enter_filter(kind, NULL);
-	walls.files = files > 0;
-	walls.calls = calls == 0;
-	if (files < 0 && files != -EOPNOTSUPP)
-		walls.r = files;
-	if (calls < 0 && calls != -EOPNOTSUPP)
-		walls.r = calls;
-	return walls;
-}
-
 /* What loads programs, as this one was: the kernel executes it, too. NULL: this one needed none. */
 static const char *find_loader(void)
 {
@@ -245,24 +241,69 @@ static const char *find_loader(void)
 	return NULL;
 }
 
-static int tell_program(const char *path, int (*each)(void *user, const struct landlock_rule *rule),
-                        void *user)
+static int tell(const char *path, bool execute, int (*each)(void *user, const struct landlock_rule *rule),
+                void *user)
 {
-	const struct landlock_rule rule = { (char *)(uintptr_t)path, false, true };
+	const struct landlock_rule rule = { (char *)(uintptr_t)path, false, execute };
 
 	return path == NULL ? 0 : each(user, &rule);
 }
 
+static int tell_common(int (*each)(void *user, const struct landlock_rule *rule), void *user)
+{
+	int r = tell(find_loader(), true, each, user);
+
+	for (size_t i = 0; r == 0 && i < LENGTH(LIBRARIES); i++)
+		r = tell(LIBRARIES[i], false, each, user);
+	return r;
+}
+
+static int tell_of_program(enum program program, int (*each)(void *user, const struct landlock_rule *rule),
+                           void *user)
+{
+	int r = tell(program_path(program), true, each, user);
+
+	return r != 0 ? r : tell(program_data(program), false, each, user);
+}
+
+static struct walls enter(bool is_program, const struct rules *rules)
+{
+	struct walls walls = { .r = 0 };
+	int files, calls;
+
+	limit(RLIMIT_NPROC, 0, NULL);
+	files = landlock_enter(rules->list, rules->n, NULL);
+	calls = enter_filter(is_program, NULL);
+	walls.files = files > 0;
+	walls.calls = calls == 0;
+	if (files < 0 && files != -EOPNOTSUPP)
+		walls.r = files;
+	if (calls < 0 && calls != -EOPNOTSUPP)
+		walls.r = calls;
+	return walls;
+}
+
+struct walls walls_enter_parser(void)
+{
+	const struct rules none = { .n = 0 };
+
+	return enter(false, &none);
+}
+
+struct walls walls_enter_program(enum program program)
+{
+	struct rules rules = { .n = 0 };
+
+	tell_common(add_rule, &rules);
+	tell_of_program(program, add_rule, &rules);
+	return enter(true, &rules);
+}
+
 int walls_each_rule(int (*each)(void *user, const struct landlock_rule *rule), void *user)
 {
-	int r = tell_program(find_loader(), each, user);
+	int r = tell_common(each, user);
 
 	for (enum program i = 0; r == 0 && i < N_PROGRAMS; i++)
-		r = tell_program(program_path(i), each, user);
-	for (size_t i = 0; r == 0 && i < LENGTH(LIBRARIES); i++) {
-		const struct landlock_rule rule = { (char *)(uintptr_t)LIBRARIES[i], false, false };
-
-		r = each(user, &rule);
-	}
+		r = tell_of_program(i, each, user);
 	return r;
 }

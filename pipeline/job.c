@@ -155,9 +155,17 @@ static void see_waiting(void *user)
 		job->hooks->progress(job->hooks->user, job->state->name, 0, 0);
 }
 
+static void see_pages(void *user, unsigned n_done, unsigned n_pages)
+{
+	struct job *job = user;
+
+	if (clock_seconds() - job->reported_at >= PROGRESS_S)
+		write_progress(job, (double)n_done / n_pages);
+}
+
 static int open_and_extract(struct job *job, struct err *why)
 {
-	const struct extract_hooks hooks = { job, see_waiting, job->hooks->cancel };
+	const struct extract_hooks hooks = { job, see_waiting, job->hooks->cancel, see_pages };
 	int fd = open_document(job->document.path);
 	int r;
 
@@ -202,6 +210,7 @@ static int keep_text(struct job *job)
 		                  .media_type = (char *)(uintptr_t)job->extracted.media_type,
 		                  .charset = string_or_null(extracted->charset),
 		                  .truncated = string_or_null(extracted->truncated),
+		                  .ocr_pages = extracted->ocr_pages,
 		                  .pages = extracted->n_pages,
 		                  .language = (char *)(uintptr_t)language_of(job->extracted.text,
 		                                                             job->extracted.n),

@@ -212,7 +212,8 @@ static bool is_blank(char c)
 /* Sinks write none but these. */
 static bool has_control(const char *text, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = text_printable_length(text, n); i < n;
+	     i += 1 + text_printable_length(text + i + 1, n - i - 1))
 		if (((unsigned char)text[i] < ' ' && !is_blank(text[i])) || text[i] == 0x7f)
 			return true;
 	return false;

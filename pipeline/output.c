@@ -166,6 +166,11 @@ static void put_source(struct buf *buf, const struct reading *reading)
 		put_escaped(buf, document->truncated);
 		buf_puts(buf, ".**");
 	}
+	if (document->ocr_pages != NULL) {
+		buf_printf(buf, " **By OCR: page%s ", strpbrk(document->ocr_pages, "-,") == NULL ? "" : "s");
+		put_escaped(buf, document->ocr_pages);
+		buf_puts(buf, "; quotations of it are what a program saw in a picture.**");
+	}
 	if (prose)
 		buf_puts(buf, " What ends in" GENERATED_MARK
 		              " was written by the model; all else is quoted.*\n\n");
@@ -298,12 +303,13 @@ static json_t *chunk_json(const struct document_chunk *chunk)
 
 static json_t *document_json(const struct document *document)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o}", "name",
+	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:o}", "name",
 	                 json_of_bytes(document->name), "path", json_of_bytes(document->path), "sha256",
 	                 string_or_null(document->sha256), "media_type", string_or_null(document->media_type),
 	                 "bytes", (json_int_t)document->bytes, "pages", count_or_null(document->pages),
-	                 "truncated", string_or_null(document->truncated), "tokens",
-	                 (json_int_t)document->tokens, "language", string_or_null(document->language));
+	                 "truncated", string_or_null(document->truncated), "ocr_pages",
+	                 string_or_null(document->ocr_pages), "tokens", (json_int_t)document->tokens,
+	                 "language", string_or_null(document->language));
 }
 
 static json_t *usage_json(const struct usage *usage)

@@ -98,6 +98,12 @@ static void put_how_read(struct buf *buf, const struct reading *reading)
 		put_string(buf, document->truncated);
 		buf_puts(buf, ".</strong>");
 	}
+	if (document->ocr_pages != NULL) {
+		buf_printf(buf, " <strong>By OCR: page%s ",
+		           strpbrk(document->ocr_pages, "-,") == NULL ? "" : "s");
+		put_string(buf, document->ocr_pages);
+		buf_puts(buf, "; quotations of it are what a program saw in a picture.</strong>");
+	}
 	buf_puts(buf, prose ? " What ends in \xc2\xb0 was written by the model; all else is quoted."
 	                    : " It is no English prose, so the model wrote nothing, and all is quoted.");
 }

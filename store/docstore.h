@@ -56,6 +56,7 @@ struct document {
 	char *media_type, *charset, *language;
 	int64_t bytes, pages, tokens;
 	char *truncated; /* why the text is only a part of the document; NULL: it is all */
+	char *ocr_pages; /* whose text is what OCR read: "1-3,7"; NULL: none */
 	enum document_state state;
 	char *stage;
 	double progress; /* 0 to 1 */
@@ -267,10 +268,10 @@ int docstore_reread(struct docstore *store, int64_t id, struct err *err);
 /* Whether another document of the same content (as docstore_put_text() stored it) has failed for its crashes. */
 int docstore_is_quarantined(struct docstore *store, int64_t id, bool *ret, struct err *err);
 
-/* What extraction found: sha256, media_type, charset, language, bytes, pages, truncated of document are copied, and the text
- * (kept deflated). When the text is not what is stored, the document's results go, answers as well, so that evidence
- * always stands in the stored text; its questions are asked anew, and its chunks are hidden: docstore_find_chunk()
- * still has them until docstore_finish(). */
+/* What extraction found: sha256, media_type, charset, language, bytes, pages, truncated, ocr_pages of document are
+ * copied, and the text (kept deflated). When the text is not what is stored, the document's results go, answers as
+ * well, so that evidence always stands in the stored text; its questions are asked anew, and its chunks are hidden:
+ * docstore_find_chunk() still has them until docstore_finish(). */
 int docstore_put_text(struct docstore *store, int64_t id, const struct document *document, const char *text,
                       size_t n, struct err *err);
 

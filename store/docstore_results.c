@@ -50,7 +50,7 @@ int docstore_put_text(struct docstore *store, int64_t id, const struct document 
 	txn = docstore_begin_passing(store, err);
 	txn_run(&txn, SET_TEXT_FACTS, db_int(id), db_text(document->sha256), db_text(document->media_type),
 	        db_text(document->charset), db_text(document->language), db_int(document->bytes),
-	        db_int_or_null(document->pages), db_text(document->truncated));
+	        db_int_or_null(document->pages), db_text(document->truncated), db_text(document->ocr_pages));
 	docstore_need_row(&txn, id);
 	if (!has_text(&txn, id, text, n))
 		replace_text(&txn, id, deflated, n_deflated, n);

@@ -64,6 +64,7 @@ void document_done(struct document *document)
 	free(document->charset);
 	free(document->language);
 	free(document->truncated);
+	free(document->ocr_pages);
 	free(document->stage);
 	free(document->error);
 	free(document->retry_at);
@@ -259,6 +260,7 @@ void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret
 	ret->attempts = sqlite3_column_int64(row, column++);
 	ret->crashes = sqlite3_column_int64(row, column++);
 	ret->truncated = row_text(txn, row, column++);
+	ret->ocr_pages = row_text(txn, row, column++);
 }
 
 static void read_evidence(struct txn *txn, int statement, int64_t id, struct passage *passage)

@@ -249,6 +249,7 @@ static const char VERSION_2[] =
 	" FROM reading, json_each(lengths) AS length;"
 
 /* A text's marks, deflated as it is: pipeline/marks.h knows what they say. truncated: why it is not the whole document.
+ * ocr_pages: those whose text was read from a picture.
  *
  * question.ready: its document was read when somebody last looked, so that nobody has to look at all that wait for theirs.
  * question.retry_at: when one that failed is asked again by itself; attempts: such failures in a row.
@@ -257,6 +258,7 @@ static const char VERSION_2[] =
  * were not removed from there yet. */
 static const char VERSION_3[] =
 	"ALTER TABLE document ADD COLUMN truncated TEXT;"
+	"ALTER TABLE document ADD COLUMN ocr_pages TEXT;"
 	"ALTER TABLE text ADD COLUMN marks_bytes INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE text ADD COLUMN marks BLOB;"
 
@@ -333,7 +335,7 @@ const struct db_schema DOCSTORE_SCHEMA = {
 	"stage, "                                                                                            \
 	"progress, error, duplicate_of, model, fingerprint, prompt_tokens, computed_tokens, reused_tokens, " \
 	"generated_tokens, seconds, added_at, finished_at, published, tokens_done, tokens_total, "           \
-	"coalesce(eta_seconds, -1), retry, retry_at, attempts, crashes, truncated"
+	"coalesce(eta_seconds, -1), retry, retry_at, attempts, crashes, truncated, ocr_pages"
 
 #define READING_COLUMNS                                                               \
 	"kind, reading.byte_start, reading.tokens, elsewhere, lengths, mass, chosen," \
@@ -503,7 +505,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 				    "= " NOW " WHERE id = ?1",
 	[SET_TEXT_FACTS] =
 		"UPDATE document SET sha256 = ?2, media_type = ?3, charset = ?4, language = ?5, bytes = ?6,"
-		" pages = ?7, truncated = ?8 WHERE id = ?1",
+		" pages = ?7, truncated = ?8, ocr_pages = ?9 WHERE id = ?1",
 	[FORGET_RESULTS_OF_OLD_TEXT] = "UPDATE document SET model = NULL, fingerprint = NULL, tokens = NULL,"
 				       " duplicate_of = NULL WHERE id = ?1",
 	[MARK_DONE] = "UPDATE document SET state = " STATE_AFTER_READING(
@@ -515,10 +517,11 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			  "= " NOW " WHERE id = ?1",
 	[MARK_COPIED] = "UPDATE document SET state = " STATE_AFTER_READING(
 		"'done'") ", (sha256, media_type, charset,"
-			  " language, bytes, pages, truncated, tokens, model, fingerprint) = (SELECT sha256, "
+			  " language, bytes, pages, truncated, ocr_pages, tokens, model, fingerprint) = "
+	                  "(SELECT sha256, "
 			  "media_type, charset,"
-			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document "
-			  "WHERE id = ?1),"
+			  " language, bytes, pages, truncated, ocr_pages, tokens, model, fingerprint FROM "
+	                  "document WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
@@ -536,8 +539,9 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			      " ORDER BY id LIMIT 4",
 	/* By +state no index is looked up: SQLite would take all that are done for as few as have the same sha256. */
 	[FIND_DONE] = "SELECT id FROM document WHERE sha256 = ?2 AND fingerprint = ?3 AND +state = 'done'"
-		      " AND id <> ?1 AND NOT (SELECT reread FROM document WHERE id = ?1) AND media_type IS "
-		      "(SELECT media_type FROM document WHERE id = ?1)"
+		      " AND id <> ?1 AND NOT (SELECT reread FROM document WHERE id = ?1)"
+		      " AND (media_type, truncated, ocr_pages) IS"
+		      " (SELECT media_type, truncated, ocr_pages FROM document WHERE id = ?1)"
 		      " ORDER BY id LIMIT 1",
 	[COUNT_STATE] = "SELECT count(*) FROM document WHERE state = ?1",
 	[WAITING_SINCE] = "SELECT min(max(CAST(strftime('%s', coalesce(finished_at, added_at)) AS INTEGER),"

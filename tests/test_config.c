@@ -267,7 +267,6 @@ static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 		{ "model: {model: x}", "model.model" },
 		{ "model: {concurrency: 2}", "model.concurrency" },
 		{ "model: {prompts: {}}", "model.prompts" },
-		{ "extract: {ocr: false}", "extract.ocr" },
 	};
 
 	(void)state;
@@ -278,6 +277,60 @@ static void keys_of_parts_to_come_are_refused_as_not_built(void **state)
 		snprintf(expected, sizeof(expected), "4: key '%s': is not built yet", KEYS[i][1]);
 		assert_refused(text, expected);
 	}
+}
+
+/* In a folder of programs that are none. */
+static void make_programs(char *folder, const char *const *names)
+{
+	char path[64];
+
+	assert_non_null(mkdtemp(folder));
+	for (; *names != NULL; names++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, *names);
+		assert_int_equal(symlink("/bin/true", path), 0);
+	}
+	assert_int_equal(setenv("SKIMD_PROGRAMS", folder, 1), 0);
+}
+
+static void ocr_is_refused_where_it_cannot_be(void **state)
+{
+	static const char *const DRAWS[] = { "pdftoppm", NULL }, *const READS[] = { "tesseract", NULL };
+	char first[] = "/tmp/test_config.XXXXXX", second[] = "/tmp/test_config.XXXXXX";
+
+	(void)state;
+	assert_int_equal(setenv("SKIMD_PROGRAMS", "/nowhere", 1), 0);
+	assert_int_equal(read_text(WATCH "extract: {ocr: false, ocr_languages: [deu]}\n"), 0);
+	assert_string_equal(config_extract_limits(fixture.config).ocr_languages, "");
+	assert_refused(WATCH "extract: {ocr: true}\n",
+	               "4: key 'extract.ocr': needs pdftoppm (package poppler-utils)");
+	make_programs(first, DRAWS);
+	assert_refused(WATCH "extract: {ocr: true}\n",
+	               "4: key 'extract.ocr': needs tesseract (package tesseract-ocr)");
+	make_programs(second, READS);
+	assert_refused(WATCH "extract: {ocr: true, ocr_languages: [qqq]}\n",
+	               "4: key 'extract.ocr': needs tesseract's data of the language 'qqq' (package"
+	               " tesseract-ocr-qqq)");
+	unsetenv("SKIMD_PROGRAMS");
+	remove_tree(first);
+	remove_tree(second);
+}
+
+static void languages_of_ocr_are_names(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text(WATCH "extract: {ocr_languages: [deu, chi_sim], ocr_max_pages: 7}\n"), 0);
+	assert_string_equal(fixture.config->extract.ocr_languages, "deu+chi_sim");
+	assert_int_equal(config_extract_limits(fixture.config).max_ocr_pages, 7);
+	assert_refused(WATCH "extract: {ocr_languages: deu}\n",
+	               "4: key 'extract.ocr_languages': must be a list of languages, such as [eng, deu]");
+	assert_refused(WATCH "extract: {ocr_languages: []}\n",
+	               "4: key 'extract.ocr_languages': must be a list of languages, such as [eng, deu]");
+	assert_refused(
+		WATCH "extract: {ocr_languages: [../eng]}\n",
+		"4: key 'extract.ocr_languages[0]': must be a language as tesseract names it, such as eng");
+	assert_refused(WATCH "extract: {ocr_languages: [a123456789012345678901234567890,"
+	                     " b123456789012345678901234567890, c]}\n",
+	               "4: key 'extract.ocr_languages': are too many languages");
 }
 
 static void questions_of_a_folder_are_read(void **state)
@@ -332,9 +385,10 @@ static void a_watched_folder_must_be_there(void **state)
 	(void)state;
 	assert_refused("watch:\n  - path: none\n    outbox: out\n",
 	               "2: key 'watch[0].path': cannot watch '@/none': No such file or directory");
-	assert_refused("watch:\n  - path: /home/.none/scans\n    outbox: out\n",
-	               "2: key 'watch[0].path': cannot watch '/home/.none/scans': No such file or directory; the "
-	               "service sees it after 'skimctl allow /home/.none/scans' and a restart");
+	assert_refused(
+		"watch:\n  - path: /home/.none/scans\n    outbox: out\n",
+		"2: key 'watch[0].path': cannot watch '/home/.none/scans': No such file or directory; the "
+		"service sees it after 'skimctl allow /home/.none/scans' and a restart");
 	assert_refused("watch:\n  - path: skimd.yaml\n    outbox: out\n",
 	               "2: key 'watch[0].path': '@/skimd.yaml' is not a folder");
 	assert_refused("watch:\n  - path: in\n    outbox: skimd.yaml\n",
@@ -700,8 +754,11 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	}
 	if (read_text(plain.data) != 0)
 		fail_msg("%s", fixture.err.text);
-	assert_int_equal(n_keys, 37); /* none was taken for prose */
+	assert_int_equal(n_keys, 40); /* none was taken for prose */
 	config = fixture.config;
+	assert_false(config->extract.ocr);
+	assert_string_equal(config->extract.ocr_languages, "eng");
+	assert_int_equal(config->extract.max_ocr_pages, EXTRACT_MAX_OCR_PAGES);
 	assert_true(config->watch[0].recursive && config->watch[0].markdown && config->watch[0].json);
 	assert_true(config->kv.memory_bytes == 0 && config->summary.length == SUMMARY_AUTO);
 	assert_true(!config->watch[0].html && config->audit.reading && config->audit.dense_share == 0.05);
@@ -802,7 +859,8 @@ static void keys_that_need_a_restart_are_named(void **state)
 	                   "kv: {path: k.db, budget: 5, memory: 6M}\n"
 	                   "extract: {max_bytes: 7, max_pages: 8, timeout: 9s}\nsummary: {length: long}\n"
 	                   "audit: {reading: false, dense_share: 0}\ncontrol: {socket: s, group: g}\n",
-	             "model.path, model.threads, model.nice, store.path, store.inbox, kv.path, kv.budget, kv.memory, "
+	             "model.path, model.threads, model.nice, store.path, store.inbox, kv.path, kv.budget, "
+	             "kv.memory, "
 	             "extract.max_bytes, extract.max_pages, extract.timeout, summary.length, audit.reading, "
 	             "audit.dense_share, control.socket, control.group");
 }
@@ -889,6 +947,8 @@ int main(void)
 		TEST(the_control_socket_is_a_short_path_and_a_group),
 		TEST(an_audits_share_is_from_none_to_all),
 		TEST(keys_of_parts_to_come_are_refused_as_not_built),
+		TEST(ocr_is_refused_where_it_cannot_be),
+		TEST(languages_of_ocr_are_names),
 		TEST(questions_of_a_folder_are_read),
 		TEST(the_inbox_has_a_folder_of_its_own),
 		TEST(values_of_parts_to_come_are_refused_as_not_built),

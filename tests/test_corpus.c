@@ -161,13 +161,14 @@ static const char *flag(const struct document *document, const char *name)
 
 static int extract(const struct document *document, struct extracted *ret, struct err *err)
 {
+	const struct extract_limits with_ocr = { .ocr_languages = "eng" };
 	char path[PATH_MAX];
 	int fd, r;
 
 	path_of(document->name, "", path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	r = extract_file(fd, path, NULL, NULL, ret, err);
+	r = extract_file(fd, path, flag(document, "ocr=") == NULL ? NULL : &with_ocr, NULL, ret, err);
 	close(fd);
 	return r;
 }
@@ -311,6 +312,17 @@ static void check_anywhere(const struct document *document, const char *text, ch
 	free(got.bytes);
 }
 
+static void check_ocr_pages(const struct document *document, const struct extracted *extracted,
+                            const char *expected)
+{
+	size_t n = strcspn(expected, "\t");
+
+	if (extracted->ocr_pages == NULL || strlen(extracted->ocr_pages) != n ||
+	    strncmp(extracted->ocr_pages, expected, n) != 0)
+		fail_msg("%s: OCR of %s, not %.*s", document->name,
+		         extracted->ocr_pages == NULL ? "no page" : extracted->ocr_pages, (int)n, expected);
+}
+
 static void check_document(const struct document *document, const struct extracted *extracted)
 {
 	char *all = read_data(document->text, ".expected");
@@ -327,6 +339,10 @@ static void check_document(const struct document *document, const struct extract
 		check_pages(document, extracted, again, flag(document, "pages="));
 	if (flag(document, "sections") != NULL)
 		assert_true(extracted->marks.n_places > 1);
+	if (flag(document, "ocr=") != NULL)
+		check_ocr_pages(document, extracted, flag(document, "ocr="));
+	else
+		assert_null(extracted->ocr_pages);
 	free(all);
 	free(notes);
 	free(rest);
@@ -340,8 +356,13 @@ static void it_gives_what_went_in(void **state)
 	const char *words = flag(document, "fails=");
 	struct extracted extracted = { 0 };
 	struct err err = { "" };
-	int r = extract(document, &extracted, &err);
+	int r;
 
+	if (flag(document, "ocr=") != NULL && ocr_check("eng", &err) < 0) {
+		print_message("# %s is not tried: OCR %s\n", document->name, err.text);
+		return;
+	}
+	r = extract(document, &extracted, &err);
 	if (words != NULL && (r == 0 || strstr(err.text, words) == NULL))
 		fail_msg("%s: %d, '%s', not '%s'", document->name, r, err.text, words);
 	if (words == NULL && r < 0)

@@ -573,7 +573,8 @@ static void questions_of_version_2_are_asked(void **state)
 			sqlite,
 			"DROP VIEW v_reading; DROP TABLE dense_check; DROP TABLE dense_due; DROP TABLE "
 	                "reading;"
-			"ALTER TABLE document DROP COLUMN truncated; ALTER TABLE text DROP COLUMN marks;"
+			"ALTER TABLE document DROP COLUMN truncated; ALTER TABLE document DROP COLUMN "
+	                "ocr_pages; ALTER TABLE text DROP COLUMN marks;"
 			"ALTER TABLE text DROP COLUMN marks_bytes;"
 			"DROP VIEW v_answers; DROP TABLE inbox_row; DROP INDEX evidence_answer;"
 			"ALTER TABLE evidence DROP COLUMN answer_id; DROP TABLE answer; DROP TABLE question;"

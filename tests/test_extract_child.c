@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -140,10 +142,22 @@ static void one_that_closes_its_pipe_and_stays_is_ended(void **state)
 {
 	struct fixture *f = *state;
 
-	/* A moment is left to it, then it is killed; what it said before counts for nothing here. */
-	assert_int_equal(run_within(f, "exec >&-; echo $$ >$P; sleep 100 & echo $! >>$P; wait", NULL),
-	                 -ENOMEM);
+	/* A moment is left to it, then it is killed, which says nothing of the machine's memory. */
+	assert_fails(f, "exec >&-; echo $$ >$P; sleep 100 & echo $! >>$P; wait", -EPROTO,
+	             "the extractor ended without a result");
 	assert_all_ended(f);
+}
+
+/* Its orphans become ours where we are the first process. */
+static void nobody_is_left_to_be_waited_for(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	run_within(f, "sleep 100 & sleep 100 & exit 0", NULL);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 }
 
 static void more_than_there_can_be_is_not_listened_to(void **state)
@@ -159,7 +173,7 @@ static void it_stops_when_told_to(void **state)
 {
 	struct fixture *f = *state;
 	atomic_bool cancel = true;
-	const struct extract_hooks hooks = { NULL, NULL, &cancel };
+	const struct extract_hooks hooks = { .cancel = &cancel };
 
 	assert_int_equal(run_within(f, "sleep 100", &hooks), -ECANCELED);
 	assert_string_equal(f->err.text, "told to stop");
@@ -174,7 +188,7 @@ static void who_waits_is_told_so(void **state)
 {
 	struct fixture *f = *state;
 	int n = 0;
-	const struct extract_hooks hooks = { &n, count, NULL };
+	const struct extract_hooks hooks = { .user = &n, .waiting = count };
 
 	assert_int_equal(run_within(f, "sleep 100", &hooks), -ETIME);
 	assert_true(n > 3);
@@ -263,7 +277,11 @@ static const struct result GOOD = { "text/plain", "utf-8", "\2\0\0\0", "why", "w
 static int read_frames(const struct buf *buf, struct err *err)
 {
 	struct parsed parsed = { .charset = "" };
-	int r = frames_read(buf->data, buf->n, 1000, &parsed, err);
+	struct buf said = { 0 };
+	int r;
+
+	buf_append(&said, buf->data, buf->n);
+	r = frames_read(&said, 1000, &parsed, NULL, err);
 
 	parsed_done(&parsed);
 	return r;
@@ -377,14 +395,60 @@ static void an_extractor_may_fail_for_a_parsers_reasons_alone(void **state)
 	assert_int_equal(read_failure(EBADMSG, "two\nlines", &err), -EPROTO);
 }
 
+static int read_missing(const char *numbers, size_t n, bool asked, struct ocr_pages *ret)
+{
+	struct parsed parsed = { .charset = "" };
+	struct buf buf = { 0 }, result = { 0 };
+	int r;
+
+	put_result(&result, &GOOD);
+	put(&buf, 'H', "skimd-extract 1", 15);
+	put(&buf, 'N', numbers, n);
+	buf_append(&buf, result.data + 20, result.n - 20);
+	r = frames_read(&buf, 1000, &parsed, asked ? ret : NULL, NULL);
+	parsed_done(&parsed);
+	buf_done(&result);
+	return r;
+}
+
+static void pages_without_text_are_listed_rising_and_when_asked_for(void **state)
+{
+	static const char *const WRONG[] = { "\0\0\0\0\2\0\0\0", "\2\0\0\0\2\0\0\0", "\2\0\0\0\1\0\0\0",
+		                             "\2\0\0\0\3\0\0\x80" };
+	struct ocr_pages pages = { 0 };
+
+	(void)state;
+	assert_int_equal(read_missing("\2\0\0\0\3\1\0\0", 8, true, &pages), 0);
+	assert_int_equal(pages.n, 2);
+	assert_int_equal(pages.numbers[0], 2);
+	assert_int_equal(pages.numbers[1], 259);
+	ocr_pages_done(&pages);
+	assert_int_equal(read_missing("\2\0\0\0\3\1\0\0", 8, false, &pages), -EPROTO);
+	assert_int_equal(read_missing("\2\0\0\0\3\1\0\0", 7, true, &pages), -EPROTO);
+	for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
+		ocr_pages_done(&pages);
+		assert_int_equal(read_missing(WRONG[i], 8, true, &pages), -EPROTO);
+	}
+	ocr_pages_done(&pages);
+}
+
+static void read_pipe(int fd, struct buf *ret)
+{
+	char bytes[1024];
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+
+	assert_true(n > 0);
+	buf_append(ret, bytes, (size_t)n);
+}
+
 static void what_is_written_is_read(void **state)
 {
 	struct sink *sink = NULL;
 	struct parsed parsed = { .media_type = "text/plain", .charset = "utf-8" }, back = { .charset = "" };
-	char bytes[1024];
+	struct ocr_pages missing = { 0 }, listed = { 0 };
+	struct buf said = { 0 };
 	struct err err = { "" };
 	int ends[2];
-	ssize_t n;
 
 	(void)state;
 	assert_int_equal(sink_new(1000, &sink, NULL), 0);
@@ -397,11 +461,14 @@ static void what_is_written_is_read(void **state)
 	sink_truncated(sink, "only \xff\n");
 	assert_int_equal(sink_take(sink, &parsed.result, NULL), 0);
 	sink_free(sink);
+	assert_int_equal(ocr_pages_add(&missing, 3), 0);
 	assert_int_equal(pipe(ends), 0);
-	assert_int_equal(frames_write(ends[1], &parsed), 0);
-	n = read(ends[0], bytes, sizeof(bytes));
-	assert_true(n > 0);
-	assert_int_equal(frames_read(bytes, (size_t)n, 1000, &back, &err), 0);
+	assert_int_equal(frames_write(ends[1], &missing, &parsed), 0);
+	read_pipe(ends[0], &said);
+	assert_int_equal(frames_read(&said, 1000, &back, &listed, &err), 0);
+	assert_int_equal(listed.n, 1);
+	assert_int_equal(listed.numbers[0], 3);
+	ocr_pages_done(&listed);
 	assert_string_equal(back.result.text, "Rivers\n\nrise\n");
 	assert_string_equal(back.result.truncated, "only ??");
 	assert_int_equal(back.result.n_pages, 3);
@@ -410,10 +477,13 @@ static void what_is_written_is_read(void **state)
 	assert_string_equal(back.result.marks.places[1].section, "M\xc3\xbchle");
 	parsed_done(&parsed);
 	parsed_done(&back);
-	assert_int_equal(frames_write_failure(ends[1], -EACCES, "its \xe4 is \033 shut"), 0);
-	n = read(ends[0], bytes, sizeof(bytes));
-	assert_int_equal(frames_read(bytes, (size_t)n, 1000, &back, &err), -EACCES);
+	assert_int_equal(frames_write_failure(ends[1], &missing, -EACCES, "its \xe4 is \033 shut"), 0);
+	read_pipe(ends[0], &said);
+	assert_int_equal(frames_read(&said, 1000, &back, &listed, &err), -EACCES);
 	assert_string_equal(err.text, "its ? is ? shut");
+	assert_int_equal(listed.n, 1);
+	ocr_pages_done(&listed);
+	ocr_pages_done(&missing);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -425,6 +495,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_much_time_ends_it_and_all_that_it_started, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(one_that_closes_its_pipe_and_stays_is_ended, setup, teardown),
+		cmocka_unit_test_setup_teardown(nobody_is_left_to_be_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_than_there_can_be_is_not_listened_to, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_stops_when_told_to, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_waits_is_told_so, setup, teardown),
@@ -436,6 +507,7 @@ int main(void)
 		cmocka_unit_test(frames_may_end_anywhere),
 		cmocka_unit_test(the_text_is_bounded),
 		cmocka_unit_test(an_extractor_may_fail_for_a_parsers_reasons_alone),
+		cmocka_unit_test(pages_without_text_are_listed_rising_and_when_asked_for),
 		cmocka_unit_test(what_is_written_is_read),
 	};
 

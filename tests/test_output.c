@@ -247,12 +247,32 @@ static void assert_passage_is_complete(const json_t *list)
 		assert_keys(json_array_get(evidence, i), EVIDENCE, COUNT(EVIDENCE));
 }
 
+static void pages_read_by_ocr_are_told(void **state)
+{
+	struct reading reading = make_reading("The river rose.");
+	struct buf markdown = markdown_of(&reading);
+	json_t *json;
+
+	(void)state;
+	assert_null(strstr(markdown.data, "OCR"));
+	buf_done(&markdown);
+	reading.document.ocr_pages = copy("1-3,7");
+	markdown = markdown_of(&reading);
+	assert_non_null(strstr(markdown.data, "**By OCR: pages 1-3,7;"));
+	json = json_of(&reading);
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(json, "document"), "ocr_pages")), "1-3,7");
+	json_decref(json);
+	buf_done(&markdown);
+	reading_done(&reading);
+}
+
 static void json_has_every_field(void **state)
 {
 	static const char *const TOP[] = { "document", "model",  "title", "summary", "key",
 		                           "answers",  "chunks", "usage", "timings" };
-	static const char *const DOCUMENT[] = { "name",  "path",      "sha256", "media_type", "bytes",
-		                                "pages", "truncated", "tokens", "language" };
+	static const char *const DOCUMENT[] = { "name",  "path",      "sha256",    "media_type", "bytes",
+		                                "pages", "truncated", "ocr_pages", "tokens",     "language" };
 	static const char *const MODEL[] = { "name", "fingerprint" };
 	static const char *const USAGE[] = { "prompt_tokens", "computed_tokens", "reused_tokens",
 		                             "generated_tokens" };
@@ -545,6 +565,7 @@ int main(void)
 		cmocka_unit_test(hostile_text_stays_text_in_markdown),
 		cmocka_unit_test(what_begins_a_passage_begins_no_list_or_rule),
 		cmocka_unit_test(line_breaks_and_controls_are_blanks_in_markdown),
+		cmocka_unit_test(pages_read_by_ocr_are_told),
 		cmocka_unit_test(json_has_every_field),
 		cmocka_unit_test(json_says_what_is_unknown_by_null),
 		cmocka_unit_test(hostile_text_comes_back_from_json_as_it_was),

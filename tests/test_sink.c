@@ -176,6 +176,38 @@ static void characters_may_come_in_parts_and_what_is_none_is_replaced(void **sta
 	                     "\xef\xbf\xbd|a b\xef\xbf\xbd\n");
 }
 
+/* A byte at a time, no two are looked at together. */
+static void parts_of_a_text_make_the_same_whole(void **state)
+{
+	static const char *const PIECES[] = { "word", "a",        " ",        " ",       "  ", "\n",
+		                              "\t",   "\xc3\xa4", "\xc2\xa0", "\xff",    "~",  "!",
+		                              "\x7f", "eightlet", "\x1f",     "\xe2\x82" };
+	struct fixture *fixture = *state;
+
+	srand(7);
+	for (unsigned trial = 0; trial < 3000; trial++) {
+		enum sink_block block = (enum sink_block)(trial % (SINK_PREFORMATTED + 1));
+		struct buf text = { 0 }, whole = { 0 };
+
+		for (int n = rand() % 40; n >= 0; n--)
+			buf_puts(&text, PIECES[(unsigned)rand() % (sizeof(PIECES) / sizeof(PIECES[0]))]);
+		begin(fixture, 1 << 20);
+		put_block(fixture, block, 0, text.data);
+		assert_int_equal(sink_take(fixture->sink, &fixture->result, NULL), 0);
+		buf_append(&whole, fixture->result.text, fixture->result.n);
+		begin(fixture, 1 << 20);
+		sink_begin(fixture->sink, block, 0);
+		for (size_t i = 0; i < text.n; i++)
+			sink_text(fixture->sink, text.data + i, 1);
+		assert_int_equal(sink_take(fixture->sink, &fixture->result, NULL), 0);
+		if (whole.n != fixture->result.n || memcmp(whole.data, fixture->result.text, whole.n) != 0)
+			fail_msg("trial %u: '%s' is '%s', and in parts '%s'", trial, text.data, whole.data,
+			         fixture->result.text);
+		buf_done(&text);
+		buf_done(&whole);
+	}
+}
+
 static void a_long_name_of_a_section_is_cut(void **state)
 {
 	struct fixture *fixture = *state;
@@ -309,6 +341,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(preformatted_text_keeps_its_white_space, setup, teardown),
 		cmocka_unit_test_setup_teardown(characters_may_come_in_parts_and_what_is_none_is_replaced,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(parts_of_a_text_make_the_same_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_long_name_of_a_section_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(pages_and_sections_are_known_from_their_first_words_on, setup,
 		                                teardown),

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "pipeline/formats/sink.h"
 
+struct ocr;
 struct programs;
 
 /* A file as a parser gets it, unpacked. Borrowed. */
@@ -21,6 +22,7 @@ struct format_input {
 	unsigned max_members, max_pages, max_depth;
 	bool is_file; /* bytes are what standard input has, for a program; else they were packed */
 	struct programs *programs; /* what may be run, see programs.h; NULL: nothing */
+	struct ocr *ocr; /* what becomes of pictures of text; NULL: nothing */
 };
 
 struct format {

@@ -1,6 +1,8 @@
 #include "pipeline/formats/idmap.h"
 
 #include <errno.h>
+#include <search.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,22 +10,15 @@
 
 struct idmap_entry {
 	char *id, *text;
-	size_t n_id, order;
+	size_t n_id;
 };
-
-static int compare_ids(const char *a, size_t n_a, const char *b, size_t n_b)
-{
-	int order = memcmp(a, b, n_a < n_b ? n_a : n_b);
-
-	return order != 0 ? order : (n_a > n_b) - (n_a < n_b);
-}
 
 static int compare(const void *left, const void *right)
 {
 	const struct idmap_entry *a = left, *b = right;
-	int order = compare_ids(a->id, a->n_id, b->id, b->n_id);
+	int order = memcmp(a->id, b->id, a->n_id < b->n_id ? a->n_id : b->n_id);
 
-	return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
+	return order != 0 ? order : (a->n_id > b->n_id) - (a->n_id < b->n_id);
 }
 
 static char *copy(const char *text, size_t n)
@@ -37,60 +32,47 @@ static char *copy(const char *text, size_t n)
 	return bytes;
 }
 
+static void free_entry(void *user)
+{
+	struct idmap_entry *entry = user;
+
+	if (entry != NULL) {
+		free(entry->id);
+		free(entry->text);
+	}
+	free(entry);
+}
+
 int idmap_add(struct idmap *map, const char *id, size_t n_id, const char *text, size_t n_text)
 {
-	struct idmap_entry entry = { .n_id = n_id, .order = map->n };
+	struct idmap_entry *entry, **found;
 
 	if (id == NULL || text == NULL)
 		return 0;
-	entry.id = copy(id, n_id);
-	entry.text = copy(text, n_text);
-	if (entry.id == NULL || entry.text == NULL ||
-	    array_grow(&map->entries, sizeof(entry), map->n, &map->cap) < 0) {
-		free(entry.id);
-		free(entry.text);
+	entry = array_new(struct idmap_entry, 1);
+	if (entry != NULL)
+		*entry = (struct idmap_entry){ copy(id, n_id), copy(text, n_text), n_id };
+	if (entry == NULL || entry->id == NULL || entry->text == NULL ||
+	    (found = tsearch(entry, &map->root, compare)) == NULL) {
+		free_entry(entry);
 		return -ENOMEM;
 	}
-	map->entries[map->n++] = entry;
-	map->sorted = false;
+	if (*found != entry)
+		free_entry(entry);
 	return 0;
 }
 
-/* The first entry that is not below the id. */
-static size_t lower_bound(const struct idmap *map, const char *id, size_t n_id)
+static struct idmap_entry *find(const struct idmap *map, const char *id, size_t n_id)
 {
-	size_t low = 0, high = map->n;
+	const struct idmap_entry key = { (char *)(uintptr_t)id, NULL, n_id };
+	struct idmap_entry **found = id == NULL ? NULL : tfind(&key, &map->root, compare);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct idmap_entry *entry = &map->entries[middle];
-
-		if (compare_ids(entry->id, entry->n_id, id, n_id) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return found == NULL ? NULL : *found;
 }
 
-static struct idmap_entry *find(struct idmap *map, const char *id, size_t n_id)
+const char *idmap_find(const struct idmap *map, const char *id, size_t n_id)
 {
-	struct idmap_entry *entry;
-	size_t at;
-
-	if (map->n == 0 || id == NULL)
-		return NULL;
-	if (!map->sorted)
-		qsort(map->entries, map->n, sizeof(*map->entries), compare);
-	map->sorted = true;
-	at = lower_bound(map, id, n_id);
-	entry = &map->entries[at];
-	return at < map->n && compare_ids(entry->id, entry->n_id, id, n_id) == 0 ? entry : NULL;
-}
-
-const char *idmap_find(struct idmap *map, const char *id, size_t n_id)
-{
-	const struct idmap_entry *entry = find(map, id, n_id);
+	struct idmap_entry *entry = find(map, id, n_id);
 
 	return entry == NULL ? NULL : entry->text;
 }
@@ -107,10 +89,6 @@ char *idmap_take(struct idmap *map, const char *id, size_t n_id)
 
 void idmap_done(struct idmap *map)
 {
-	for (size_t i = 0; i < map->n; i++) {
-		free(map->entries[i].id);
-		free(map->entries[i].text);
-	}
-	free(map->entries);
-	*map = (struct idmap){ 0 };
+	tdestroy(map->root, free_entry);
+	map->root = NULL;
 }

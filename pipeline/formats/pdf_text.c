@@ -248,7 +248,7 @@ static int put_pages(struct page *page, const struct parts *parts)
 	size_t i = 0;
 	int r = 0;
 
-	for (unsigned number = 0; r == 0 && number < parts->n_pages; number++) {
+	for (unsigned number = 0; r == 0 && parts->n > 0 && number < parts->n_pages; number++) {
 		size_t begin = i;
 
 		while (i < parts->n && parts->items[i].page == number)

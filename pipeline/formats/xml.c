@@ -112,10 +112,8 @@ static bool is_other_choice(struct xml *xml, const xmlChar *name, const xmlChar 
 	static const char *const space[] = { "http://schemas.openxmlformats.org/markup-compatibility/2006",
 		                             NULL };
 	struct frame *frame = xml->n_frames > 0 ? &xml->frames[xml->n_frames - 1] : NULL;
-	bool is_choice =
-		strcmp((const char *)name, "Choice") == 0 || strcmp((const char *)name, "Fallback") == 0;
 
-	if (!is_choice || !is_space(space, uri) || frame == NULL)
+	if ((name != xml->choice && name != xml->fallback) || !is_space(space, uri) || frame == NULL)
 		return false;
 	if (frame->has_choice)
 		return true;
