@@ -307,9 +307,13 @@ static void sum_checks(struct audit_view *view)
 	for (size_t i = 0; i < view->audit.checks.n; i++) {
 		const struct dense_check *check = &view->audit.checks.items[i];
 
-		add_check(check->whole ? &view->whole_checks : &view->checks, check);
+		add_check(check->whole                 ? &view->whole_checks
+		          : check->kind == LOOK_ANSWER ? &view->answer_checks
+		                                       : &view->checks,
+		          check);
 	}
 	finish_sums(&view->checks);
+	finish_sums(&view->answer_checks);
 	finish_sums(&view->whole_checks);
 }
 

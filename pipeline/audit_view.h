@@ -64,7 +64,8 @@ struct audit_view {
 	double covered, reached; /* of the text that was read */
 	double seldom; /* likewise: chosen in fewer than AUDIT_SELDOM of the cases in which it could have been */
 	size_t *by_heat; /* [tracks[TRACK_ALL].n] its parts, the hottest first */
-	struct dense_sums checks, whole_checks;
+	struct dense_sums checks, answer_checks; /* of what was written about chunks, and of answers */
+	struct dense_sums whole_checks; /* of both, with the chunk read densely */
 };
 
 /* *ret is the caller's, for audit_view_done(). Where nothing was noted of the reading there are no parts. -ENOENT: no such

@@ -3,6 +3,7 @@
 #define SKIMD_PIPELINE_QUESTION_JOB_H
 
 #include "base/err.h"
+#include "pipeline/audit.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/reader.h"
 #include "store/docstore.h"
@@ -14,7 +15,7 @@ struct question_job {
 	const char *model, *fingerprint;
 	const struct pipeline_outputs *outputs; /* NULL: they are left as they are */
 	const struct pipeline_hooks *hooks;
-	bool notes; /* what is read again for it */
+	struct audit_settings audit; /* of what is read again for it, and of its answer */
 	struct err *err;
 
 	struct question question; /* its row, the caller's for question_done() */

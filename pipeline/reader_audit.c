@@ -16,10 +16,10 @@ struct watch {
 	size_t n;
 };
 
-/* Words that are given are scored, not answered: there is nothing to look at. */
+/* Words that are given only to be scored are nobody's answer. */
 static bool is_watched(const struct branch *branch)
 {
-	return branch->task->given == NULL;
+	return branch->task->given == NULL || branch->task->look;
 }
 
 static size_t n_text_tokens(const struct watch *watch)
@@ -90,28 +90,32 @@ struct repeat {
 	size_t n_agree;
 };
 
-/* The token that the original took behind position pos; false: that is within the instruction. */
-static bool token_behind(const struct repeat *repeat, size_t pos, uint32_t *ret)
+/* The position of the token that chose the first one; those before it are of the instruction. */
+static size_t first_choice(const struct repeat *repeat)
 {
-	size_t first =
-		repeat->n_document + repeat->n - repeat->original->n_generated; /* that chose a token */
-
-	if (pos < first)
-		return false;
-	*ret = pos + 1 < repeat->n_document + repeat->n ? repeat->tokens[pos + 1 - repeat->n_document]
-	                                                : repeat->original->next;
-	return true;
+	return repeat->n_document + repeat->n - repeat->original->n_generated;
 }
 
-/* Positions come in order: each time the original's token is taken, whatever dense attention would have said. */
+/* The token that the original took behind position pos. */
+static uint32_t token_behind(const struct repeat *repeat, size_t pos)
+{
+	return pos + 1 < repeat->n_document + repeat->n ? repeat->tokens[pos + 1 - repeat->n_document]
+	                                                : repeat->original->next;
+}
+
+/* Positions come in order: each time the original's token is taken, whatever dense attention would have said. What sparse
+ * attention would have said is that token, but where words were given. */
 static void see_logits(void *user, size_t pos, const float *logits)
 {
 	struct repeat *repeat = user;
+	const uint32_t *choices = repeat->original->choices;
 	uint32_t token;
 
-	if (!token_behind(repeat, pos, &token))
+	if (pos < first_choice(repeat))
 		return;
-	repeat->n_agree += branch_choose(&repeat->branch, logits) == token;
+	token = token_behind(repeat, pos);
+	repeat->n_agree += branch_choose(&repeat->branch, logits) ==
+	                   (choices == NULL ? token : choices[pos - first_choice(repeat)]);
 	branch_take(&repeat->branch, token, logits);
 }
 
@@ -213,12 +217,13 @@ static int read_densely(struct engine *engine, const struct audited_text *text, 
 }
 
 static int compare(struct watch *watch, const struct reader_audit *audit, const struct branch_model *model,
-                   const struct context *document, struct sight *sights,
-                   const atomic_bool *cancel, struct err *err)
+                   const struct context *document, struct sight *sights, const atomic_bool *cancel,
+                   struct err *err)
 {
 	struct context *dense = NULL;
-	int r = audit->check == READER_CHECK_WHOLE ? read_densely(model->engine, &watch->text, &dense, cancel, err)
-	                                           : 0;
+	int r = audit->check == READER_CHECK_WHOLE
+	                ? read_densely(model->engine, &watch->text, &dense, cancel, err)
+	                : 0;
 
 	if (r == 0)
 		r = repeat_all(watch, model, dense == NULL ? document : dense, sights, cancel, err);

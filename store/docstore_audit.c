@@ -146,9 +146,10 @@ int docstore_next_check(struct docstore *store, const char *fingerprint, struct 
 	if (row == NULL)
 		txn_fail(&txn, -ENOENT, "no comparison with dense attention is due");
 	else
-		due = (struct due_check){ sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1),
-			                  sqlite3_column_int64(row, 2), sqlite3_column_int64(row, 3),
-			                  sqlite3_column_int64(row, 4), sqlite3_column_int(row, 5) != 0 };
+		due = (struct due_check){ sqlite3_column_int64(row, 0),   sqlite3_column_int64(row, 1),
+			                  sqlite3_column_int64(row, 2),   sqlite3_column_int64(row, 3),
+			                  sqlite3_column_int64(row, 4),   sqlite3_column_int64(row, 5),
+			                  sqlite3_column_int(row, 6) != 0 };
 	row_done(row);
 	r = docstore_end(store, &txn);
 	if (r == 0)
@@ -259,6 +260,7 @@ static void read_check(struct txn *txn, sqlite3_stmt *row, struct dense_checks *
 	check->warned = sqlite3_column_int(row, column++) != 0;
 	check->byte_start = sqlite3_column_int64(row, column++);
 	read_missed(txn, text_of(row, column), text_of(row, column + 1), check);
+	check->question_id = sqlite3_column_int64(row, column + 2);
 }
 
 int docstore_load_audit(struct docstore *store, int64_t id, struct audit *ret, struct err *err)

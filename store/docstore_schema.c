@@ -184,7 +184,7 @@ static const char VERSION_2[] =
 
 /* What the audit keeps. lengths, mass and chosen are lists of the same length, by part of the text, in JSON; the parts
  * follow each other from byte_start on. reading is by far the largest of these tables: rows of parts would take twice as
- * much. dense_due: what is to be compared, some time. */
+ * much. dense_due: what is to be compared, some time, of a chunk or of an answer. */
 #define AUDIT_TABLES                                                                                         \
 	"CREATE TABLE reading("                                                                              \
 	" id INTEGER PRIMARY KEY,"                                                                           \
@@ -207,15 +207,18 @@ static const char VERSION_2[] =
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                             \
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
+	" answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE,"                                        \
 	" whole INTEGER NOT NULL CHECK (whole IN (0, 1))"                                                    \
 	") STRICT;"                                                                                          \
 	"CREATE INDEX dense_due_document ON dense_due(document_id);"                                         \
 	"CREATE INDEX dense_due_chunk ON dense_due(chunk_id);"                                               \
+	"CREATE INDEX dense_due_answer ON dense_due(answer_id);"                                             \
                                                                                                              \
 	"CREATE TABLE dense_check("                                                                          \
 	" id INTEGER PRIMARY KEY,"                                                                           \
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
+	" answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE,"                                        \
 	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'key', 'answer')),"                        \
 	" whole INTEGER NOT NULL CHECK (whole IN (0, 1)),"                                                   \
 	" checked_at TEXT NOT NULL DEFAULT (" NOW "),"                                                       \
@@ -237,6 +240,7 @@ static const char VERSION_2[] =
 	") STRICT;"                                                                                          \
 	"CREATE INDEX dense_check_document ON dense_check(document_id);"                                     \
 	"CREATE INDEX dense_check_chunk ON dense_check(chunk_id);"                                           \
+	"CREATE INDEX dense_check_answer ON dense_check(answer_id);"                                         \
 	"CREATE INDEX dense_check_at ON dense_check(checked_at);"                                            \
                                                                                                              \
 	"CREATE VIEW v_reading AS"                                                                           \
@@ -407,7 +411,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"NULL,"
 		" finished_at = excluded.finished_at"
 		" WHERE state <> excluded.state OR error IS NOT excluded.error OR output IS NOT "
-	        "excluded.output"
+		"excluded.output"
 		" OR (device, inode, size, mtime_ns, ctime_ns) IS NOT (excluded.device, excluded.inode,"
 		" excluded.size, excluded.mtime_ns, excluded.ctime_ns)",
 	/* One that changed while it was read is looked for again before it is given up. */
@@ -505,7 +509,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"'done'") ", (sha256, media_type, charset,"
 			  " language, bytes, pages, truncated, tokens, model, fingerprint) = (SELECT sha256, "
 			  "media_type, charset,"
-			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document WHERE id = ?1),"
+			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document "
+	                  "WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
@@ -596,28 +601,34 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[GET_READINGS] = "SELECT " READING_COLUMNS " FROM reading LEFT JOIN chunk ON chunk.id = chunk_id"
 			 " WHERE reading.document_id = ?1 AND coalesce(number, 0) >= 0"
 			 " ORDER BY kind, reading.byte_start, reading.id",
-	[PUT_DUE_CHECK] = "INSERT INTO dense_due(document_id, chunk_id, whole) VALUES (?1, ?2, ?3)",
+	[PUT_DUE_CHECK] =
+		"INSERT INTO dense_due(document_id, chunk_id, answer_id, whole) VALUES (?1, ?2, ?3, ?4)",
 	[NEXT_CHECK] =
-		"SELECT dense_due.id, dense_due.document_id, number, byte_start, byte_end, whole FROM "
-		"dense_due"
-		" JOIN document ON document.id = dense_due.document_id JOIN chunk ON chunk.id = chunk_id"
-		" WHERE state = 'done' AND number >= 0 AND fingerprint = ?1 ORDER BY dense_due.id LIMIT 1",
+		"SELECT dense_due.id, dense_due.document_id, question_id, number, byte_start, byte_end, whole"
+		" FROM dense_due JOIN document ON document.id = dense_due.document_id"
+		" LEFT JOIN chunk ON chunk.id = chunk_id LEFT JOIN answer ON answer.id = answer_id"
+		" WHERE state = 'done' AND (number >= 0 AND document.fingerprint = ?1"
+		"  OR answer.fingerprint = ?1) ORDER BY dense_due.id LIMIT 1",
 	[COUNT_DUE] = "SELECT count(*) FROM dense_due WHERE document_id = ?1",
-	[DELETE_OLD_CHECKS] = "DELETE FROM dense_check WHERE (chunk_id, whole) ="
-			      " (SELECT chunk_id, whole FROM dense_due WHERE id = ?1)",
+	[DELETE_OLD_CHECKS] = "DELETE FROM dense_check WHERE id IN (SELECT old.id FROM dense_due"
+			      " JOIN dense_check AS old ON old.chunk_id = dense_due.chunk_id"
+			      "  OR old.answer_id = dense_due.answer_id"
+			      " WHERE dense_due.id = ?1 AND old.whole = dense_due.whole)",
 	[PUT_CHECK] =
-		"INSERT INTO dense_check(document_id, chunk_id, whole, model, kind, tokens, agrees, score,"
+		"INSERT INTO dense_check(document_id, chunk_id, answer_id, whole, model, kind, tokens, "
+	        "agrees, score,"
 		" score_delta, mass_recall, text_recall, chance, skill, worst_layer, layer_recall, warned,"
 		" byte_start, lengths, missed)"
-		" SELECT document_id, chunk_id, whole, (SELECT model FROM document WHERE id = document_id),"
+		" SELECT document_id, chunk_id, answer_id, whole, (SELECT model FROM document WHERE id = "
+	        "document_id),"
 		" ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 FROM dense_due"
 		" WHERE id = ?1",
 	[CHECK_IS_DONE] = "DELETE FROM dense_due WHERE id = ?1",
 	[GET_CHECKS] = "SELECT id, kind, whole, checked_at, tokens, agrees, score, score_delta, mass_recall, "
 		       "text_recall,"
-		       " chance, skill, worst_layer, layer_recall, warned, byte_start, lengths, missed FROM "
-		       "dense_check"
-		       " WHERE document_id = ?1 ORDER BY id",
+		       " chance, skill, worst_layer, layer_recall, warned, byte_start, lengths, missed,"
+		       " (SELECT question_id FROM answer WHERE answer.id = answer_id)"
+		       " FROM dense_check WHERE document_id = ?1 ORDER BY id",
 	[GET_AUDIT_DAYS] =
 		"SELECT substr(checked_at, 1, 10) AS day, folder, count(*), sum(warned), avg(agrees),"
 		" avg(score_delta), avg(mass_recall), avg(text_recall), min(skill) FROM dense_check"
@@ -637,7 +648,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" OR (state = 'answered' AND (SELECT fingerprint FROM answer WHERE question_id = question.id)"
 		"  IS NOT ?2))",
 	[COUNT_QUESTIONS] = "SELECT count(*) FROM question WHERE state = ?1",
-	[COUNT_ASKED_BY_SOMEBODY] = "SELECT count(*) FROM question WHERE state = 'asked' AND source <> 'folder'",
+	[COUNT_ASKED_BY_SOMEBODY] =
+		"SELECT count(*) FROM question WHERE state = 'asked' AND source <> 'folder'",
 	[HAS_INBOX_ROW] = "SELECT 1 FROM inbox_row WHERE inbox = ?1 AND row = ?2",
 	[PUT_INBOX_ROW] = "INSERT INTO inbox_row(inbox, row) VALUES (?1, ?2)",
 	[DELETE_INBOX_ROW] = "DELETE FROM inbox_row WHERE inbox = ?1 AND row = ?2",

@@ -46,6 +46,7 @@ const char *look_kind_name(enum look_kind kind);
 struct dense_check {
 	int64_t id;
 	enum look_kind kind;
+	int64_t question_id; /* of an answer; 0: of none */
 	bool whole; /* the text was read densely, too; else only what was generated was compared */
 	char *checked_at; /* UTC */
 	int64_t tokens; /* generated */
