@@ -83,10 +83,11 @@ static int add_look(const struct audit_notes *notes, enum look_kind kind, const 
 	if (look == NULL)
 		return -ENOMEM;
 	look->byte_start = start_of_parts(notes);
-	look->tokens = (int64_t)sight->n_tokens;
+	look->tokens = (int64_t)sight->n_generated;
 	look->elsewhere = sight->elsewhere;
 	set_lengths(notes, sight->parts, look->parts);
 	for (size_t i = 0; i < look->n_parts; i++) {
+		look->parts[i].n_tokens = (int64_t)sight->parts->n_tokens[i];
 		look->parts[i].mass = llround(sight->mass[i] * LOOK_MASS);
 		look->parts[i].chosen = (int64_t)ceil(sight->chosen[i] * LOOK_CHOSEN - 1e-9);
 	}

@@ -116,7 +116,7 @@ static void put_ranks(struct buf *buf, const struct audit_view *view)
 	const struct track *all = &view->tracks[TRACK_ALL];
 	size_t n = all->n / 2 < N_RANKED ? all->n / 2 : N_RANKED;
 
-	buf_puts(buf, "\nLooked at most, in times of what its length would get:\n");
+	buf_puts(buf, "\nLooked at most, in times of what its words would get:\n");
 	for (size_t i = 0; i < n; i++)
 		put_part(buf, view, &all->parts[view->by_heat[i]]);
 	buf_puts(buf, "\nLooked at least:\n");
@@ -174,7 +174,9 @@ static void put_missed(struct buf *buf, const struct audit_view *view)
 			double mass = (double)check->missed[j].mass / LOOK_MASS;
 
 			if (mass > most.mass && (size_t)(at + check->missed[j].length) <= view->stored.n)
-				most = (struct track_part){ at, at + check->missed[j].length, mass, 0, 0 };
+				most = (struct track_part){ .start = at,
+					                    .end = at + check->missed[j].length,
+					                    .mass = mass };
 		}
 	}
 	if (most.end == 0)
@@ -232,9 +234,9 @@ static json_t *section_json(const struct audit_section *section)
 
 static json_t *part_json(const struct track_part *part)
 {
-	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "byte_start", (json_int_t)part->start, "byte_end",
-	                 (json_int_t)part->end, "mass", figure(part->mass), "chosen", figure(part->chosen),
-	                 "heat", figure(part->heat));
+	return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "byte_start", (json_int_t)part->start, "byte_end",
+	                 (json_int_t)part->end, "tokens", (json_int_t)part->n_tokens, "mass",
+	                 figure(part->mass), "chosen", figure(part->chosen), "heat", figure(part->heat));
 }
 
 static json_t *track_json(const struct track *track)

@@ -319,7 +319,7 @@ static void put_key(struct buf *buf)
 		int level;
 		const char *words;
 	} KEY[] = { { 0, "never chosen" },
-		    { 2, "less than its length would get" },
+		    { 2, "less than its words would get" },
 		    { 4, "as much" },
 		    { 6, "twice and more" },
 		    { 7, "four times and more" } };

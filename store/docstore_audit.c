@@ -63,16 +63,18 @@ static void put_look(struct txn *txn, int64_t document_id, int64_t chunk_id, int
                      const struct look *look)
 {
 	char *lengths = list_of_parts(look->parts, look->n_parts, offsetof(struct look_part, length));
+	char *n_tokens = list_of_parts(look->parts, look->n_parts, offsetof(struct look_part, n_tokens));
 	char *mass = list_of_parts(look->parts, look->n_parts, offsetof(struct look_part, mass));
 	char *chosen = list_of_parts(look->parts, look->n_parts, offsetof(struct look_part, chosen));
 
-	if (lengths == NULL || mass == NULL || chosen == NULL)
+	if (lengths == NULL || n_tokens == NULL || mass == NULL || chosen == NULL)
 		txn_fail(txn, -ENOMEM, "no memory for a reading");
 	txn_run(txn, PUT_READING, db_int(document_id), db_int_or_null(chunk_id),
 	        db_text(look_kind_name(look->kind)), db_int(look->byte_start), db_int(look->tokens),
-	        db_real(look->elsewhere), db_text(lengths), db_text(mass), db_text(chosen),
+	        db_real(look->elsewhere), db_text(lengths), db_text(n_tokens), db_text(mass), db_text(chosen),
 	        db_int_or_null(answer_id));
 	free(lengths);
+	free(n_tokens);
 	free(mass);
 	free(chosen);
 }
@@ -120,10 +122,11 @@ static void read_look(struct txn *txn, sqlite3_stmt *row, struct looks *ret)
 	look->byte_start = sqlite3_column_int64(row, 1);
 	look->tokens = sqlite3_column_int64(row, 2);
 	look->elsewhere = sqlite3_column_double(row, 3);
-	look->question_id = sqlite3_column_int64(row, 7);
+	look->question_id = sqlite3_column_int64(row, 8);
 	if (!read_list(lengths, look->parts, look->n_parts, offsetof(struct look_part, length)) ||
-	    !read_list(text_of(row, 5), look->parts, look->n_parts, offsetof(struct look_part, mass)) ||
-	    !read_list(text_of(row, 6), look->parts, look->n_parts, offsetof(struct look_part, chosen)))
+	    !read_list(text_of(row, 5), look->parts, look->n_parts, offsetof(struct look_part, n_tokens)) ||
+	    !read_list(text_of(row, 6), look->parts, look->n_parts, offsetof(struct look_part, mass)) ||
+	    !read_list(text_of(row, 7), look->parts, look->n_parts, offsetof(struct look_part, chosen)))
 		txn_fail(txn, -EBADMSG, "a row of reading has lists that do not fit together");
 }
 

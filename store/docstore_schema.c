@@ -182,7 +182,7 @@ static const char VERSION_2[] =
 	"  finished_at"
 	" FROM document;";
 
-/* What the audit keeps. lengths, mass and chosen are lists of the same length, by part of the text, in JSON; the parts
+/* What the audit keeps. lengths, part_tokens, mass and chosen are lists of the same length, by part of the text, in JSON; the parts
  * follow each other from byte_start on. reading is by far the largest of these tables: rows of parts would take twice as
  * much. dense_due: what is to be compared, some time, of a chunk or of an answer. */
 #define AUDIT_TABLES                                                                                         \
@@ -196,6 +196,7 @@ static const char VERSION_2[] =
 	" tokens INTEGER NOT NULL,"                                                                          \
 	" elsewhere REAL NOT NULL,"                                                                          \
 	" lengths TEXT NOT NULL,"                                                                            \
+	" part_tokens TEXT NOT NULL,"                                                                        \
 	" mass TEXT NOT NULL,"                                                                               \
 	" chosen TEXT NOT NULL"                                                                              \
 	") STRICT;"                                                                                          \
@@ -248,6 +249,7 @@ static const char VERSION_2[] =
 	"  byte_start + sum(length.value) OVER (PARTITION BY reading.id ORDER BY length.key) - length.value" \
 	"   AS byte_start,"                                                                                  \
 	"  byte_start + sum(length.value) OVER (PARTITION BY reading.id ORDER BY length.key) AS byte_end,"   \
+	"  json_extract(part_tokens, '$[' || length.key || ']') AS tokens,"                                  \
 	"  json_extract(mass, '$[' || length.key || ']') / 1e6 AS mass,"                                     \
 	"  json_extract(chosen, '$[' || length.key || ']') / 1e3 AS chosen"                                  \
 	" FROM reading, json_each(lengths) AS length;"
@@ -335,8 +337,8 @@ const struct db_schema DOCSTORE_SCHEMA = {
 	"generated_tokens, seconds, added_at, finished_at, published, tokens_done, tokens_total, "           \
 	"coalesce(eta_seconds, -1), retry, retry_at, attempts, crashes, truncated"
 
-#define READING_COLUMNS                                                               \
-	"kind, reading.byte_start, reading.tokens, elsewhere, lengths, mass, chosen," \
+#define READING_COLUMNS                                                                            \
+	"kind, reading.byte_start, reading.tokens, elsewhere, lengths, part_tokens, mass, chosen," \
 	" (SELECT question_id FROM answer WHERE answer.id = reading.answer_id)"
 
 #define SQL_TIME(seconds) "strftime('%Y-%m-%dT%H:%M:%SZ', " seconds ", 'unixepoch')"
@@ -510,7 +512,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			  " language, bytes, pages, truncated, tokens, model, fingerprint) = (SELECT sha256, "
 			  "media_type, charset,"
 			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document "
-	                  "WHERE id = ?1),"
+			  "WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
@@ -596,7 +598,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[PUT_QUESTION] = "INSERT INTO question(document_id, text, source) VALUES (?1, ?2, ?3)",
 	[PUT_READING] =
 		"INSERT INTO reading(document_id, chunk_id, kind, byte_start, tokens, elsewhere, lengths,"
-		" mass, chosen, answer_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+		" part_tokens, mass, chosen, answer_id)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[GET_CHUNK_READINGS] = "SELECT " READING_COLUMNS " FROM reading WHERE chunk_id = ?1 ORDER BY id",
 	[GET_READINGS] = "SELECT " READING_COLUMNS " FROM reading LEFT JOIN chunk ON chunk.id = chunk_id"
 			 " WHERE reading.document_id = ?1 AND coalesce(number, 0) >= 0"
@@ -616,11 +619,11 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			      " WHERE dense_due.id = ?1 AND old.whole = dense_due.whole)",
 	[PUT_CHECK] =
 		"INSERT INTO dense_check(document_id, chunk_id, answer_id, whole, model, kind, tokens, "
-	        "agrees, score,"
+		"agrees, score,"
 		" score_delta, mass_recall, text_recall, chance, skill, worst_layer, layer_recall, warned,"
 		" byte_start, lengths, missed)"
 		" SELECT document_id, chunk_id, answer_id, whole, (SELECT model FROM document WHERE id = "
-	        "document_id),"
+		"document_id),"
 		" ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 FROM dense_due"
 		" WHERE id = ?1",
 	[CHECK_IS_DONE] = "DELETE FROM dense_due WHERE id = ?1",

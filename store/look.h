@@ -14,6 +14,7 @@ enum look_kind { LOOK_TITLE, LOOK_ABSTRACT, LOOK_KEY, LOOK_ANSWER };
 
 struct look_part {
 	int64_t length; /* bytes; parts follow each other without gaps */
+	int64_t n_tokens; /* of a look; 0 where it is of no interest */
 	int64_t mass; /* share of the attention that fell on it */
 	int64_t chosen; /* how often a token of it was chosen, of the times it could have been; at least 1 where it was at all */
 };
