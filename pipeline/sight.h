@@ -1,7 +1,8 @@
 /* What a task behind a text looked at, part by part of the text; and how it compares with dense attention.
  *
  * Everything is over the tokens that chose a word: the last one of the instruction, and what was generated but for the last
- * token, which looks at nothing any more. What the words before them look at serves to read the task. Let A be the attention of one token in one layer, averaged over the heads: it sums to 1. */
+ * token, which looks at nothing any more. What the words before them look at serves to read the task. Let A be the attention of
+ * one of them in one layer, averaged over the heads: it sums to 1. */
 #ifndef SKIMD_PIPELINE_SIGHT_H
 #define SKIMD_PIPELINE_SIGHT_H
 

@@ -182,8 +182,8 @@ static const char VERSION_2[] =
 	"  finished_at"
 	" FROM document;";
 
-/* What the audit keeps. lengths, part_tokens, mass and chosen are lists of the same length, by part of the text, in JSON; the parts
- * follow each other from byte_start on. reading is by far the largest of these tables: rows of parts would take twice as
+/* What the audit keeps. lengths, part_tokens, mass and chosen are lists of the same length, by part of the text, in JSON; the
+ * parts follow each other from byte_start on. reading is by far the largest of these tables: rows of parts would take twice as
  * much. dense_due: what is to be compared, some time, of a chunk or of an answer. */
 #define AUDIT_TABLES                                                                                         \
 	"CREATE TABLE reading("                                                                              \
