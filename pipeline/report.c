@@ -304,8 +304,9 @@ static void put_switches(struct buf *buf, const struct audit_view *view)
 			continue;
 		buf_printf(buf, "<label><input type=\"radio\" name=\"track\" id=\"on-%c\"%s> <bdi>",
 		           REPORT_TRACKS[i], i == TRACK_ALL ? " checked" : "");
+		buf_puts(buf, i < N_KIND_TRACKS ? "" : "\xe2\x80\x9c"); /* a question may be "title" */
 		put_string(buf, view->tracks[i].name);
-		buf_puts(buf, "</bdi></label>\n");
+		buf_puts(buf, i < N_KIND_TRACKS ? "</bdi></label>\n" : "\xe2\x80\x9d</bdi></label>\n");
 	}
 	buf_puts(
 		buf,
