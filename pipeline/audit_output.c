@@ -146,10 +146,12 @@ static void put_checks(struct buf *buf, const struct dense_sums *sums, const cha
 	if (sums->n == 0)
 		return;
 	buf_printf(buf,
-	           "  %s, %zu time%s: it would have chosen the same for %.1f %% of %" PRId64 " tokens, each\n"
-	           "    behind the same ones, and finds them %s likely (%+.3f a token). What was\n"
-	           "    chosen to be looked at holds %.1f %% of its attention, %.1f %% of what falls on the\n"
-	           "    text; as much drawn by lot would hold %.1f %%.",
+	           "  %s, %zu time%s:\n"
+	           "    it would have chosen the same for %.1f %% of %" PRId64
+	           " tokens, each behind the same\n"
+	           "    ones, and finds them %s likely (%+.3f a token). What was chosen to be\n"
+	           "    looked at holds %.1f %% of its attention, %.1f %% of what falls on the text; as\n"
+	           "    much drawn by lot would hold %.1f %%.",
 	           what, sums->n, sums->n == 1 ? "" : "s", percent(sums->agrees), sums->tokens,
 	           sums->score_delta < 0 ? "less" : "more", sums->score_delta, percent(sums->mass_recall),
 	           percent(sums->text_recall), percent(sums->chance));

@@ -23,7 +23,7 @@ struct look {
 	enum look_kind kind;
 	int64_t question_id; /* of an answer; 0: of none */
 	int64_t byte_start; /* of the first part, in the stored text */
-	int64_t tokens; /* whose attention it was: of the instruction and the answer */
+	int64_t tokens; /* whose attention it was: those that chose a word */
 	double elsewhere; /* share of it that fell on no part: on instruction and answer themselves */
 	struct look_part *parts;
 	size_t n_parts;
