@@ -25,6 +25,7 @@
 struct attention_record {
 	const uint32_t *buckets; /* [n_positions], each below n_buckets */
 	size_t n_positions, n_buckets; /* positions from n_positions on are in the last bucket */
+	size_t first; /* tokens before this position are not noted, whatever looks at them is */
 	uint64_t *mass, *n_chosen; /* [n_layers][n_buckets] */
 	uint64_t *recalled; /* likewise; NULL: not wanted. With sparse attention all is recalled */
 };

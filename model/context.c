@@ -183,6 +183,14 @@ static bool is_left(struct progress *progress)
 	return progress->at < progress->n;
 }
 
+/* Whether and where the attention of the next token is noted. */
+static const struct attention_record *record_of_next(const struct context *context)
+{
+	const struct attention_record *record = context->record;
+
+	return record != NULL && context->cache.n_tokens >= record->first ? record : NULL;
+}
+
 /* Fill the pass with the next rows; tokens are noted in their contexts. */
 static void take_rows(struct pass *pass, struct progress *progress)
 {
@@ -194,7 +202,7 @@ static void take_rows(struct pass *pass, struct progress *progress)
 		pass->rows[pass->n_rows++] = (struct pass_row){
 			.cache = &context->cache,
 			.observer = &context->observer,
-			.record = context->record,
+			.record = record_of_next(context),
 			.token = append->tokens[progress->offset],
 			.pos = (uint32_t)context->cache.n_tokens,
 			.dense = context->attention != ATTENTION_SPARSE,

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <math.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
+#include "base/hex.h"
 #include "pipeline/sight.h"
 #include "store/docstore.h"
 
@@ -22,6 +24,23 @@ enum check_due audit_due(const char *key, double dense_share)
 	if (place < dense_share * WHOLE_OF_CHECKS)
 		return CHECK_WHOLE_DUE;
 	return place < dense_share ? CHECK_DUE : CHECK_NOT_DUE;
+}
+
+enum check_due audit_answer_due(const char *question, const struct evidence *evidence, size_t n_evidence,
+                                double dense_share)
+{
+	uint8_t digest[SHA256_DIGEST_SIZE];
+	char key[2 * SHA256_DIGEST_SIZE + 1];
+	struct sha256_ctx hash;
+
+	if (n_evidence == 0)
+		return CHECK_NOT_DUE;
+	sha256_init(&hash);
+	sha256_update(&hash, strlen(question) + 1, (const uint8_t *)question);
+	sha256_update(&hash, strlen(evidence->quote), (const uint8_t *)evidence->quote);
+	sha256_digest(&hash, sizeof(digest), digest);
+	hex_encode(digest, sizeof(digest), key);
+	return audit_due(key, dense_share);
 }
 
 static const enum look_kind KINDS[] = {
@@ -64,10 +83,11 @@ static int add_look(const struct audit_notes *notes, enum look_kind kind, const 
 	if (look == NULL)
 		return -ENOMEM;
 	look->byte_start = start_of_parts(notes);
-	look->tokens = (int64_t)sight->n_tokens;
+	look->tokens = (int64_t)sight->n_generated;
 	look->elsewhere = sight->elsewhere;
 	set_lengths(notes, sight->parts, look->parts);
 	for (size_t i = 0; i < look->n_parts; i++) {
+		look->parts[i].n_tokens = (int64_t)sight->parts->n_tokens[i];
 		look->parts[i].mass = llround(sight->mass[i] * LOOK_MASS);
 		look->parts[i].chosen = (int64_t)ceil(sight->chosen[i] * LOOK_CHOSEN - 1e-9);
 	}

@@ -15,7 +15,7 @@
 
 struct audit_settings {
 	bool reading; /* keep what was looked at */
-	double dense_share; /* of the chunks, 0 to 1: compared with dense attention */
+	double dense_share; /* of the chunks and of the answers, 0 to 1: compared with dense attention */
 };
 
 /* Below these a comparison is warned of. Measured with model/nano: man/skimd-audit.7. */
@@ -25,6 +25,11 @@ struct audit_settings {
 
 /* Whether a chunk is compared: by its key alone, so that it is the same ones each time. Of ten one is so whole. */
 enum check_due audit_due(const char *key, double dense_share);
+
+/* The same of an answer, by the question and the sentence that the answer stands in; without evidence there is nothing
+ * to compare. */
+enum check_due audit_answer_due(const char *question, const struct evidence *evidence, size_t n_evidence,
+                                double dense_share);
 
 /* Collects what is seen of the readings of one stretch of a document; other texts that are read meanwhile are passed over,
  * and of each kind of task the first is kept. Borrowed but for looks and checks, which grow and are the caller's. */

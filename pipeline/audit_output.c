@@ -116,7 +116,7 @@ static void put_ranks(struct buf *buf, const struct audit_view *view)
 	const struct track *all = &view->tracks[TRACK_ALL];
 	size_t n = all->n / 2 < N_RANKED ? all->n / 2 : N_RANKED;
 
-	buf_puts(buf, "\nLooked at most, in times of what its length would get:\n");
+	buf_puts(buf, "\nLooked at most, in times of what its words would get:\n");
 	for (size_t i = 0; i < n; i++)
 		put_part(buf, view, &all->parts[view->by_heat[i]]);
 	buf_puts(buf, "\nLooked at least:\n");
@@ -146,10 +146,12 @@ static void put_checks(struct buf *buf, const struct dense_sums *sums, const cha
 	if (sums->n == 0)
 		return;
 	buf_printf(buf,
-	           "  %s, %zu time%s: it would have chosen the same for %.1f %% of %" PRId64 " tokens, each\n"
-	           "    behind the same ones, and finds them %s likely (%+.3f a token). What was\n"
-	           "    chosen to be looked at holds %.1f %% of its attention, %.1f %% of what falls on the\n"
-	           "    text; as much drawn by lot would hold %.1f %%.",
+	           "  %s, %zu time%s:\n"
+	           "    it would have chosen the same for %.1f %% of %" PRId64
+	           " tokens, each behind the same\n"
+	           "    ones, and finds them %s likely (%+.3f a token). What was chosen to be\n"
+	           "    looked at holds %.1f %% of its attention, %.1f %% of what falls on the text; as\n"
+	           "    much drawn by lot would hold %.1f %%.",
 	           what, sums->n, sums->n == 1 ? "" : "s", percent(sums->agrees), sums->tokens,
 	           sums->score_delta < 0 ? "less" : "more", sums->score_delta, percent(sums->mass_recall),
 	           percent(sums->text_recall), percent(sums->chance));
@@ -174,7 +176,9 @@ static void put_missed(struct buf *buf, const struct audit_view *view)
 			double mass = (double)check->missed[j].mass / LOOK_MASS;
 
 			if (mass > most.mass && (size_t)(at + check->missed[j].length) <= view->stored.n)
-				most = (struct track_part){ at, at + check->missed[j].length, mass, 0, 0 };
+				most = (struct track_part){ .start = at,
+					                    .end = at + check->missed[j].length,
+					                    .mass = mass };
 		}
 	}
 	if (most.end == 0)
@@ -189,6 +193,7 @@ static void put_dense(struct buf *buf, const struct audit_view *view)
 {
 	buf_puts(buf, "\nDense attention, which leaves nothing out, on the same weights:\n");
 	put_checks(buf, &view->checks, "behind the text as it was read");
+	put_checks(buf, &view->answer_checks, "in answers' words, behind the part they stand in");
 	put_checks(buf, &view->whole_checks, "with the text read densely, too");
 	put_missed(buf, view);
 	if (view->audit.n_due > 0)
@@ -231,26 +236,41 @@ static json_t *section_json(const struct audit_section *section)
 
 static json_t *part_json(const struct track_part *part)
 {
-	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "byte_start", (json_int_t)part->start, "byte_end",
-	                 (json_int_t)part->end, "mass", figure(part->mass), "chosen", figure(part->chosen),
-	                 "heat", figure(part->heat));
+	return json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "byte_start", (json_int_t)part->start, "byte_end",
+	                 (json_int_t)part->end, "tokens", (json_int_t)part->n_tokens, "mass",
+	                 figure(part->mass), "chosen", figure(part->chosen), "heat", figure(part->heat));
 }
 
+static json_t *track_json(const struct track *track)
+{
+	json_t *parts = json_array();
+
+	for (size_t i = 0; i < track->n; i++)
+		json_array_append_new(parts, part_json(&track->parts[i]));
+	return parts;
+}
+
+/* By what was written. */
 static json_t *tracks_json(const struct audit_view *view)
 {
 	json_t *tracks = json_object();
 
-	for (size_t i = 0; i < N_TRACKS; i++) {
-		json_t *parts;
-
-		if (view->tracks[i].name == NULL)
-			continue;
-		parts = json_array();
-		for (size_t j = 0; j < view->tracks[i].n; j++)
-			json_array_append_new(parts, part_json(&view->tracks[i].parts[j]));
-		json_object_set_new(tracks, view->tracks[i].name, parts);
-	}
+	for (size_t i = 0; i < N_KIND_TRACKS; i++)
+		json_object_set_new(tracks, view->tracks[i].name, track_json(&view->tracks[i]));
 	return tracks;
+}
+
+/* A list, since what somebody asks may be any word, and the name of a kind as well. */
+static json_t *questions_json(const struct audit_view *view)
+{
+	json_t *questions = json_array();
+
+	for (size_t i = N_KIND_TRACKS; i < N_TRACKS && view->tracks[i].name != NULL; i++)
+		json_array_append_new(questions,
+		                      json_pack("{s:I, s:s, s:o}", "question_id",
+		                                (json_int_t)view->tracks[i].question_id, "question",
+		                                view->tracks[i].name, "parts", track_json(&view->tracks[i])));
+	return questions;
 }
 
 static json_t *check_json(const struct dense_check *check)
@@ -259,15 +279,16 @@ static json_t *check_json(const struct dense_check *check)
 
 	for (size_t i = 0; i < check->n_layers; i++)
 		json_array_append_new(layers, figure(check->layer_recall[i]));
-	return json_pack("{s:s, s:b, s:s?, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:b}",
-	                 "kind", look_kind_name(check->kind), "whole", (int)check->whole, "checked_at",
-	                 check->checked_at, "byte_start", (json_int_t)check->byte_start, "tokens",
-	                 (json_int_t)check->tokens, "agrees", figure(check->agrees), "score",
-	                 figure(check->score), "score_delta", figure(check->score_delta), "mass_recall",
-	                 figure(check->mass_recall), "text_recall", figure(check->text_recall), "chance",
-	                 figure(check->chance), "skill", figure(check->skill), "worst_layer",
-	                 (json_int_t)check->worst_layer, "layer_recall", layers, "warned",
-	                 (int)check->warned);
+	return json_pack("{s:s, s:o, s:b, s:s?, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:b}",
+	                 "kind", look_kind_name(check->kind), "question_id",
+	                 check->question_id == 0 ? json_null() : json_integer(check->question_id), "whole",
+	                 (int)check->whole, "checked_at", check->checked_at, "byte_start",
+	                 (json_int_t)check->byte_start, "tokens", (json_int_t)check->tokens, "agrees",
+	                 figure(check->agrees), "score", figure(check->score), "score_delta",
+	                 figure(check->score_delta), "mass_recall", figure(check->mass_recall), "text_recall",
+	                 figure(check->text_recall), "chance", figure(check->chance), "skill",
+	                 figure(check->skill), "worst_layer", (json_int_t)check->worst_layer, "layer_recall",
+	                 layers, "warned", (int)check->warned);
 }
 
 static json_t *audit_json(const struct audit_view *view)
@@ -280,12 +301,13 @@ static json_t *audit_json(const struct audit_view *view)
 	}
 	for (size_t i = 0; i < view->audit.checks.n; i++)
 		json_array_append_new(checks, check_json(&view->audit.checks.items[i]));
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "document",
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "document",
 	                 (json_int_t)view->reading.document.id, "name",
 	                 json_of_bytes(view->reading.document.name), "on_text", figure(1 - view->elsewhere),
 	                 "covered", figure(view->covered), "seldom", figure(view->seldom), "asked",
-	                 figure(view->reached), "sections", sections, "parts", tracks_json(view),
-	                 "dense_checks", checks, "checks_due", (json_int_t)view->audit.n_due);
+	                 figure(view->reached), "sections", sections, "parts", tracks_json(view), "questions",
+	                 questions_json(view), "dense_checks", checks, "checks_due",
+	                 (json_int_t)view->audit.n_due);
 }
 
 int audit_output_json(const struct audit_view *view, struct buf *ret)

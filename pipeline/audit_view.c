@@ -48,16 +48,16 @@ static int by_place(const void *a, const void *b)
 /* Heat of a look's parts, from their masses. */
 static void heat(struct track_part *parts, size_t n)
 {
-	double mass = 0, length = 0;
+	double mass = 0, n_tokens = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		mass += parts[i].mass;
-		length += (double)(parts[i].end - parts[i].start);
+		n_tokens += (double)parts[i].n_tokens;
 	}
 	for (size_t i = 0; i < n; i++) {
-		double own = (double)(parts[i].end - parts[i].start);
+		double own = (double)parts[i].n_tokens;
 
-		parts[i].heat = mass > 0 && own > 0 ? parts[i].mass / own / (mass / length) : 0;
+		parts[i].heat = mass > 0 && own > 0 ? parts[i].mass / own / (mass / n_tokens) : 0;
 	}
 }
 
@@ -69,7 +69,9 @@ static void add_stretch(struct track *track, const struct look *const *looks, si
 	size_t n_parts = looks[0]->n_parts;
 
 	for (size_t i = 0; i < n_parts; i++) {
-		parts[i] = (struct track_part){ .start = at, .end = at + looks[0]->parts[i].length };
+		parts[i] = (struct track_part){ .start = at,
+			                        .end = at + looks[0]->parts[i].length,
+			                        .n_tokens = looks[0]->parts[i].n_tokens };
 		at = parts[i].end;
 		for (size_t j = 0; j < n; j++) {
 			parts[i].mass += (double)looks[j]->parts[i].mass / LOOK_MASS / (double)n;
@@ -183,18 +185,19 @@ static int list_sections(struct audit_view *view)
 	return 0;
 }
 
-/* The bytes that a part and a section have in common. */
+/* The tokens that a part and a section have in common, as if all were of one length. */
 static double overlap(const struct track_part *part, const struct audit_section *section)
 {
 	int64_t start = part->start > section->start ? part->start : section->start;
 	int64_t end = part->end < section->end ? part->end : section->end;
+	double tokens_a_byte = (double)part->n_tokens / (double)(part->end - part->start);
 
-	return end > start ? (double)(end - start) : 0;
+	return end > start ? (double)(end - start) * tokens_a_byte : 0;
 }
 
-/* Each section that the part lies in gets what `add` makes of the bytes in common. */
+/* Each section that the part lies in gets what `add` makes of the tokens in common. */
 static void spread(struct audit_view *view, const struct track_part *part,
-                   void (*add)(struct audit_section *section, const struct track_part *part, double bytes))
+                   void (*add)(struct audit_section *section, const struct track_part *part, double tokens))
 {
 	size_t i = (size_t)(audit_view_section_at(view, part->start) - view->sections);
 
@@ -202,57 +205,57 @@ static void spread(struct audit_view *view, const struct track_part *part,
 		add(&view->sections[i], part, overlap(part, &view->sections[i]));
 }
 
-static void add_attention(struct audit_section *section, const struct track_part *part, double bytes)
+static void add_attention(struct audit_section *section, const struct track_part *part, double tokens)
 {
-	section->text += bytes;
-	section->attention += part->heat * bytes;
-	section->chosen += part->chosen * bytes;
-	section->covered += part->chosen > 0 ? bytes : 0;
+	section->text += tokens;
+	section->attention += part->heat * tokens;
+	section->chosen += part->chosen * tokens;
+	section->covered += part->chosen > 0 ? tokens : 0;
 }
 
-static void add_reached(struct audit_section *section, const struct track_part *part, double bytes)
+static void add_reached(struct audit_section *section, const struct track_part *part, double tokens)
 {
 	(void)part;
-	section->reached += bytes;
+	section->reached += tokens;
 }
 
-/* Sums over bytes to shares; of a section that nothing was read of, zeros. */
-static void finish_section(struct audit_section *section, double bytes, double attention)
+/* Sums over tokens to shares; of a section that nothing was read of, zeros. */
+static void finish_section(struct audit_section *section, double tokens, double attention)
 {
 	if (section->text == 0)
 		return;
 	section->chosen /= section->text;
 	section->covered /= section->text;
 	section->reached = section->reached < section->text ? section->reached / section->text : 1;
-	section->text /= bytes;
+	section->text /= tokens;
 	section->attention = attention > 0 ? section->attention / attention : 0;
 }
 
 static void weigh_sections(struct audit_view *view)
 {
 	const struct track *all = &view->tracks[TRACK_ALL], *answers = &view->tracks[TRACK_ANSWER];
-	double bytes = 0, attention = 0;
+	double tokens = 0, attention = 0;
 
 	for (size_t i = 0; i < all->n; i++) {
 		spread(view, &all->parts[i], add_attention);
 		if (all->parts[i].chosen < AUDIT_SELDOM)
-			view->seldom += (double)(all->parts[i].end - all->parts[i].start);
+			view->seldom += (double)all->parts[i].n_tokens;
 	}
 	for (size_t i = 0; i < answers->n; i++)
 		spread(view, &answers->parts[i], add_reached);
 	for (size_t i = 0; i < view->n_sections; i++) {
-		bytes += view->sections[i].text;
+		tokens += view->sections[i].text;
 		attention += view->sections[i].attention;
 		view->covered += view->sections[i].covered;
 		view->reached += fmin(view->sections[i].reached, view->sections[i].text);
 	}
-	if (bytes == 0)
+	if (tokens == 0)
 		return;
-	view->covered /= bytes;
-	view->seldom /= bytes;
-	view->reached /= bytes;
+	view->covered /= tokens;
+	view->seldom /= tokens;
+	view->reached /= tokens;
 	for (size_t i = 0; i < view->n_sections; i++)
-		finish_section(&view->sections[i], bytes, attention);
+		finish_section(&view->sections[i], tokens, attention);
 }
 
 static int hotter(const void *a, const void *b, void *user)
@@ -307,9 +310,13 @@ static void sum_checks(struct audit_view *view)
 	for (size_t i = 0; i < view->audit.checks.n; i++) {
 		const struct dense_check *check = &view->audit.checks.items[i];
 
-		add_check(check->whole ? &view->whole_checks : &view->checks, check);
+		add_check(check->whole                 ? &view->whole_checks
+		          : check->kind == LOOK_ANSWER ? &view->answer_checks
+		                                       : &view->checks,
+		          check);
 	}
 	finish_sums(&view->checks);
+	finish_sums(&view->answer_checks);
 	finish_sums(&view->whole_checks);
 }
 

@@ -13,8 +13,9 @@
 /* A part of the text in one track. Places are bytes of the stored text. */
 struct track_part {
 	int64_t start, end;
+	int64_t n_tokens;
 	double mass, chosen; /* as in struct look_part, from 0 to 1 */
-	double heat; /* attention for its length: 1 is as much as an even look over what was read with it would give */
+	double heat; /* attention for its tokens: 1 is as much as an even look over what was read with it would give */
 };
 
 /* What one kind of task, or all of them together, looked at; parts rise and do not overlap. */
@@ -37,11 +38,12 @@ struct audit_section {
 	size_t n_title;
 	unsigned level;
 	int64_t start, end;
+	/* By tokens, as attention sees nothing else: numbers, names and other languages have more of them than prose. */
 	double text; /* its share of the text that was read */
 	double attention; /* of the heat */
-	double chosen; /* mean over its bytes */
-	double covered; /* share of its bytes in parts of which something was chosen */
-	double reached; /* share of its bytes that were read again for a question */
+	double chosen; /* mean */
+	double covered; /* share of it in parts of which something was chosen */
+	double reached; /* share of it that was read again for a question */
 };
 
 /* All comparisons of one kind of reading. */
@@ -64,7 +66,8 @@ struct audit_view {
 	double covered, reached; /* of the text that was read */
 	double seldom; /* likewise: chosen in fewer than AUDIT_SELDOM of the cases in which it could have been */
 	size_t *by_heat; /* [tracks[TRACK_ALL].n] its parts, the hottest first */
-	struct dense_sums checks, whole_checks;
+	struct dense_sums checks, answer_checks; /* of what was written about chunks, and of answers */
+	struct dense_sums whole_checks; /* of both, with the chunk read densely */
 };
 
 /* *ret is the caller's, for audit_view_done(). Where nothing was noted of the reading there are no parts. -ENOENT: no such

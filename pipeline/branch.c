@@ -16,6 +16,7 @@ void branch_done(struct branch *branch)
 	context_free(branch->context);
 	free(branch->prompt);
 	free(branch->tokens);
+	free(branch->choices);
 }
 
 /* The instruction, and behind it the words that are only scored. */
@@ -55,8 +56,9 @@ static void see_logits(void *user, size_t pos, const float *logits)
 	if (pos < branch->first)
 		return;
 	token = next < branch->n_prompt ? branch->prompt[next] : shape->eos_token_id[0];
-	branch->log_probability += sampler_log_probability(logits, shape->vocab_size, token);
-	branch->n_generated++;
+	if (branch->choices != NULL)
+		branch->choices[pos - branch->first] = branch_choose(branch, logits);
+	branch_take(branch, token, logits);
 }
 
 int branch_init(struct branch *branch, const struct branch_model *model, const struct context *document,
@@ -78,6 +80,10 @@ int branch_init(struct branch *branch, const struct branch_model *model, const s
 		assert(task->max_tokens > 0);
 		branch->tokens = array_new(uint32_t, task->max_tokens);
 		if (branch->tokens == NULL)
+			return err_set(err, -ENOMEM, "no memory for an answer");
+	} else if (task->look) {
+		branch->choices = array_new(uint32_t, branch->n_given + 1);
+		if (branch->choices == NULL)
 			return err_set(err, -ENOMEM, "no memory for an answer");
 	}
 	return context_fork(document, &branch->context, err);
@@ -151,6 +157,8 @@ void branch_take(struct branch *branch, uint32_t token, const float *logits)
 	branch->next = token;
 	branch->log_probability += score;
 	branch->n_generated++;
+	if (branch->task->given != NULL) /* the words are there, and go on */
+		return;
 	if (branch->grounded != NULL)
 		accept_grounded(branch, score);
 	else

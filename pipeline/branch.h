@@ -33,8 +33,11 @@ struct branch {
 	size_t first; /* position of the token that the first given one follows */
 	uint32_t *tokens; /* free text: what was generated */
 	size_t n_tokens, n_generated;
+	/* [n_given + 1] what would have been generated in the place of each given token and of the end, where an audit
+	 * looks at them; otherwise NULL. */
+	uint32_t *choices;
 	double log_probability;
-	uint32_t next; /* token to be appended */
+	uint32_t next; /* token to be appended; behind given words their end */
 	bool done, cut;
 };
 

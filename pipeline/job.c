@@ -21,7 +21,6 @@
 #include "pipeline/publish.h"
 #include "pipeline/stored_text.h"
 #include "pipeline/summary.h"
-#include "store/docstore_audit.h"
 
 #define PROGRESS_S 1.0 /* between two writes of a document's progress to the store */
 
@@ -35,7 +34,6 @@ static const struct job_state EXTRACT = { "extract", extract }; /* -> CHUNK; PUB
 static const struct job_state CHUNK = { "chunk", cut }; /* -> READ */
 static const struct job_state READ = { "read", read_chunks }; /* -> REDUCE */
 static const struct job_state REDUCE = { "reduce", reduce }; /* -> PUBLISH, with all rows written */
-static const struct job_state COMPARE = { "compare", NULL }; /* by itself, when there is nothing else to do */
 static const struct job_state PUBLISH = { "publish", publish }; /* -> the end */
 
 /* The store failed, or the program was told to stop: not the document's fault. */
@@ -291,14 +289,11 @@ static int describe_chunk(struct job *job, size_t number, struct document_chunk 
 static int make_chunks(struct job *job, struct err *why)
 {
 	const struct extracted *extracted = &job->extracted;
-	size_t most = reader_max_bytes(job->reader) < CHUNK_MAX_BYTES ? reader_max_bytes(job->reader)
-	                                                              : CHUNK_MAX_BYTES;
-	struct chunk_limits limits = { .max_bytes = most };
 	int r;
 
 	r = stored_text_view(extracted->text, extracted->n, extracted->media_type, &extracted->marks,
 	                     &job->view, why);
-	if (r < 0 || (r = chunk_make(&job->view, &limits, &job->chunks, &job->n_chunks, why)) < 0)
+	if (r < 0 || (r = summary_cut(job->reader, &job->view, &job->chunks, &job->n_chunks, why)) < 0)
 		return r;
 	job->results = array_new(struct document_chunk, job->n_chunks);
 	return job->results == NULL ? err_set(why, -ENOMEM, "no memory for %zu parts", job->n_chunks) : 0;
@@ -468,70 +463,6 @@ int job_run(struct job *job)
 
 		r = failure < 0 ? failure : err_set(job->err, r, "told to stop");
 	}
-	job_done(job);
-	return r;
-}
-
-/* The document as it is stored, cut. */
-static int open_stored(struct job *job, struct err *err)
-{
-	int r;
-
-	if ((r = docstore_get(job->store, job->id, &job->document, err)) < 0 ||
-	    (r = docstore_get_text(job->store, job->id, &job->extracted.text, &job->extracted.n, err)) < 0 ||
-	    (r = stored_text_marks(job->store, job->id, job->extracted.text, job->extracted.n,
-	                           &job->extracted.marks, err)) < 0)
-		return r;
-	job->extracted.media_type = job->document.media_type == NULL ? "" : job->document.media_type;
-	job->summary.prose = is_prose(job);
-	return make_chunks(job, err);
-}
-
-static bool is_chunk(const struct job *job, const struct due_check *due)
-{
-	size_t number = (size_t)due->chunk, start, end;
-
-	if (number >= job->n_chunks)
-		return false;
-	view_source_range(&job->view, job->chunks[number].start, job->chunks[number].end, &start, &end);
-	return (int64_t)start == due->byte_start && (int64_t)end == due->byte_end;
-}
-
-static int compare_chunk(struct job *job, const struct due_check *due, struct dense_checks *ret,
-                         struct err *err)
-{
-	const struct chunk *chunk = &job->chunks[due->chunk];
-	struct summary_text text = { job->extracted.text, &job->view };
-	struct audit_notes notes = { .view = &job->view, .view_start = chunk->start, .checks = ret };
-	const struct reader_audit audit = { &notes, due->whole ? READER_CHECK_WHOLE : READER_CHECK_ANSWER,
-		                            audit_see };
-	struct reader_hooks hooks = reader_hooks(job);
-	struct passages passages = { 0 };
-	int r;
-
-	reader_set_audit(job->reader, &audit);
-	r = summary_chunk(job->reader, &text, chunk, job->summary.prose, &passages, &job->document.usage,
-	                  &hooks, err);
-	reader_set_audit(job->reader, NULL);
-	passages_done(&passages);
-	for (size_t i = 0; i < ret->n; i++) {
-		ret->items[i].whole = due->whole;
-		ret->items[i].warned = audit_warning(&ret->items[i], NULL);
-	}
-	return r;
-}
-
-int job_compare(struct job *job, const struct due_check *due, struct dense_checks *ret, struct err *err)
-{
-	int r = open_stored(job, err);
-
-	*ret = (struct dense_checks){ 0 };
-	job->state = &COMPARE;
-	job->reported = 1; /* the document is done: nothing is written of this into its row */
-	if (r == 0 && is_chunk(job, due))
-		r = compare_chunk(job, due, ret, err);
-	if (r < 0)
-		dense_checks_done(ret);
 	job_done(job);
 	return r;
 }

@@ -50,10 +50,4 @@ struct job {
 /* Run the job from its first state to its last. As pipeline_process(). */
 int job_run(struct job *job);
 
-struct due_check;
-
-/* Read a chunk of a document that is done once more, from the stored text, and compare with dense attention. *ret is the
- * caller's, for dense_checks_done(); it stays empty where the chunk is cut otherwise today. As summary_chunk(). */
-int job_compare(struct job *job, const struct due_check *due, struct dense_checks *ret, struct err *err);
-
 #endif

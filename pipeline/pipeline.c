@@ -11,6 +11,7 @@
 #include "base/array.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "pipeline/comparison.h"
 #include "pipeline/job.h"
 #include "pipeline/messages.h"
 #include "pipeline/publish.h"
@@ -93,7 +94,7 @@ static int open_parts(struct pipeline *pipeline, const struct pipeline_settings 
 		                                     .reader = pipeline->reader,
 		                                     .model = pipeline->model,
 		                                     .fingerprint = pipeline->fingerprint,
-		                                     .notes = settings->audit.reading };
+		                                     .audit = settings->audit };
 	return 0;
 }
 
@@ -213,91 +214,23 @@ int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipelin
 	return r;
 }
 
-static void warn_of_part(struct pipeline *pipeline, const struct due_check *due, const char *words)
-{
-	struct err text;
-
-	err_set(&text, 0, "part %lld%s", (long long)due->chunk + 1, words);
-	log_warning("document %lld, %s", (long long)due->document_id, text.text);
-	docstore_event(pipeline->store, "warning", due->document_id, text.text, NULL);
-}
-
-/* A comparison that is bad: whoever looks after the machine should know. */
-static void tell_of_check(struct pipeline *pipeline, const struct due_check *due,
-                          const struct dense_check *check)
-{
-	struct err why, words;
-
-	if (!audit_warning(check, &why))
-		return;
-	err_set(&words, 0, ", %s: %s", look_kind_name(check->kind), why.text);
-	warn_of_part(pipeline, due, words.text);
-}
-
-/* What cannot be read again is not due any more: the document has its results, and nothing to do with this. */
-static int give_up_check(struct pipeline *pipeline, const struct due_check *due, const struct err *why,
-                         struct err *err)
-{
-	struct err words;
-
-	err_set(&words, 0, ": cannot be compared with dense attention: %s", why->text);
-	warn_of_part(pipeline, due, words.text);
-	return docstore_put_checks(pipeline->store, due, NULL, 0, err);
-}
-
-static int compare(struct pipeline *pipeline, const struct due_check *due, const struct pipeline_hooks *hooks,
-                   struct dense_checks *ret, struct err *err)
-{
-	struct job job = {
-		.store = pipeline->store,
-		.reader = pipeline->reader,
-		.model = pipeline->model,
-		.fingerprint = pipeline->fingerprint,
-		.hooks = hooks,
-		.err = err,
-		.id = due->document_id,
-	};
-	int r;
-
-	if (pipeline->writer != NULL)
-		kvwriter_begin(pipeline->writer, due->document_id);
-	r = job_compare(&job, due, ret, err);
-	if (pipeline->writer != NULL) {
-		kvwriter_end(pipeline->writer);
-		note_damage(pipeline, due->document_id);
-	}
-	return r;
-}
-
-static void tell_of_checks(struct pipeline *pipeline, const struct due_check *due,
-                           const struct dense_checks *checks)
-{
-	for (size_t i = 0; i < checks->n; i++)
-		tell_of_check(pipeline, due, &checks->items[i]);
-}
-
 int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hooks, struct err *err)
 {
-	struct dense_checks checks = { 0 };
-	struct err why = { "" };
 	struct due_check due;
+	struct comparison comparison = {
+		.store = pipeline->store, .reader = pipeline->reader, .due = &due, .hooks = hooks
+	};
 	int r = docstore_next_check(pipeline->store, pipeline->fingerprint, &due, err);
 
 	if (r < 0)
 		return r;
-	r = compare(pipeline, &due, hooks, &checks, &why);
-	if (r == -ECANCELED)
-		return err_set(err, r, "%s", why.text);
-	if (r < 0)
-		return give_up_check(pipeline, &due, &why, err);
-	r = docstore_put_checks(pipeline->store, &due, checks.items, checks.n, &why);
-	if (r == -EINVAL || r == -EFBIG)
-		r = give_up_check(pipeline, &due, &why, err);
-	else if (r < 0)
-		err_set(err, r, "%s", why.text);
-	else
-		tell_of_checks(pipeline, &due, &checks);
-	dense_checks_done(&checks);
+	if (pipeline->writer != NULL)
+		kvwriter_begin(pipeline->writer, due.document_id);
+	r = comparison_run(&comparison, err);
+	if (pipeline->writer != NULL) {
+		kvwriter_end(pipeline->writer);
+		note_damage(pipeline, due.document_id);
+	}
 	return r;
 }
 

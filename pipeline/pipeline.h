@@ -74,9 +74,9 @@ int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipelin
 int pipeline_publish(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      struct err *err);
 
-/* Compare one chunk that is due with dense attention, keep what that finds, and tell of it where it is bad. From the thread
- * that calls pipeline_process(). hooks->progress is called with the stage "compare". -ENOENT: none is due; -ECANCELED: told
- * to stop, it stays due. */
+/* Compare one chunk or answer that is due with dense attention, keep what that finds, and tell of it where it is bad. From
+ * the thread that calls pipeline_process(). hooks->progress is called with the stage "compare". -ENOENT: none is due;
+ * -ECANCELED: told to stop, it stays due. */
 int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hooks, struct err *err);
 
 /* Answer one question, which the store has as 'answering'. 0: it is answered or has failed, its row says which.

@@ -41,7 +41,7 @@ static int find_answer(struct question_job *job, struct answer *ret, struct err 
 	if (r < 0)
 		return r;
 	notes.view = answerer_view(job->answerer);
-	reader_set_audit(job->reader, job->notes ? &audit : NULL);
+	reader_set_audit(job->reader, job->audit.reading ? &audit : NULL);
 	r = answer_find(job->answerer, job->question.text, ret, &job->question.usage, &hooks, why);
 	reader_set_audit(job->reader, NULL);
 	return r;
@@ -58,6 +58,8 @@ static int keep_answer(struct question_job *job, const struct answer *answer, do
 		                        .evidence = answer->evidence,
 		                        .n_evidence = answer->n_evidence };
 	kept.found = answer->found;
+	kept.check =
+		audit_answer_due(kept.text, answer->evidence, answer->n_evidence, job->audit.dense_share);
 	kept.model = (char *)(uintptr_t)job->model;
 	kept.fingerprint = (char *)(uintptr_t)job->fingerprint;
 	kept.seconds = seconds;

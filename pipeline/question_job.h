@@ -4,6 +4,7 @@
 #define SKIMD_PIPELINE_QUESTION_JOB_H
 
 #include "base/err.h"
+#include "pipeline/audit.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/reader.h"
 #include "store/docstore.h"
@@ -15,7 +16,7 @@ struct question_job {
 	struct docstore *store;
 	struct reader *reader;
 	const char *model, *fingerprint;
-	bool notes; /* what is read again for an answer */
+	struct audit_settings audit; /* of what is read again for it, and of its answer */
 
 	/* Its own. */
 	int64_t document_id; /* 0: of none yet */

@@ -32,6 +32,7 @@ struct reader_task {
 	bool parts; /* see grounded.h; a quote that is not at its end after max_tokens is none */
 	size_t max_tokens; /* of free text and of a part */
 	const char *given; /* no answer is decoded, only this one scored; without spans. NULL: none */
+	bool look; /* an audit sees what these given words look at; what is generated it always sees */
 };
 #define READER_MAX_TASKS 32
 

@@ -16,10 +16,16 @@ struct watch {
 	size_t n;
 };
 
-/* Words that are given are scored, not answered: there is nothing to look at. */
+/* Words that are given only to be scored are nobody's answer. */
 static bool is_watched(const struct branch *branch)
 {
-	return branch->task->given == NULL;
+	return branch->task->given == NULL || branch->task->look;
+}
+
+/* The position of the token that chooses the branch's first word: what stands before it are the words of the task. */
+static size_t first_choice(const struct watch *watch, const struct branch *branch)
+{
+	return watch->text.n_tokens + branch->n_prompt - branch->n_given - 1;
 }
 
 static size_t n_text_tokens(const struct watch *watch)
@@ -45,6 +51,7 @@ static int watch_init(struct watch *watch, struct err *err)
 		if (sighting_init(&watch->sightings[i], &watch->parts, n_text_tokens(watch),
 		                  PROMPT_FRAME_TOKENS, engine_shape(engine), false) < 0)
 			return err_set(err, -ENOMEM, "no memory to look at a reading");
+		watch->sightings[i].record.first = first_choice(watch, &watch->branches[i]);
 		context_set_record(watch->branches[i].context, &watch->sightings[i].record);
 	}
 	return 0;
@@ -87,31 +94,30 @@ struct repeat {
 	struct sighting sighting;
 	const uint32_t *tokens; /* [n] of the original behind the document, but for the last one */
 	size_t n, n_document;
+	size_t first; /* see first_choice() */
 	size_t n_agree;
 };
 
-/* The token that the original took behind position pos; false: that is within the instruction. */
-static bool token_behind(const struct repeat *repeat, size_t pos, uint32_t *ret)
+/* The token that the original took behind position pos. */
+static uint32_t token_behind(const struct repeat *repeat, size_t pos)
 {
-	size_t first =
-		repeat->n_document + repeat->n - repeat->original->n_generated; /* that chose a token */
-
-	if (pos < first)
-		return false;
-	*ret = pos + 1 < repeat->n_document + repeat->n ? repeat->tokens[pos + 1 - repeat->n_document]
+	return pos + 1 < repeat->n_document + repeat->n ? repeat->tokens[pos + 1 - repeat->n_document]
 	                                                : repeat->original->next;
-	return true;
 }
 
-/* Positions come in order: each time the original's token is taken, whatever dense attention would have said. */
+/* Positions come in order: each time the original's token is taken, whatever dense attention would have said. What sparse
+ * attention would have said is that token, but where words were given. */
 static void see_logits(void *user, size_t pos, const float *logits)
 {
 	struct repeat *repeat = user;
+	const uint32_t *choices = repeat->original->choices;
 	uint32_t token;
 
-	if (!token_behind(repeat, pos, &token))
+	if (pos < repeat->first)
 		return;
-	repeat->n_agree += branch_choose(&repeat->branch, logits) == token;
+	token = token_behind(repeat, pos);
+	repeat->n_agree += branch_choose(&repeat->branch, logits) ==
+	                   (choices == NULL ? token : choices[pos - repeat->first]);
 	branch_take(&repeat->branch, token, logits);
 }
 
@@ -124,12 +130,14 @@ static int repeat_init(struct repeat *repeat, const struct watch *watch, const s
 	repeat->n_document = context_n_tokens(document);
 	repeat->tokens = context_tokens(original->context) + repeat->n_document;
 	repeat->n = context_n_tokens(original->context) - repeat->n_document;
+	repeat->first = first_choice(watch, original);
 	if ((r = branch_init(&repeat->branch, model, document, original->task, err)) < 0)
 		return r;
 	if (sighting_init(&repeat->sighting, &watch->parts, n_text_tokens(watch), PROMPT_FRAME_TOKENS,
 	                  engine_shape(model->engine), true) < 0)
 		return err_set(err, -ENOMEM, "no memory to look at a reading");
 	context_set_attention(repeat->branch.context, ATTENTION_DENSE);
+	repeat->sighting.record.first = repeat->first;
 	context_set_record(repeat->branch.context, &repeat->sighting.record);
 	context_set_observer(repeat->branch.context, &(struct context_observer){ repeat, see_logits, NULL });
 	return 0;
@@ -138,13 +146,14 @@ static int repeat_init(struct repeat *repeat, const struct watch *watch, const s
 static double chance_of(const struct repeat *repeat)
 {
 	double k = engine_shape(repeat->branch.engine)->index_topk, sum = 0;
+	size_t n = repeat->branch.n_generated;
 
-	for (size_t i = 0; i < repeat->n; i++) {
-		double n_positions = (double)(repeat->n_document + i + 1);
+	for (size_t i = 0; i < n; i++) {
+		double n_positions = (double)(repeat->first + i + 1);
 
 		sum += n_positions > k ? k / n_positions : 1;
 	}
-	return sum / (double)repeat->n;
+	return sum / (double)n;
 }
 
 static int repeat_take(const struct repeat *repeat, struct dense_view *ret)
@@ -153,7 +162,7 @@ static int repeat_take(const struct repeat *repeat, struct dense_view *ret)
 	ret->n_agree = repeat->n_agree;
 	ret->score = repeat->branch.log_probability / (double)repeat->branch.n_generated;
 	ret->chance = chance_of(repeat);
-	return sighting_take_dense(&repeat->sighting, repeat->n, ret);
+	return sighting_take_dense(&repeat->sighting, ret->n_tokens, ret);
 }
 
 /* All branches again, behind document; rows that have left memory cannot be looked at densely, and what was seen then
@@ -213,12 +222,13 @@ static int read_densely(struct engine *engine, const struct audited_text *text, 
 }
 
 static int compare(struct watch *watch, const struct reader_audit *audit, const struct branch_model *model,
-                   const struct context *document, struct sight *sights,
-                   const atomic_bool *cancel, struct err *err)
+                   const struct context *document, struct sight *sights, const atomic_bool *cancel,
+                   struct err *err)
 {
 	struct context *dense = NULL;
-	int r = audit->check == READER_CHECK_WHOLE ? read_densely(model->engine, &watch->text, &dense, cancel, err)
-	                                           : 0;
+	int r = audit->check == READER_CHECK_WHOLE
+	                ? read_densely(model->engine, &watch->text, &dense, cancel, err)
+	                : 0;
 
 	if (r == 0)
 		r = repeat_all(watch, model, dense == NULL ? document : dense, sights, cancel, err);
@@ -226,17 +236,15 @@ static int compare(struct watch *watch, const struct reader_audit *audit, const 
 	return r;
 }
 
-static int take_sight(const struct watch *watch, size_t i, const struct context *document, struct sight *ret,
-                      struct err *err)
+static int take_sight(const struct watch *watch, size_t i, struct sight *ret, struct err *err)
 {
 	const struct branch *branch = &watch->branches[i];
-	size_t n = context_n_tokens(branch->context) - context_n_tokens(document);
 
 	ret->kind = branch->task->kind;
 	ret->parts = &watch->parts;
 	ret->n_generated = branch->n_generated;
 	ret->score = branch->log_probability / (double)branch->n_generated;
-	return sighting_take(&watch->sightings[i], n, ret) < 0
+	return sighting_take(&watch->sightings[i], branch->n_generated, ret) < 0
 	               ? err_set(err, -ENOMEM, "no memory to look at a reading")
 	               : 0;
 }
@@ -249,7 +257,7 @@ int watch_finish(struct watch *watch, const struct reader_audit *audit, const st
 
 	for (size_t i = 0; r == 0 && i < watch->n; i++) {
 		if (is_watched(&watch->branches[i]))
-			r = take_sight(watch, i, document, &sights[i], err);
+			r = take_sight(watch, i, &sights[i], err);
 	}
 	if (r == 0 && audit->check != READER_CHECK_NONE)
 		r = compare(watch, audit, model, document, sights, cancel, err);

@@ -25,8 +25,9 @@ int watch_new(const struct audited_text *text, struct branch *branches, size_t n
               struct err *err);
 void watch_free(struct watch *watch); /* NULL is allowed */
 
-/* The branches have come to their ends: tell the audit what was seen, but of words that were given, and compare first if it
- * asks for that. document is the context that they are branches of. Errors as see()'s and context_forward()'s. */
+/* The branches have come to their ends: tell the audit what was seen, but of words that were given only to be scored, and
+ * compare first if it asks for that. document is the context that they are branches of. Errors as see()'s and
+ * context_forward()'s. */
 int watch_finish(struct watch *watch, const struct reader_audit *audit, const struct branch_model *model,
                  const struct context *document, const atomic_bool *cancel, struct err *err);
 

@@ -310,17 +310,35 @@ static void put_switches(struct buf *buf, const struct audit_view *view)
 			continue;
 		buf_printf(buf, "<label><input type=\"radio\" name=\"track\" id=\"on-%c\"%s> <bdi>",
 		           REPORT_TRACKS[i], i == TRACK_ALL ? " checked" : "");
+		buf_puts(buf, i < N_KIND_TRACKS ? "" : "\xe2\x80\x9c"); /* a question may be "title" */
 		put_string(buf, view->tracks[i].name);
-		buf_puts(buf, "</bdi></label>\n");
+		buf_puts(buf, i < N_KIND_TRACKS ? "</bdi></label>\n" : "\xe2\x80\x9d</bdi></label>\n");
 	}
-	buf_puts(buf,
-	         "<label><input type=\"radio\" name=\"track\" id=\"on-none\"> nothing</label>\n</fieldset>\n"
-	         "<ul class=\"key soft\">\n"
-	         "<li><span class=\"a0 t0 s0 q0 w0\"></span> never chosen</li>\n"
-	         "<li><span class=\"a2 t2 s2 q2 w2\"></span> less than its length would get</li>\n"
-	         "<li><span class=\"a4 t4 s4 q4 w4\"></span> as much</li>\n"
-	         "<li><span class=\"a6 t6 s6 q6 w6\"></span> twice and more</li>\n"
-	         "<li><span class=\"a7 t7 s7 q7 w7\"></span> four times and more</li>\n</ul>\n");
+	buf_puts(
+		buf,
+		"<label><input type=\"radio\" name=\"track\" id=\"on-none\"> nothing</label>\n</fieldset>\n");
+}
+
+/* What the shades mean: in that of whatever track is switched on. */
+static void put_key(struct buf *buf)
+{
+	static const struct {
+		int level;
+		const char *words;
+	} KEY[] = { { 0, "never chosen" },
+		    { 2, "less than its words would get" },
+		    { 4, "as much" },
+		    { 6, "twice and more" },
+		    { 7, "four times and more" } };
+
+	buf_puts(buf, "<ul class=\"key soft\">\n");
+	for (size_t i = 0; i < sizeof(KEY) / sizeof(KEY[0]); i++) {
+		buf_puts(buf, "<li><span class=\"");
+		for (int track = 0; track < N_TRACKS; track++)
+			buf_printf(buf, "%s%c%d", track == 0 ? "" : " ", REPORT_TRACKS[track], KEY[i].level);
+		buf_printf(buf, "\"></span> %s</li>\n", KEY[i].words);
+	}
+	buf_puts(buf, "</ul>\n");
 }
 
 /* For the mouse alone: by keyboard and for ears there is the table of sections below. */
@@ -418,6 +436,7 @@ static void put_looked(struct buf *buf, const struct audit_view *view)
 	           100 * view->covered, 100 * (1 - view->elsewhere));
 	put_sections(buf, view);
 	put_checks(buf, &view->checks, "behind the text as it was read");
+	put_checks(buf, &view->answer_checks, "in the words of answers, behind the part that they stand in");
 	put_checks(buf, &view->whole_checks, "with the text read densely as well");
 	buf_puts(buf, "</section>\n");
 }
@@ -568,6 +587,7 @@ static int put_document_text(struct buf *buf, const struct audit_view *view, con
 	buf_puts(buf, "<section aria-labelledby=\"h-text\">\n<h2 id=\"h-text\">The text</h2>\n");
 	if (view->tracks[TRACK_ALL].n > 0) {
 		put_switches(buf, view);
+		put_key(buf);
 		put_strip(buf, view);
 	}
 	buf_puts(buf, "<div class=\"text\" id=\"text\" dir=\"auto\">");

@@ -40,6 +40,8 @@ const char REPORT_STYLE[] =
 	"table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.92rem}\n"
 	"th,td{padding:.15rem .5rem;text-align:right;border-bottom:1px solid var(--line)}\n"
 	"th:first-child,td:first-child{text-align:left;width:50%}\n"
+	"th{overflow-wrap:normal}\n"
+	"td:not(:first-child){white-space:nowrap}\n"
 	".scroll{overflow-x:auto}\n"
 	"fieldset{border:1px solid var(--line);border-radius:.4rem;margin:.75rem 0;padding:.25rem .75rem}\n"
 	"fieldset label{display:inline-block;margin:.2rem 1rem .2rem 0}\n"

@@ -61,7 +61,6 @@ int sighting_take(const struct sighting *sighting, size_t n_tokens, struct sight
 	double looks = (double)sighting->n_layers * (double)n_tokens;
 	size_t n = sighting->parts->n;
 
-	ret->n_tokens = n_tokens;
 	ret->mass = array_new(double, n);
 	ret->chosen = array_new(double, n);
 	if (ret->mass == NULL || ret->chosen == NULL)

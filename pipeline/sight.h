@@ -1,7 +1,8 @@
 /* What a task behind a text looked at, part by part of the text; and how it compares with dense attention.
  *
- * Everything is over the tokens of the branch: its instruction and what it generated, but for the last token, which looks at
- * nothing any more. Let A be the attention of one token in one layer, averaged over the heads: it sums to 1. */
+ * Everything is over the tokens that chose a word: the last one of the instruction, and what was generated but for the last
+ * token, which looks at nothing any more. What the words before them look at serves to read the task. Let A be the attention of
+ * one of them in one layer, averaged over the heads: it sums to 1. */
 #ifndef SKIMD_PIPELINE_SIGHT_H
 #define SKIMD_PIPELINE_SIGHT_H
 
@@ -29,8 +30,7 @@ struct dense_view {
 
 struct sight {
 	enum task_kind kind;
-	size_t n_tokens; /* whose attention it is */
-	size_t n_generated;
+	size_t n_generated; /* tokens, and as many whose attention it is */
 	double score; /* mean log-probability of a generated token */
 	const struct parts *parts; /* of the text */
 	double *mass; /* [parts] mean of A on the part, over layers and tokens */

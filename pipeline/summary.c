@@ -267,6 +267,16 @@ static int read_material(struct reader *reader, const struct material *material,
 	return r;
 }
 
+int summary_cut(const struct reader *reader, const struct view *view, struct chunk **ret, size_t *ret_n,
+                struct err *err)
+{
+	struct chunk_limits limits = { .max_bytes = reader_max_bytes(reader) };
+
+	if (limits.max_bytes > CHUNK_MAX_BYTES)
+		limits.max_bytes = CHUNK_MAX_BYTES;
+	return chunk_make(view, &limits, ret, ret_n, err);
+}
+
 int summary_chunk(struct reader *reader, const struct summary_text *text, const struct chunk *chunk,
                   bool prose, struct passages *ret, struct usage *usage, const struct reader_hooks *hooks,
                   struct err *err)

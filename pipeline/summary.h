@@ -28,6 +28,10 @@ struct summary_settings {
 	bool prose; /* the model reads the document's language: it may use its own words */
 };
 
+/* Cut a view into the chunks that it is read in, which fit the reader. As chunk_make(). */
+int summary_cut(const struct reader *reader, const struct view *view, struct chunk **ret, size_t *ret_n,
+                struct err *err);
+
 /* Read one chunk and make its passages, more of them than a short document needs. Without prose nothing is asked of the
  * model, and where no line is a sentence any line may stand for the chunk. Passages are appended to *ret. Errors as
  * reader_read()'s. */

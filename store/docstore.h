@@ -100,7 +100,7 @@ struct passages {
 	size_t n, cap;
 };
 
-/* Whether the results of a chunk are to be compared with those of dense attention, some time. */
+/* Whether the results of a chunk, or an answer, are to be compared with those of dense attention, some time. */
 enum check_due { CHECK_NOT_DUE, CHECK_DUE, CHECK_WHOLE_DUE };
 
 /* A chunk of the document and what was read in it. */
@@ -136,6 +136,7 @@ struct question {
 	struct passage answer; /* text NULL: none yet; its kind says nothing */
 	bool found; /* false: the document does not say, and the text says that */
 	struct looks looks; /* what was read again for it; written with the answer, not read */
+	enum check_due check; /* likewise */
 	char *answered_at; /* UTC */
 	char *model, *fingerprint;
 	struct usage usage;

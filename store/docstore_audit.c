@@ -63,16 +63,18 @@ static void put_look(struct txn *txn, int64_t document_id, int64_t chunk_id, int
                      const struct look *look)
 {
 	char *lengths = list_of_parts(look->parts, look->n_parts, offsetof(struct look_part, length));
+	char *n_tokens = list_of_parts(look->parts, look->n_parts, offsetof(struct look_part, n_tokens));
 	char *mass = list_of_parts(look->parts, look->n_parts, offsetof(struct look_part, mass));
 	char *chosen = list_of_parts(look->parts, look->n_parts, offsetof(struct look_part, chosen));
 
-	if (lengths == NULL || mass == NULL || chosen == NULL)
+	if (lengths == NULL || n_tokens == NULL || mass == NULL || chosen == NULL)
 		txn_fail(txn, -ENOMEM, "no memory for a reading");
 	txn_run(txn, PUT_READING, db_int(document_id), db_int_or_null(chunk_id),
 	        db_text(look_kind_name(look->kind)), db_int(look->byte_start), db_int(look->tokens),
-	        db_real(look->elsewhere), db_text(lengths), db_text(mass), db_text(chosen),
+	        db_real(look->elsewhere), db_text(lengths), db_text(n_tokens), db_text(mass), db_text(chosen),
 	        db_int_or_null(answer_id));
 	free(lengths);
+	free(n_tokens);
 	free(mass);
 	free(chosen);
 }
@@ -120,10 +122,11 @@ static void read_look(struct txn *txn, sqlite3_stmt *row, struct looks *ret)
 	look->byte_start = sqlite3_column_int64(row, 1);
 	look->tokens = sqlite3_column_int64(row, 2);
 	look->elsewhere = sqlite3_column_double(row, 3);
-	look->question_id = sqlite3_column_int64(row, 7);
+	look->question_id = sqlite3_column_int64(row, 8);
 	if (!read_list(lengths, look->parts, look->n_parts, offsetof(struct look_part, length)) ||
-	    !read_list(text_of(row, 5), look->parts, look->n_parts, offsetof(struct look_part, mass)) ||
-	    !read_list(text_of(row, 6), look->parts, look->n_parts, offsetof(struct look_part, chosen)))
+	    !read_list(text_of(row, 5), look->parts, look->n_parts, offsetof(struct look_part, n_tokens)) ||
+	    !read_list(text_of(row, 6), look->parts, look->n_parts, offsetof(struct look_part, mass)) ||
+	    !read_list(text_of(row, 7), look->parts, look->n_parts, offsetof(struct look_part, chosen)))
 		txn_fail(txn, -EBADMSG, "a row of reading has lists that do not fit together");
 }
 
@@ -146,9 +149,10 @@ int docstore_next_check(struct docstore *store, const char *fingerprint, struct 
 	if (row == NULL)
 		txn_fail(&txn, -ENOENT, "no comparison with dense attention is due");
 	else
-		due = (struct due_check){ sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1),
-			                  sqlite3_column_int64(row, 2), sqlite3_column_int64(row, 3),
-			                  sqlite3_column_int64(row, 4), sqlite3_column_int(row, 5) != 0 };
+		due = (struct due_check){ sqlite3_column_int64(row, 0),   sqlite3_column_int64(row, 1),
+			                  sqlite3_column_int64(row, 2),   sqlite3_column_int64(row, 3),
+			                  sqlite3_column_int64(row, 4),   sqlite3_column_int64(row, 5),
+			                  sqlite3_column_int(row, 6) != 0 };
 	row_done(row);
 	r = docstore_end(store, &txn);
 	if (r == 0)
@@ -259,6 +263,7 @@ static void read_check(struct txn *txn, sqlite3_stmt *row, struct dense_checks *
 	check->warned = sqlite3_column_int(row, column++) != 0;
 	check->byte_start = sqlite3_column_int64(row, column++);
 	read_missed(txn, text_of(row, column), text_of(row, column + 1), check);
+	check->question_id = sqlite3_column_int64(row, column + 2);
 }
 
 int docstore_load_audit(struct docstore *store, int64_t id, struct audit *ret, struct err *err)

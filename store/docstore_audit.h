@@ -6,15 +6,16 @@
 #include "store/docstore.h"
 #include "store/look.h"
 
-/* A comparison that is due: of a chunk. */
+/* A comparison that is due: of a chunk, or of an answer. */
 struct due_check {
 	int64_t id, document_id;
+	int64_t question_id; /* whose answer it is; 0: of a chunk */
 	int64_t chunk; /* its number */
 	int64_t byte_start, byte_end; /* and place */
 	bool whole;
 };
 
-/* The one that waits for longest, of a document that is done and has been read by this model. -ENOENT: none. */
+/* The one that waits for longest, of a document that is done, and of what this model has made of it. -ENOENT: none. */
 int docstore_next_check(struct docstore *store, const char *fingerprint, struct due_check *ret,
                         struct err *err);
 

@@ -365,7 +365,7 @@ void rows_put_chunk(struct txn *txn, int64_t document_id, const struct document_
 	rows_put_passages(txn, document_id, chunk_id, NULL, &chunk->passages);
 	rows_put_looks(txn, document_id, chunk_id, 0, &chunk->looks);
 	if (chunk->check != CHECK_NOT_DUE)
-		txn_run(txn, PUT_DUE_CHECK, db_int(document_id), db_int(chunk_id),
+		txn_run(txn, PUT_DUE_CHECK, db_int(document_id), db_int(chunk_id), db_int_or_null(0),
 		        db_int(chunk->check == CHECK_WHOLE_DUE));
 }
 
@@ -461,6 +461,9 @@ void rows_put_answer(struct txn *txn, const struct question *question)
 	for (size_t i = 0; i < question->answer.n_evidence && txn->ret == 0; i++)
 		put_evidence(txn, question->document_id, 0, answer_id, &question->answer.evidence[i]);
 	rows_put_looks(txn, question->document_id, 0, answer_id, &question->looks);
+	if (question->check != CHECK_NOT_DUE)
+		txn_run(txn, PUT_DUE_CHECK, db_int(question->document_id), db_int_or_null(0),
+		        db_int(answer_id), db_int(question->check == CHECK_WHOLE_DUE));
 }
 
 void rows_delete_answers(struct txn *txn, int64_t document_id)

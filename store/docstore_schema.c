@@ -182,9 +182,9 @@ static const char VERSION_2[] =
 	"  finished_at"
 	" FROM document;";
 
-/* What the audit keeps. lengths, mass and chosen are lists of the same length, by part of the text, in JSON; the parts
- * follow each other from byte_start on. reading is by far the largest of these tables: rows of parts would take twice as
- * much. dense_due: what is to be compared, some time. */
+/* What the audit keeps. lengths, part_tokens, mass and chosen are lists of the same length, by part of the text, in JSON; the
+ * parts follow each other from byte_start on. reading is by far the largest of these tables: rows of parts would take twice as
+ * much. dense_due: what is to be compared, some time, of a chunk or of an answer. */
 #define AUDIT_TABLES                                                                                         \
 	"CREATE TABLE reading("                                                                              \
 	" id INTEGER PRIMARY KEY,"                                                                           \
@@ -196,6 +196,7 @@ static const char VERSION_2[] =
 	" tokens INTEGER NOT NULL,"                                                                          \
 	" elsewhere REAL NOT NULL,"                                                                          \
 	" lengths TEXT NOT NULL,"                                                                            \
+	" part_tokens TEXT NOT NULL,"                                                                        \
 	" mass TEXT NOT NULL,"                                                                               \
 	" chosen TEXT NOT NULL"                                                                              \
 	") STRICT;"                                                                                          \
@@ -207,15 +208,18 @@ static const char VERSION_2[] =
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                             \
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
+	" answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE,"                                        \
 	" whole INTEGER NOT NULL CHECK (whole IN (0, 1))"                                                    \
 	") STRICT;"                                                                                          \
 	"CREATE INDEX dense_due_document ON dense_due(document_id);"                                         \
 	"CREATE INDEX dense_due_chunk ON dense_due(chunk_id);"                                               \
+	"CREATE INDEX dense_due_answer ON dense_due(answer_id);"                                             \
                                                                                                              \
 	"CREATE TABLE dense_check("                                                                          \
 	" id INTEGER PRIMARY KEY,"                                                                           \
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
+	" answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE,"                                        \
 	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'key', 'answer')),"                        \
 	" whole INTEGER NOT NULL CHECK (whole IN (0, 1)),"                                                   \
 	" checked_at TEXT NOT NULL DEFAULT (" NOW "),"                                                       \
@@ -237,6 +241,7 @@ static const char VERSION_2[] =
 	") STRICT;"                                                                                          \
 	"CREATE INDEX dense_check_document ON dense_check(document_id);"                                     \
 	"CREATE INDEX dense_check_chunk ON dense_check(chunk_id);"                                           \
+	"CREATE INDEX dense_check_answer ON dense_check(answer_id);"                                         \
 	"CREATE INDEX dense_check_at ON dense_check(checked_at);"                                            \
                                                                                                              \
 	"CREATE VIEW v_reading AS"                                                                           \
@@ -244,6 +249,7 @@ static const char VERSION_2[] =
 	"  byte_start + sum(length.value) OVER (PARTITION BY reading.id ORDER BY length.key) - length.value" \
 	"   AS byte_start,"                                                                                  \
 	"  byte_start + sum(length.value) OVER (PARTITION BY reading.id ORDER BY length.key) AS byte_end,"   \
+	"  json_extract(part_tokens, '$[' || length.key || ']') AS tokens,"                                  \
 	"  json_extract(mass, '$[' || length.key || ']') / 1e6 AS mass,"                                     \
 	"  json_extract(chosen, '$[' || length.key || ']') / 1e3 AS chosen"                                  \
 	" FROM reading, json_each(lengths) AS length;"
@@ -337,8 +343,8 @@ const struct db_schema DOCSTORE_SCHEMA = {
 	"generated_tokens, seconds, added_at, finished_at, published, tokens_done, tokens_total, "           \
 	"coalesce(eta_seconds, -1), retry, retry_at, attempts, crashes, truncated, ocr_pages"
 
-#define READING_COLUMNS                                                               \
-	"kind, reading.byte_start, reading.tokens, elsewhere, lengths, mass, chosen," \
+#define READING_COLUMNS                                                                            \
+	"kind, reading.byte_start, reading.tokens, elsewhere, lengths, part_tokens, mass, chosen," \
 	" (SELECT question_id FROM answer WHERE answer.id = reading.answer_id)"
 
 #define SQL_TIME(seconds) "strftime('%Y-%m-%dT%H:%M:%SZ', " seconds ", 'unixepoch')"
@@ -609,34 +615,40 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[PUT_QUESTION] = "INSERT INTO question(document_id, text, source) VALUES (?1, ?2, ?3)",
 	[PUT_READING] =
 		"INSERT INTO reading(document_id, chunk_id, kind, byte_start, tokens, elsewhere, lengths,"
-		" mass, chosen, answer_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+		" part_tokens, mass, chosen, answer_id)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[GET_CHUNK_READINGS] = "SELECT " READING_COLUMNS " FROM reading WHERE chunk_id = ?1 ORDER BY id",
 	[GET_READINGS] = "SELECT " READING_COLUMNS " FROM reading LEFT JOIN chunk ON chunk.id = chunk_id"
 			 " WHERE reading.document_id = ?1 AND coalesce(number, 0) >= 0"
 			 " ORDER BY kind, reading.byte_start, reading.id",
-	[PUT_DUE_CHECK] = "INSERT INTO dense_due(document_id, chunk_id, whole) VALUES (?1, ?2, ?3)",
+	[PUT_DUE_CHECK] =
+		"INSERT INTO dense_due(document_id, chunk_id, answer_id, whole) VALUES (?1, ?2, ?3, ?4)",
 	[NEXT_CHECK] =
-		"SELECT dense_due.id, dense_due.document_id, number, byte_start, byte_end, whole FROM "
-		"dense_due"
-		" CROSS JOIN document ON document.id = dense_due.document_id JOIN chunk ON chunk.id = "
-	        "chunk_id"
-		" WHERE +state = 'done' AND number >= 0 AND fingerprint = ?1 ORDER BY dense_due.id LIMIT 1",
+		"SELECT dense_due.id, dense_due.document_id, question_id, number, byte_start, byte_end, whole"
+		" FROM dense_due CROSS JOIN document ON document.id = dense_due.document_id"
+		" LEFT JOIN chunk ON chunk.id = chunk_id LEFT JOIN answer ON answer.id = answer_id"
+		" WHERE +state = 'done' AND (number >= 0 AND document.fingerprint = ?1"
+		"  OR answer.fingerprint = ?1) ORDER BY dense_due.id LIMIT 1",
 	[COUNT_DUE] = "SELECT count(*) FROM dense_due WHERE document_id = ?1",
-	[DELETE_OLD_CHECKS] = "DELETE FROM dense_check WHERE (chunk_id, whole) ="
-			      " (SELECT chunk_id, whole FROM dense_due WHERE id = ?1)",
+	[DELETE_OLD_CHECKS] = "DELETE FROM dense_check WHERE id IN (SELECT old.id FROM dense_due"
+			      " JOIN dense_check AS old ON old.chunk_id = dense_due.chunk_id"
+			      "  OR old.answer_id = dense_due.answer_id"
+			      " WHERE dense_due.id = ?1 AND old.whole = dense_due.whole)",
 	[PUT_CHECK] =
-		"INSERT INTO dense_check(document_id, chunk_id, whole, model, kind, tokens, agrees, score,"
+		"INSERT INTO dense_check(document_id, chunk_id, answer_id, whole, model, kind, tokens, "
+		"agrees, score,"
 		" score_delta, mass_recall, text_recall, chance, skill, worst_layer, layer_recall, warned,"
 		" byte_start, lengths, missed)"
-		" SELECT document_id, chunk_id, whole, (SELECT model FROM document WHERE id = document_id),"
+		" SELECT document_id, chunk_id, answer_id, whole, (SELECT model FROM document WHERE id = "
+		"document_id),"
 		" ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 FROM dense_due"
 		" WHERE id = ?1",
 	[CHECK_IS_DONE] = "DELETE FROM dense_due WHERE id = ?1",
 	[GET_CHECKS] = "SELECT id, kind, whole, checked_at, tokens, agrees, score, score_delta, mass_recall, "
 		       "text_recall,"
-		       " chance, skill, worst_layer, layer_recall, warned, byte_start, lengths, missed FROM "
-		       "dense_check"
-		       " WHERE document_id = ?1 ORDER BY id",
+		       " chance, skill, worst_layer, layer_recall, warned, byte_start, lengths, missed,"
+		       " (SELECT question_id FROM answer WHERE answer.id = answer_id)"
+		       " FROM dense_check WHERE document_id = ?1 ORDER BY id",
 	[GET_AUDIT_DAYS] =
 		"SELECT substr(checked_at, 1, 10) AS day, folder, count(*), sum(warned), avg(agrees),"
 		" avg(score_delta), avg(mass_recall), avg(text_recall), min(skill) FROM dense_check"

@@ -14,6 +14,7 @@ enum look_kind { LOOK_TITLE, LOOK_ABSTRACT, LOOK_KEY, LOOK_ANSWER };
 
 struct look_part {
 	int64_t length; /* bytes; parts follow each other without gaps */
+	int64_t n_tokens; /* of a look; 0 where it is of no interest */
 	int64_t mass; /* share of the attention that fell on it */
 	int64_t chosen; /* how often a token of it was chosen, of the times it could have been; at least 1 where it was at all */
 };
@@ -22,7 +23,7 @@ struct look {
 	enum look_kind kind;
 	int64_t question_id; /* of an answer; 0: of none */
 	int64_t byte_start; /* of the first part, in the stored text */
-	int64_t tokens; /* whose attention it was: of the instruction and the answer */
+	int64_t tokens; /* whose attention it was: those that chose a word */
 	double elsewhere; /* share of it that fell on no part: on instruction and answer themselves */
 	struct look_part *parts;
 	size_t n_parts;
@@ -46,6 +47,7 @@ const char *look_kind_name(enum look_kind kind);
 struct dense_check {
 	int64_t id;
 	enum look_kind kind;
+	int64_t question_id; /* of an answer; 0: of none */
 	bool whole; /* the text was read densely, too; else only what was generated was compared */
 	char *checked_at; /* UTC */
 	int64_t tokens; /* generated */

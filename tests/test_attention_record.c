@@ -84,6 +84,7 @@ struct way {
 	size_t width; /* of buckets; 0: 16 */
 	bool recall;
 	const char *topk; /* NULL: TOPK */
+	size_t first; /* that is noted */
 };
 
 static struct engine *open_way(const struct way *way)
@@ -133,6 +134,7 @@ static struct noted *note(const struct way *way, struct engine *engine, const ui
 	if (way->company)
 		assert_int_equal(context_fork(past, &other, &err), 0);
 	context_set_attention(branch, way->attention);
+	ret->record.first = way->first;
 	context_set_record(branch, &ret->record);
 	if (observer != NULL)
 		context_set_observer(branch, observer);
@@ -222,6 +224,26 @@ static void masses_add_up_and_counts_are_those_of_the_choice(void **state)
 		}
 		free_noted(noted);
 	}
+}
+
+static void tokens_before_the_first_are_not_noted(void **state)
+{
+	struct way way = { .fixture = "v32-plain", .n_threads = 2, .step = N_BEHIND, .first = N_PAST + 4 };
+	struct noted *together = run(&way, NULL), *alone;
+
+	(void)state;
+	way.step = 1;
+	alone = run(&way, NULL);
+	assert_same(together, alone);
+	for (size_t layer = 0; layer < alone->n_layers; layer++) {
+		double sum = 0;
+
+		for (size_t b = 0; b < alone->record.n_buckets; b++)
+			sum += units(alone, layer, b);
+		assert_true(fabs(sum - (N_BEHIND - 4)) < 1e-3);
+	}
+	free_noted(together);
+	free_noted(alone);
 }
 
 /* Layer 0 of a checkpoint, by its formulas alone. */
@@ -592,7 +614,12 @@ static void shares_that_are_no_numbers_count_as_nothing(void **state)
 	uint32_t buckets[] = { 1, 0, 0 };
 	const uint32_t chosen[] = { 3 };
 	uint64_t mass[3] = { 0 }, n_chosen[3] = { 0 }, recalled[3] = { 0 };
-	struct attention_record record = { buckets, COUNT(buckets), 3, mass, n_chosen, recalled };
+	struct attention_record record = { .buckets = buckets,
+		                           .n_positions = COUNT(buckets),
+		                           .n_buckets = 3,
+		                           .mass = mass,
+		                           .n_chosen = n_chosen,
+		                           .recalled = recalled };
 	struct attended attended = {
 		.n = 4, .chosen = chosen, .n_chosen = 1, .shares = shares, .n_heads = 2, .stride = 4
 	};
@@ -655,6 +682,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(masses_add_up_and_counts_are_those_of_the_choice),
+		cmocka_unit_test(tokens_before_the_first_are_not_noted),
 		cmocka_unit_test(the_first_layers_masses_are_those_of_its_formulas),
 		cmocka_unit_test(what_is_recalled_is_what_fell_on_the_choice_of_sparse_attention),
 		cmocka_unit_test(a_choice_of_everything_recalls_everything),
