@@ -144,8 +144,6 @@ static int ask(const struct asking *asking, const struct grounded_span *spans, s
 		                  .question = asking->question,
 		                  .spans = spans,
 		                  .n_spans = n,
-		                  .max_quotes = 1,
-		                  .parts = true,
 		                  .max_tokens = MAX_ANSWER_TOKENS },
 		[ASK_FREELY] = { .kind = TASK_QUESTION,
 		                 .question = asking->question,
@@ -163,12 +161,11 @@ static int ask(const struct asking *asking, const struct grounded_span *spans, s
 static bool take_quote(const struct reader_result *result, const struct grounded_span *spans,
                        struct quotation *ret)
 {
-	const struct reader_quote *quote = result->quotes;
+	const struct reader_quote *quote = &result->quote;
 
-	if (result->n_quotes == 0)
-		return false;
-	*ret = (struct quotation){ spans[quote->span].bytes + quote->start, quote->n, quote->score };
-	return true;
+	if (result->quoted)
+		*ret = (struct quotation){ spans[quote->span].bytes + quote->start, quote->n, quote->score };
+	return result->quoted;
 }
 
 /* The model's own words where they can be found, else what it said when it could only quote. */

@@ -25,7 +25,6 @@ enum check_due audit_due(const char *key, double dense_share)
 }
 
 static const enum look_kind KINDS[] = {
-	[TASK_KEY] = LOOK_KEY,
 	[TASK_SUMMARY] = LOOK_ABSTRACT,
 	[TASK_TITLE] = LOOK_TITLE,
 	[TASK_QUESTION] = LOOK_ANSWER,

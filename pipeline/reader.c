@@ -68,7 +68,6 @@ size_t reader_max_bytes(const struct reader *reader)
 
 void reader_result_done(struct reader_result *result)
 {
-	free(result->quotes);
 	free(result->text);
 	*result = (struct reader_result){ 0 };
 }

@@ -310,11 +310,11 @@ static void put_switches(struct buf *buf, const struct audit_view *view)
 	buf_puts(buf,
 	         "<label><input type=\"radio\" name=\"track\" id=\"on-none\"> nothing</label>\n</fieldset>\n"
 	         "<ul class=\"key soft\">\n"
-	         "<li><span class=\"a0 t0 s0 q0 w0\"></span> never chosen</li>\n"
-	         "<li><span class=\"a2 t2 s2 q2 w2\"></span> less than its length would get</li>\n"
-	         "<li><span class=\"a4 t4 s4 q4 w4\"></span> as much</li>\n"
-	         "<li><span class=\"a6 t6 s6 q6 w6\"></span> twice and more</li>\n"
-	         "<li><span class=\"a7 t7 s7 q7 w7\"></span> four times and more</li>\n</ul>\n");
+	         "<li><span class=\"a0 t0 s0 w0\"></span> never chosen</li>\n"
+	         "<li><span class=\"a2 t2 s2 w2\"></span> less than its length would get</li>\n"
+	         "<li><span class=\"a4 t4 s4 w4\"></span> as much</li>\n"
+	         "<li><span class=\"a6 t6 s6 w6\"></span> twice and more</li>\n"
+	         "<li><span class=\"a7 t7 s7 w7\"></span> four times and more</li>\n</ul>\n");
 }
 
 /* For the mouse alone: by keyboard and for ears there is the table of sections below. */

@@ -191,7 +191,7 @@ static const char VERSION_2[] =
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
 	" answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE,"                                        \
-	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'key', 'answer')),"                        \
+	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'answer')),"                               \
 	" byte_start INTEGER NOT NULL,"                                                                      \
 	" tokens INTEGER NOT NULL,"                                                                          \
 	" elsewhere REAL NOT NULL,"                                                                          \
@@ -216,7 +216,7 @@ static const char VERSION_2[] =
 	" id INTEGER PRIMARY KEY,"                                                                           \
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
-	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'key', 'answer')),"                        \
+	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'answer')),"                               \
 	" whole INTEGER NOT NULL CHECK (whole IN (0, 1)),"                                                   \
 	" checked_at TEXT NOT NULL DEFAULT (" NOW "),"                                                       \
 	" model TEXT,"                                                                                       \
@@ -407,7 +407,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"NULL,"
 		" finished_at = excluded.finished_at"
 		" WHERE state <> excluded.state OR error IS NOT excluded.error OR output IS NOT "
-	        "excluded.output"
+		"excluded.output"
 		" OR (device, inode, size, mtime_ns, ctime_ns) IS NOT (excluded.device, excluded.inode,"
 		" excluded.size, excluded.mtime_ns, excluded.ctime_ns)",
 	/* One that changed while it was read is looked for again before it is given up. */
@@ -505,7 +505,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"'done'") ", (sha256, media_type, charset,"
 			  " language, bytes, pages, truncated, tokens, model, fingerprint) = (SELECT sha256, "
 			  "media_type, charset,"
-			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document WHERE id = ?1),"
+			  " language, bytes, pages, truncated, tokens, model, fingerprint FROM document "
+	                  "WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
@@ -637,7 +638,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" OR (state = 'answered' AND (SELECT fingerprint FROM answer WHERE question_id = question.id)"
 		"  IS NOT ?2))",
 	[COUNT_QUESTIONS] = "SELECT count(*) FROM question WHERE state = ?1",
-	[COUNT_ASKED_BY_SOMEBODY] = "SELECT count(*) FROM question WHERE state = 'asked' AND source <> 'folder'",
+	[COUNT_ASKED_BY_SOMEBODY] =
+		"SELECT count(*) FROM question WHERE state = 'asked' AND source <> 'folder'",
 	[HAS_INBOX_ROW] = "SELECT 1 FROM inbox_row WHERE inbox = ?1 AND row = ?2",
 	[PUT_INBOX_ROW] = "INSERT INTO inbox_row(inbox, row) VALUES (?1, ?2)",
 	[DELETE_INBOX_ROW] = "DELETE FROM inbox_row WHERE inbox = ?1 AND row = ?2",
