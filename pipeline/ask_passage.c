@@ -180,7 +180,20 @@ static bool choose_quotation(const struct asking *asking, const struct reader_re
 	return true;
 }
 
-/* A small model likes to answer with what the question is about. It is right to where the question names a choice. */
+static bool is_in_question(const struct asking *asking, uint64_t stem)
+{
+	size_t at = 0;
+	struct word word;
+
+	while (word_next(asking->question, strlen(asking->question), &at, &word)) {
+		if (word.stem == stem)
+			return true;
+	}
+	return false;
+}
+
+/* A small model likes to answer with what the question is about. It is right to where the question names a choice. A short
+ * word ("red", "May") is an answer as any other. */
 static bool is_echo(const struct asking *asking, const struct quotation *quotation)
 {
 	size_t at = 0;
@@ -189,7 +202,8 @@ static bool is_echo(const struct asking *asking, const struct quotation *quotati
 	if (strcasestr(asking->question, " or ") != NULL)
 		return false;
 	while (word_next(quotation->bytes, quotation->n, &at, &word)) {
-		if (word.content && !words_have(asking->stems, asking->n_stems, word.stem))
+		if (!word_is_function(quotation->bytes + word.start, word.end - word.start) &&
+		    !is_in_question(asking, word.stem))
 			return false;
 	}
 	return true;
@@ -204,14 +218,10 @@ static size_t cut_out(const struct asking *asking, const struct grounded_span *s
 	struct word word;
 
 	while (word_next(bytes, sentence->n, &at, &word)) {
-		size_t start = at;
-
 		if (!words_have(asking->stems, asking->n_stems, word.stem))
 			continue;
-		while (start > piece && is_in_word(bytes[start - 1]))
-			start--;
-		ret[n++] = (struct grounded_span){ bytes + piece, start - piece };
-		piece = at;
+		ret[n++] = (struct grounded_span){ bytes + piece, word.start - piece };
+		piece = word.end;
 	}
 	ret[n++] = (struct grounded_span){ bytes + piece, sentence->n - piece };
 	return n;
