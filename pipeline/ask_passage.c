@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +12,7 @@
 #include "pipeline/words.h"
 
 #define MAX_ANSWER_TOKENS 48
+#define LEAST_NOT_STATED (-20.0) /* less says no more */
 
 /* A passage and what is made of it. Borrowed. */
 struct asking {
@@ -71,7 +73,8 @@ static const char *place_in(const struct grounded_span *sentence, const struct q
 }
 
 /* The same words may stand in several sentences: the one that has most of the question's words is meant. */
-static void place_quotation(const struct asking *asking, const struct quotation *quotation, struct asked *ret)
+static void place_quotation(const struct asking *asking, const struct quotation *quotation,
+                            struct asked_passage *ret)
 {
 	const char *text = asking->view->text;
 	size_t most = 0;
@@ -257,7 +260,7 @@ static int ask_otherwise(const struct asking *asking, struct quotation *quotatio
 	return r == -ENOENT ? 0 : r;
 }
 
-static int ask_sentences(const struct asking *asking, struct asked *ret)
+static int ask_sentences(const struct asking *asking, struct asked_passage *ret)
 {
 	struct reader_result results[N_ASKS];
 	struct quotation quotation;
@@ -266,7 +269,7 @@ static int ask_sentences(const struct asking *asking, struct asked *ret)
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r; /* nothing that the vocabulary can spell */
-	ret->not_stated = results[ASK_NOT_STATED].log_probability;
+	ret->not_stated = fmax(results[ASK_NOT_STATED].log_probability, LEAST_NOT_STATED);
 	found = choose_quotation(asking, results, &quotation);
 	for (size_t i = 0; i < N_ASKS; i++)
 		reader_result_done(&results[i]);
@@ -278,7 +281,7 @@ static int ask_sentences(const struct asking *asking, struct asked *ret)
 }
 
 int ask_passage(struct reader *reader, const struct view *view, const struct chunk *passage,
-                const char *question, struct asked *ret, struct usage *usage,
+                const char *question, struct asked_passage *ret, struct usage *usage,
                 const struct reader_hooks *hooks, struct err *err)
 {
 	struct asking asking = { .reader = reader,
@@ -290,7 +293,7 @@ int ask_passage(struct reader *reader, const struct view *view, const struct chu
 		                 .err = err };
 	int r;
 
-	*ret = (struct asked){ 0 };
+	*ret = (struct asked_passage){ 0 };
 	if ((r = find_sentences(&asking)) < 0 ||
 	    (r = words_of(question, strlen(question), false, &asking.stems, &asking.n_stems)) < 0)
 		err_set(err, r, "no memory for the sentences of a passage");

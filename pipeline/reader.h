@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "model/context.h"
 #include "model/engine.h"
 #include "model/grounded.h"
 #include "pipeline/prompt.h"
@@ -84,6 +85,9 @@ struct reader_audit {
 
 /* From the next reading on; borrowed until then. NULL: nobody looks on. Results do not depend on it. */
 void reader_set_audit(struct reader *reader, const struct reader_audit *audit);
+
+/* What texts and tasks to come attend to: sparse at first, dense for comparisons, by a reader without kv. */
+void reader_set_attention(struct reader *reader, enum attention attention);
 
 /* The number of tokens of a text. */
 int reader_count(struct reader *reader, const char *text, size_t n, size_t *ret, struct err *err);

@@ -285,7 +285,7 @@ static bool is_in_word(char byte)
 	return isalnum((unsigned char)byte) != 0 || (unsigned char)byte >= 0x80;
 }
 
-static void assert_whole_words(const struct view *view, const struct asked *asked)
+static void assert_whole_words(const struct view *view, const struct asked_passage *asked)
 {
 	assert_in_range(asked->end, asked->start + 1, asked->sentence_end);
 	assert_true(asked->start >= asked->sentence_start);
@@ -312,10 +312,10 @@ static void a_passage_answers_with_whole_words_of_one_sentence(void **state)
 	                 0);
 	for (size_t i = 0; i < n && i < N_ASKED; i++) {
 		struct usage usage = { 0 };
-		struct asked asked;
+		struct asked_passage asked;
 
 		assert_int_equal(ask_passage(reader, &view, &passages[i], QUESTIONS[i % 3], &asked, &usage,
-		                                &NO_READER_HOOKS, NULL),
+		                             &NO_READER_HOOKS, NULL),
 		                 0);
 		assert_true(asked.not_stated < 0);
 		if (asked.end == 0)
