@@ -25,7 +25,7 @@ static uint64_t stem_of(const char *word, size_t n)
 	return hash;
 }
 
-static bool is_among(const char *word, size_t n, const char *const *list)
+bool word_is_among(const char *word, size_t n, const char *const *list)
 {
 	for (; *list != NULL; list++) {
 		if (strlen(*list) == n && strncasecmp(word, *list, n) == 0)
@@ -51,12 +51,12 @@ static const char *const SHORT_FUNCTION_WORDS[] = {
 
 bool word_is_function(const char *word, size_t n)
 {
-	return is_among(word, n, n >= MIN_CONTENT ? LONG_FUNCTION_WORDS : SHORT_FUNCTION_WORDS);
+	return word_is_among(word, n, n >= MIN_CONTENT ? LONG_FUNCTION_WORDS : SHORT_FUNCTION_WORDS);
 }
 
 static bool says_something(const char *word, size_t n)
 {
-	if (is_among(word, n, LONG_FUNCTION_WORDS))
+	if (word_is_among(word, n, LONG_FUNCTION_WORDS))
 		return false;
 	if (n >= MIN_CONTENT || isdigit((unsigned char)word[0]) != 0)
 		return true;

@@ -18,6 +18,9 @@ struct word {
 /* The next word of text[*at..n), *at moved behind it. False: none is left. */
 bool word_next(const char *text, size_t n, size_t *at, struct word *ret);
 
+/* Whether a list that ends in NULL has a word, whatever the case of its letters. */
+bool word_is_among(const char *word, size_t n, const char *const *list);
+
 /* Whether a word says nothing by itself: "the", "of", "which"; but not "red". */
 bool word_is_function(const char *word, size_t n);
 
