@@ -11,7 +11,7 @@
 #include "pipeline/retrieval.h"
 #include "pipeline/stored_text.h"
 
-#define N_ASKED 5 /* passages that are read for a question */
+#define N_FOUND 4 /* passages that are read for a question, and the first one of the text */
 
 /* How candidates are ranked: by a token's mean log-probability and what follows. Measured, as all that stands here is, on
  * questions that the results in bench/README.md do not hold. */
@@ -166,16 +166,34 @@ static int ask_found(struct answerer *answerer, const char *question, const stru
 	return r;
 }
 
+/* Behind the best passages the one that the text begins with: who wrote it, when, and what it is stands there, in words that
+ * no question has. */
+static size_t choose_passages(struct retrieved *ranked, size_t n)
+{
+	for (size_t i = N_FOUND; i < n; i++) {
+		if (ranked[i].passage == 0) {
+			ranked[N_FOUND] = ranked[i];
+			return N_FOUND + 1;
+		}
+	}
+	return n < N_FOUND ? n : N_FOUND;
+}
+
 int answer_weigh(struct answerer *answerer, const char *question, struct asked_passage *ret,
                  struct usage *usage, const struct reader_hooks *hooks, struct err *err)
 {
-	struct retrieved found[N_ASKED];
+	struct retrieved *ranked = array_new(struct retrieved, answerer->n_passages);
 	size_t n;
-	int r = retrieval_rank(answerer->retrieval, question, strlen(question), N_ASKED, found, &n);
+	int r = ranked == NULL ? -ENOMEM
+	                       : retrieval_rank(answerer->retrieval, question, strlen(question),
+	                                        answerer->n_passages, ranked, &n);
 
 	if (r < 0)
-		return err_set(err, r, "no memory for a question");
-	return ask_found(answerer, question, found, n, ret, usage, hooks, err);
+		err_set(err, r, "no memory for a question");
+	else
+		r = ask_found(answerer, question, ranked, choose_passages(ranked, n), ret, usage, hooks, err);
+	free(ranked);
+	return r;
 }
 
 int answer_find(struct answerer *answerer, const char *question, struct answer *ret, struct usage *usage,

@@ -8,10 +8,12 @@
 #include <strings.h>
 
 #include "base/array.h"
+#include "pipeline/answer_kind.h"
 #include "pipeline/sentence.h"
 #include "pipeline/words.h"
 
 #define MAX_ANSWER_TOKENS 48
+#define MISFIT 1.0 /* how much less likely words are that are not of the kind that is asked for */
 #define LEAST_NOT_STATED (-20.0) /* less says no more */
 
 /* A passage and what is made of it. Borrowed. */
@@ -275,6 +277,8 @@ static int ask_sentences(const struct asking *asking, struct asked_passage *ret)
 		reader_result_done(&results[i]);
 	if (found && is_echo(asking, &quotation))
 		r = ask_otherwise(asking, &quotation);
+	if (found && !answer_kind_fits(asking->question, quotation.bytes, quotation.n))
+		quotation.mean -= MISFIT;
 	if (r == 0 && found)
 		place_quotation(asking, &quotation, ret);
 	return r;

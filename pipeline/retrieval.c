@@ -145,8 +145,22 @@ static double add_word(const struct retrieval *retrieval, uint64_t stem, double 
 	return idf * (K1 + 1);
 }
 
+/* Whether a query has any word that says something by itself: only these count then, as in a short text "who" is rare. */
+static bool says_something(const char *query, size_t n)
+{
+	size_t at = 0;
+	struct word word;
+
+	while (word_next(query, n, &at, &word)) {
+		if (!word_is_function(query + word.start, word.end - word.start))
+			return true;
+	}
+	return false;
+}
+
 int retrieval_score(const struct retrieval *retrieval, const char *query, size_t n, double *ret)
 {
+	bool all = !says_something(query, n);
 	uint64_t *seen = NULL;
 	size_t n_seen = 0, cap = 0, at = 0;
 	double most = 0;
@@ -154,11 +168,11 @@ int retrieval_score(const struct retrieval *retrieval, const char *query, size_t
 
 	memset(ret, 0, retrieval->n_passages * sizeof(*ret));
 	while (word_next(query, n, &at, &word)) {
-		bool again = false;
+		bool skipped = !all && word_is_function(query + word.start, word.end - word.start);
 
 		for (size_t i = 0; i < n_seen; i++)
-			again = again || seen[i] == word.stem;
-		if (again)
+			skipped = skipped || seen[i] == word.stem;
+		if (skipped)
 			continue;
 		if (array_grow(&seen, sizeof(*seen), n_seen, &cap) < 0) {
 			free(seen);
