@@ -20,7 +20,7 @@ struct grounded_span {
 	size_t n;
 };
 
-/* What was quoted: the words' first place, in the order of the spans. */
+/* What was quoted: a place where the words stand, of equal spans in the first one. */
 struct grounded_result {
 	size_t span; /* index into the spans of grounded_new() */
 	size_t start, n; /* bytes of it */

@@ -55,18 +55,6 @@ static bool has_one_of(const char *words, size_t n, const char *const *list)
 	return false;
 }
 
-static bool says_something(const char *words, size_t n)
-{
-	size_t at = 0;
-	struct word word;
-
-	while (word_next(words, n, &at, &word)) {
-		if (!word_is_function(words + word.start, word.end - word.start))
-			return true;
-	}
-	return false;
-}
-
 /* The list that has what a question asks for; NULL: any words may be it. "When" in front of a clause asks for nothing, but
  * such a question goes on behind a comma. */
 static const char *const *expected(const char *question)
@@ -97,5 +85,5 @@ bool answer_kind_fits(const char *question, const char *words, size_t n)
 {
 	const char *const *list = expected(question);
 
-	return says_something(words, n) && (list == NULL || has_one_of(words, n, list));
+	return words_say_something(words, n) && (list == NULL || has_one_of(words, n, list));
 }

@@ -222,6 +222,7 @@ static int take_title(struct material *material, const struct passage *title)
 		return buf_status(&material->parts);
 	}
 	material->title_generated = title->generated;
+	material->title_score = title->score;
 	material->title_own = true;
 	return take_name(material, title->text, strlen(title->text));
 }

@@ -20,6 +20,7 @@ struct material {
 	size_t n_spans, cap_spans, cap_places, cap_words;
 	char *title; /* what to call it where the model has no name; NULL: nothing */
 	bool title_generated; /* the model wrote that, of the first part */
+	double title_score; /* that of the first part's */
 	bool title_own; /* no other title is better: the document, or its first part, is called so */
 	bool begins; /* a document */
 	size_t n_parts; /* whose passages it is made of; 0: a chunk */

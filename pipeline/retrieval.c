@@ -145,22 +145,9 @@ static double add_word(const struct retrieval *retrieval, uint64_t stem, double 
 	return idf * (K1 + 1);
 }
 
-/* Whether a query has any word that says something by itself: only these count then, as in a short text "who" is rare. */
-static bool says_something(const char *query, size_t n)
-{
-	size_t at = 0;
-	struct word word;
-
-	while (word_next(query, n, &at, &word)) {
-		if (!word_is_function(query + word.start, word.end - word.start))
-			return true;
-	}
-	return false;
-}
-
 int retrieval_score(const struct retrieval *retrieval, const char *query, size_t n, double *ret)
 {
-	bool all = !says_something(query, n);
+	bool all = !words_say_something(query, n); /* else these count alone: in a short text "who" is rare */
 	uint64_t *seen = NULL;
 	size_t n_seen = 0, cap = 0, at = 0;
 	double most = 0;

@@ -78,17 +78,22 @@ static int add_nearest(struct passage *title, const struct material *material)
 
 static int add_own_title(struct passages *ret, const struct material *material)
 {
+	size_t n = ret->n;
 	char *text = material->title == NULL ? NULL : strdup(material->title);
+	int r;
 
 	if (material->title == NULL)
 		return 0;
-	return text == NULL ? -ENOMEM : add_text(ret, PASSAGE_TITLE, text, material->title_generated, 0);
+	if (text == NULL)
+		return -ENOMEM;
+	r = add_text(ret, PASSAGE_TITLE, text, material->title_generated, material->title_score);
+	return r == 0 && ret->n > n && material->title_generated ? add_nearest(&ret->items[n], material) : r;
 }
 
 /* Whether the model's title says what the beginning of a document shows: that is how it is spelled. */
 static int says_the_same(const struct material *material, const char *title, bool *ret)
 {
-	uint64_t *ours, *theirs = NULL;
+	uint64_t *ours = NULL, *theirs = NULL;
 	size_t n_ours, n_theirs;
 	int r = words_of(material->title, strlen(material->title), false, &ours, &n_ours);
 

@@ -33,6 +33,18 @@ static bool is_name(const struct view *view, const struct heading *heading)
 	       strncasecmp(view->text + heading->title, "name", strlen("name")) == 0;
 }
 
+/* "NAME", or what stands below "SKIMD(8)": that of a manual page. NULL: it is none. */
+static const struct heading *find_name(const struct view *view)
+{
+	const struct heading *first = view->headings;
+
+	if (view->n_headings > 0 && is_name(view, first))
+		return first;
+	if (view->n_headings > 1 && view->text[first->end - 1] == ')' && is_name(view, first + 1))
+		return first + 1;
+	return NULL;
+}
+
 /* The line that follows a heading, if it is short enough to be a title. */
 static bool find_line_below(const struct view *view, const struct heading *heading, struct title_place *ret)
 {
@@ -43,12 +55,10 @@ static bool find_line_below(const struct view *view, const struct heading *headi
 
 bool title_of_heading(const struct view *view, struct title_place *ret)
 {
-	const struct heading *first = view->headings;
+	const struct heading *first = view->headings, *name = find_name(view);
 
-	for (size_t i = 0; i < view->n_headings && view->headings[i].start < OPENING; i++) {
-		if (is_name(view, &view->headings[i]))
-			return find_line_below(view, &view->headings[i], ret);
-	}
+	if (name != NULL)
+		return find_line_below(view, name, ret);
 	if (view->n_headings == 0 || first->start > strspn(view->text, " \n"))
 		return false;
 	*ret = (struct title_place){ first->title, first->end };

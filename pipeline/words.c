@@ -87,6 +87,18 @@ bool word_next(const char *text, size_t n, size_t *at, struct word *ret)
 	return true;
 }
 
+bool words_say_something(const char *text, size_t n)
+{
+	size_t at = 0;
+	struct word word;
+
+	while (word_next(text, n, &at, &word)) {
+		if (!word_is_function(text + word.start, word.end - word.start))
+			return true;
+	}
+	return false;
+}
+
 int words_compare(const void *a, const void *b)
 {
 	const uint64_t *left = a, *right = b;

@@ -24,6 +24,9 @@ bool word_is_among(const char *word, size_t n, const char *const *list);
 /* Whether a word says nothing by itself: "the", "of", "which"; but not "red". */
 bool word_is_function(const char *word, size_t n);
 
+/* Whether a text has any other word. */
+bool words_say_something(const char *text, size_t n);
+
 /* The stems of all content words of a text, rising and each once; with `pairs` also those of two that follow each other
  * (word_pair()). *ret is the caller's, for free(). -ENOMEM. */
 int words_of(const char *text, size_t n, bool pairs, uint64_t **ret, size_t *ret_n);

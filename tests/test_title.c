@@ -63,6 +63,13 @@ static void a_manual_page_is_called_by_the_line_below_its_name(void **state)
 	assert_found(title_of_heading, strstr(PAGE, "NAME"), false, "pond - keep water where it is needed");
 }
 
+static void a_field_for_a_name_makes_no_manual_page(void **state)
+{
+	(void)state;
+	assert_found(title_of_heading, "# Application for a pond\n\n## Name\n\nJohn Miller\n", true,
+	             "Application for a pond");
+}
+
 static void a_short_first_line_may_be_one(void **state)
 {
 	(void)state;
@@ -97,6 +104,7 @@ int main(void)
 		cmocka_unit_test(the_heading_of_a_part_is_none),
 		cmocka_unit_test(a_heading_that_names_nothing_leaves_it_to_the_line_below),
 		cmocka_unit_test(a_manual_page_is_called_by_the_line_below_its_name),
+		cmocka_unit_test(a_field_for_a_name_makes_no_manual_page),
 		cmocka_unit_test(a_short_first_line_may_be_one),
 		cmocka_unit_test(loops_and_stray_words_are_no_titles),
 	};
