@@ -91,15 +91,33 @@ static int measure_documents(const struct plan *plan, struct err *err)
 	return r;
 }
 
-static int measure_questions(const struct plan *plan, struct err *err)
+static int measure_hidden(const struct plan *plan, struct err *err)
 {
-	static const size_t LENGTHS[] = { 2000, 8000, 32000, 60000 };
-	int r = is_wanted(plan, "short") ? quality_short(&plan->quality, err) : 0;
+	static const size_t LENGTHS[] = { 2000, 8000, 32000, 60000 }, COMPARED[] = { 2000, 8000 };
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && is_wanted(plan, "hidden") && i < sizeof(LENGTHS) / sizeof(LENGTHS[0]);
 	     i++)
 		r = quality_hidden(&plan->quality, LENGTHS[i], err);
-	return r == 0 && is_wanted(plan, "unanswerable") ? quality_unanswerable(&plan->quality, err) : r;
+	for (size_t i = 0; r == 0 && is_wanted(plan, "dense") && i < sizeof(COMPARED) / sizeof(COMPARED[0]);
+	     i++)
+		r = quality_dense(&plan->quality, COMPARED[i], err);
+	return r;
+}
+
+static int measure_questions(const struct plan *plan, struct err *err)
+{
+	int r = is_wanted(plan, "short") ? quality_short(&plan->quality, err) : 0;
+
+	if (r == 0)
+		r = measure_hidden(plan, err);
+	if (r == 0 && is_wanted(plan, "unanswerable"))
+		r = quality_unanswerable(&plan->quality, err);
+	if (r == 0 && is_wanted(plan, "cost"))
+		r = quality_cost(&plan->quality, err);
+	/* Nothing is measured by this one: it is for who has new weights. */
+	return r == 0 && plan->only != NULL && is_wanted(plan, "score") ? quality_score(&plan->quality, err)
+	                                                                : r;
 }
 
 static int measure(struct plan *plan, struct err *err)
@@ -131,7 +149,8 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 		        "usage: %s [--documents N] [--passages N] [--hidden N] [--only "
 		        "pages,scitldr_dev,short,"
-		        "hidden,unanswerable]\n       [--cache KV] [--threads N] [--output FILE] SETS "
+		        "hidden,dense,unanswerable,cost,score]\n       [--cache KV] [--threads N] [--output "
+		        "FILE] SETS "
 		        "MODEL\n",
 		        argv[0]);
 		return EXIT_FAILURE;

@@ -143,6 +143,27 @@ int desk_ask(struct desk *desk, int64_t id, const char *question, struct answer 
 	return pipeline_answer(desk->pipeline, id, &question, 1, ret, &usage, &NO_PIPELINE_HOOKS, err);
 }
 
+int desk_weigh(struct desk *desk, int64_t id, const char *question, struct asked_passage *ret,
+               char **ret_words, struct err *err)
+{
+	struct usage usage = { 0 };
+	struct answerer *answerer;
+	int r = answerer_open(desk->reader, pipeline_docstore(desk->pipeline), id, &answerer, err);
+
+	if (r < 0)
+		return r;
+	r = answer_weigh(answerer, question, ret, &usage, &NO_HOOKS, err);
+	if (r == 0)
+		*ret_words = strndup(answerer_view(answerer)->text + ret->start, ret->end - ret->start);
+	answerer_close(answerer);
+	return r == 0 && *ret_words == NULL ? err_set(err, -ENOMEM, "no memory for an answer") : r;
+}
+
+void desk_set_attention(struct desk *desk, enum attention attention)
+{
+	reader_set_attention(desk->reader, attention);
+}
+
 int desk_ask_bare(struct desk *desk, const char *text, const char *question, char **ret, struct err *err)
 {
 	const struct reader_task task = { .kind = TASK_QUESTION,

@@ -32,6 +32,14 @@ int desk_put(struct desk *desk, const char *text, int64_t *ret_id, struct err *e
 /* One question; *ret is the caller's, for answer_done(). */
 int desk_ask(struct desk *desk, int64_t id, const char *question, struct answer *ret, struct err *err);
 
+/* The best quotation for a question, taken or not, by the model that desk_set_attention() is about: *ret_words are the
+ * caller's, for free(). */
+int desk_weigh(struct desk *desk, int64_t id, const char *question, struct asked_passage *ret,
+               char **ret_words, struct err *err);
+
+/* What the bare model attends to, and desk_weigh(). */
+void desk_set_attention(struct desk *desk, enum attention attention);
+
 /* What the bare model says to a question behind a whole text; *ret is the caller's, for free(). */
 int desk_ask_bare(struct desk *desk, const char *text, const char *question, char **ret, struct err *err);
 

@@ -26,4 +26,13 @@ int quality_short(const struct quality *quality, struct err *err);
 int quality_hidden(const struct quality *quality, size_t n_tokens, struct err *err);
 int quality_unanswerable(const struct quality *quality, struct err *err);
 
+/* The constants of the score that other passages would give: the lines of pipeline/answer.c, to be put there. */
+int quality_score(const struct quality *quality, struct err *err);
+
+/* Sparse attention beside dense for questions behind n_tokens. */
+int quality_dense(const struct quality *quality, size_t n_tokens, struct err *err);
+
+/* A question's time beside the first reading's. */
+int quality_cost(const struct quality *quality, struct err *err);
+
 #endif

@@ -7,33 +7,29 @@
 
 #include "base/array.h"
 
-#define SEPARATOR '\n'
-
+/* Words from one place on. */
 struct candidate {
 	const char *bytes;
-	size_t n;
+	size_t n; /* up to the end of the span */
 	size_t span, start; /* it is the span from there on */
-	const bool *
-		spellable; /* [n + 1]: whether tokens can spell the rest from here, or lead to where a part may end */
+	const bool *spellable; /* [n + 1]: whether words may end here, or tokens lead to where they may */
 };
 
 struct grounded {
 	const struct token_trie *trie;
-	struct grounded_settings settings;
-	struct candidate *candidates; /* not yet used, sorted by bytes */
+	uint32_t eos;
+	struct candidate *candidates; /* sorted by bytes */
 	size_t n_candidates;
 	bool *spellable; /* all spans' */
 
-	/* The span being written: the candidates from first to end share its n_written bytes. */
+	/* The candidates from first to end share the n_written bytes of the answer. */
 	size_t first, end, n_written;
-	struct grounded_result current;
 
 	uint64_t *allowed_bits; /* by id; all 0 between two calls of find_allowed() */
 	uint32_t *allowed;
 	size_t n_allowed;
 
-	struct grounded_result *results;
-	size_t n_results;
+	struct grounded_result result; /* sums while it goes on */
 	bool done;
 };
 
@@ -57,8 +53,8 @@ static bool is_blank(char byte)
 	return isspace((unsigned char)byte) != 0;
 }
 
-/* Where a quoted part may begin: at a word, or at the signs in front of one. */
-static bool part_may_start(const struct grounded_span *span, size_t at)
+/* Where a quotation may begin: at a word, or at the signs in front of one. */
+static bool may_start(const struct grounded_span *span, size_t at)
 {
 	char before = at == 0 ? ' ' : span->bytes[at - 1];
 
@@ -67,21 +63,20 @@ static bool part_may_start(const struct grounded_span *span, size_t at)
 }
 
 /* Where it may end: not within a word, and not behind a blank. */
-static bool part_may_end(const char *bytes, size_t n, size_t at)
+static bool may_end(const char *bytes, size_t n, size_t at)
 {
 	return at > 0 && !is_blank(bytes[at - 1]) &&
 	       (at == n || !is_in_word(bytes[at - 1]) || !is_in_word(bytes[at]));
 }
 
-/* From the last byte back: a position is spellable if some token leads from it to a spellable one. */
-static void find_spellable(const struct token_trie *trie, const struct grounded_span *span, bool parts,
-                           bool *ret)
+/* From the last byte back: a position is spellable if words may end there, or some token leads from it to a spellable one. */
+static void find_spellable(const struct token_trie *trie, const struct grounded_span *span, bool *ret)
 {
-	ret[span->n] = true;
+	ret[span->n] = may_end(span->bytes, span->n, span->n);
 	for (size_t from = span->n; from-- > 0;) {
 		uint32_t node = TOKEN_TRIE_ROOT;
 
-		ret[from] = parts && part_may_end(span->bytes, span->n, from);
+		ret[from] = may_end(span->bytes, span->n, from);
 		for (size_t i = from; !ret[from] && i < span->n; i++) {
 			node = token_trie_step(trie, node, span->bytes[i]);
 			if (node == TOKEN_TRIE_NONE)
@@ -91,29 +86,15 @@ static void find_spellable(const struct token_trie *trie, const struct grounded_
 	}
 }
 
-static void add_candidate(struct grounded *grounded, const struct grounded_span *span, size_t number,
-                          size_t start, const bool *spellable)
-{
-	if (spellable[start])
-		grounded->candidates[grounded->n_candidates++] =
-			(struct candidate){ span->bytes + start, span->n - start, number, start,
-			                    spellable + start };
-}
-
-/* A span as one candidate, or one for each place where a part may begin. */
+/* A candidate for each place of a span where a quotation may begin. */
 static void add_span(struct grounded *grounded, const struct grounded_span *span, size_t number,
                      bool *spellable)
 {
-	if (span->n == 0 || memchr(span->bytes, SEPARATOR, span->n) != NULL)
-		return;
-	find_spellable(grounded->trie, span, grounded->settings.parts, spellable);
-	if (!grounded->settings.parts) {
-		add_candidate(grounded, span, number, 0, spellable);
-		return;
-	}
+	find_spellable(grounded->trie, span, spellable);
 	for (size_t i = 0; i < span->n; i++) {
-		if (part_may_start(span, i))
-			add_candidate(grounded, span, number, i, spellable);
+		if (may_start(span, i) && spellable[i])
+			grounded->candidates[grounded->n_candidates++] =
+				(struct candidate){ span->bytes + i, span->n - i, number, i, spellable + i };
 	}
 }
 
@@ -140,7 +121,7 @@ static int add_candidates(struct grounded *grounded, const struct grounded_span 
 
 	for (size_t i = 0; i < n; i++)
 		n_bytes += spans[i].n + 1;
-	grounded->candidates = array_new(struct candidate, grounded->settings.parts ? n_bytes : n);
+	grounded->candidates = array_new(struct candidate, n_bytes);
 	grounded->spellable = spellable = array_new(bool, n_bytes);
 	if (grounded->candidates == NULL || spellable == NULL)
 		return -ENOMEM;
@@ -157,34 +138,19 @@ static void allow(struct grounded *grounded, uint32_t id)
 	grounded->allowed_bits[id / 64] |= (uint64_t)1 << id % 64;
 }
 
-/* The first of the candidates that are possible which may end here, or NULL. A whole one can only be the shortest, and that
- * comes first. */
-static struct candidate *complete_candidate(const struct grounded *grounded)
+/* The first of the candidates that are possible which may end here, or NULL. */
+static const struct candidate *complete_candidate(const struct grounded *grounded)
 {
-	size_t end = grounded->settings.parts ? grounded->end : grounded->first + 1;
+	for (size_t i = grounded->first; i < grounded->end; i++) {
+		const struct candidate *candidate = &grounded->candidates[i];
 
-	for (size_t i = grounded->first; i < end; i++) {
-		struct candidate *candidate = &grounded->candidates[i];
-
-		if (candidate->n == grounded->n_written ||
-		    (grounded->settings.parts &&
-		     part_may_end(candidate->bytes, candidate->n, grounded->n_written)))
+		if (may_end(candidate->bytes, candidate->n, grounded->n_written))
 			return candidate;
 	}
 	return NULL;
 }
 
-static bool another_may_follow(const struct grounded *grounded)
-{
-	return grounded->n_results + 1 < grounded->settings.max_spans && grounded->n_candidates > 1;
-}
-
-static bool answer_may_end(const struct grounded *grounded)
-{
-	return grounded->n_results + 1 >= grounded->settings.min_spans || !another_may_follow(grounded);
-}
-
-/* Allow the tokens that go on with one candidate, and those that end it with its separator. */
+/* Allow the tokens that go on with one candidate. */
 static void allow_candidate(struct grounded *grounded, const struct candidate *candidate)
 {
 	const struct token_trie *trie = grounded->trie;
@@ -197,11 +163,6 @@ static void allow_candidate(struct grounded *grounded, const struct candidate *c
 		if (candidate->spellable[i + 1] && token_trie_token(trie, node) != TOKEN_TRIE_NONE)
 			allow(grounded, token_trie_token(trie, node));
 	}
-	if (!another_may_follow(grounded))
-		return;
-	node = token_trie_step(trie, node, SEPARATOR);
-	if (node != TOKEN_TRIE_NONE && token_trie_token(trie, node) != TOKEN_TRIE_NONE)
-		allow(grounded, token_trie_token(trie, node));
 }
 
 /* Through a bit for each id: candidates allow the same tokens over and over, and the ids must rise. */
@@ -214,8 +175,8 @@ static void find_allowed(struct grounded *grounded)
 		return;
 	for (size_t i = grounded->first; i < grounded->end; i++)
 		allow_candidate(grounded, &grounded->candidates[i]);
-	if (complete_candidate(grounded) != NULL && answer_may_end(grounded))
-		allow(grounded, grounded->settings.eos);
+	if (complete_candidate(grounded) != NULL)
+		allow(grounded, grounded->eos);
 	for (size_t i = 0; i < n_words; i++) {
 		for (uint64_t bits = grounded->allowed_bits[i]; bits != 0; bits &= bits - 1)
 			grounded->allowed[grounded->n_allowed++] =
@@ -224,58 +185,45 @@ static void find_allowed(struct grounded *grounded)
 	}
 }
 
-static void start_span(struct grounded *grounded)
-{
-	grounded->first = 0;
-	grounded->end = grounded->n_candidates;
-	grounded->n_written = 0;
-	grounded->current = (struct grounded_result){ 0 };
-}
-
-static int check_settings(const struct token_trie *trie, const struct grounded_settings *settings,
-                          struct err *err)
+static int check_eos(const struct token_trie *trie, uint32_t eos, struct err *err)
 {
 	const struct tokenizer *tokenizer = token_trie_tokenizer(trie);
 	size_t n;
 
-	if (settings->max_spans == 0)
-		return err_set(err, -EINVAL, "an answer of 0 spans");
-	if (settings->parts && settings->max_spans > 1)
-		return err_set(err, -EINVAL, "an answer of %zu parts", settings->max_spans);
-	if (settings->eos >= tokenizer_n_vocab(tokenizer) ||
-	    tokenizer_bytes(tokenizer, settings->eos, &n) != NULL)
-		return err_set(err, -EINVAL, "token %u cannot end an answer", settings->eos);
+	if (eos >= tokenizer_n_vocab(tokenizer) || tokenizer_bytes(tokenizer, eos, &n) != NULL)
+		return err_set(err, -EINVAL, "token %u cannot end an answer", eos);
 	return 0;
 }
 
-int grounded_new(const struct token_trie *trie, const struct grounded_span *spans, size_t n,
-                 const struct grounded_settings *settings, struct grounded **ret, struct err *err)
+static int allocate_allowed(struct grounded *grounded)
 {
-	uint32_t n_vocab = tokenizer_n_vocab(token_trie_tokenizer(trie));
+	uint32_t n_vocab = tokenizer_n_vocab(token_trie_tokenizer(grounded->trie));
+
+	grounded->allowed = array_new(uint32_t, n_vocab);
+	grounded->allowed_bits = array_new(uint64_t, n_vocab / 64 + 1);
+	return grounded->allowed == NULL || grounded->allowed_bits == NULL ? -ENOMEM : 0;
+}
+
+int grounded_new(const struct token_trie *trie, const struct grounded_span *spans, size_t n, uint32_t eos,
+                 struct grounded **ret, struct err *err)
+{
 	struct grounded *grounded;
-	int r = check_settings(trie, settings, err);
+	int r = check_eos(trie, eos, err);
 
 	if (r < 0)
 		return r;
-	grounded = calloc(1, sizeof(*grounded));
+	grounded = array_new(struct grounded, 1);
 	if (grounded == NULL)
 		return err_set(err, -ENOMEM, "no memory for a grounded answer");
 	grounded->trie = trie;
-	grounded->settings = *settings;
-	r = add_candidates(grounded, spans, n);
-	grounded->allowed = array_new(uint32_t, n_vocab);
-	grounded->allowed_bits = array_new(uint64_t, n_vocab / 64 + 1);
-	grounded->results = array_new(struct grounded_result, grounded->n_candidates);
-	if (r == 0 &&
-	    (grounded->allowed == NULL || grounded->allowed_bits == NULL || grounded->results == NULL))
-		r = -ENOMEM;
-	if (r < 0) {
+	grounded->eos = eos;
+	if ((r = add_candidates(grounded, spans, n)) < 0 || (r = allocate_allowed(grounded)) < 0) {
 		grounded_free(grounded);
 		return err_set(err, r,
 		               r == -ENOENT ? "none of %zu spans can be quoted" : "no memory for %zu spans",
 		               n);
 	}
-	start_span(grounded);
+	grounded->end = grounded->n_candidates;
 	find_allowed(grounded);
 	*ret = grounded;
 	return 0;
@@ -289,7 +237,6 @@ void grounded_free(struct grounded *grounded)
 	free(grounded->spellable);
 	free(grounded->allowed_bits);
 	free(grounded->allowed);
-	free(grounded->results);
 	free(grounded);
 }
 
@@ -323,41 +270,31 @@ static void write_bytes(struct grounded *grounded, const char *bytes, size_t n)
 	grounded->n_written += n;
 }
 
-/* The span that is complete becomes a result and is no candidate any more. */
-static void finish_span(struct grounded *grounded)
+/* The words are those of the first candidate that they complete. */
+static void finish(struct grounded *grounded)
 {
-	struct candidate *used = complete_candidate(grounded);
-	size_t n_behind = (size_t)(&grounded->candidates[grounded->n_candidates] - (used + 1));
+	const struct candidate *quoted = complete_candidate(grounded);
 
-	grounded->current.span = used->span;
-	grounded->current.start = used->start;
-	grounded->current.n = grounded->n_written;
-	grounded->results[grounded->n_results++] = grounded->current;
-	grounded->n_candidates--;
-	memmove(used, used + 1, n_behind * sizeof(*used));
-	start_span(grounded);
+	grounded->result.span = quoted->span;
+	grounded->result.start = quoted->start;
+	grounded->result.n = grounded->n_written;
+	grounded->done = true;
 }
 
 int grounded_accept(struct grounded *grounded, uint32_t id, double log_probability)
 {
 	const char *bytes;
 	size_t n;
-	bool separates;
 
 	if (bsearch(&id, grounded->allowed, grounded->n_allowed, sizeof(id), by_id) == NULL)
 		return -EINVAL;
-	grounded->current.log_probability += log_probability;
-	grounded->current.n_tokens++;
+	grounded->result.log_probability += log_probability;
+	grounded->result.n_tokens++;
 	bytes = tokenizer_bytes(token_trie_tokenizer(grounded->trie), id, &n);
-	if (bytes == NULL) {
-		grounded->done = true;
-		finish_span(grounded);
-	} else {
-		separates = bytes[n - 1] == SEPARATOR;
-		write_bytes(grounded, bytes, separates ? n - 1 : n);
-		if (separates)
-			finish_span(grounded);
-	}
+	if (bytes == NULL)
+		finish(grounded);
+	else
+		write_bytes(grounded, bytes, n);
 	find_allowed(grounded);
 	return 0;
 }
@@ -367,8 +304,9 @@ bool grounded_done(const struct grounded *grounded)
 	return grounded->done;
 }
 
-void grounded_results(const struct grounded *grounded, const struct grounded_result **ret, size_t *ret_n)
+bool grounded_result(const struct grounded *grounded, struct grounded_result *ret)
 {
-	*ret = grounded->results;
-	*ret_n = grounded->n_results;
+	if (grounded->done)
+		*ret = grounded->result;
+	return grounded->done;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "pipeline/ask_passage.h"
 #include "pipeline/reader.h"
 #include "pipeline/view.h"
 #include "store/docstore.h"
@@ -35,6 +36,13 @@ void answerer_close(struct answerer *answerer); /* NULL is allowed */
 
 /* The text as it is read: what answer_find() gives the reader points into it. The answerer's. */
 const struct view *answerer_view(const struct answerer *answerer);
+
+/* The best quotation for a question, whether it is an answer or not. Errors as reader_read()'s. */
+int answer_weigh(struct answerer *answerer, const char *question, struct asked_passage *ret,
+                 struct usage *usage, const struct reader_hooks *hooks, struct err *err);
+
+/* How likely it is that a quotation is right, 0 to 1; *ret_found: likely enough. */
+double answer_score(const struct asked_passage *asked, bool *ret_found);
 
 /* Answer one question; what blocks the store keeps makes the next one about the same place cheaper, and no other. *usage
  * grows. Errors as reader_read()'s. */

@@ -2,15 +2,19 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/array.h"
+#include "pipeline/answer_kind.h"
 #include "pipeline/sentence.h"
 #include "pipeline/words.h"
 
 #define MAX_ANSWER_TOKENS 48
+#define MISFIT 1.0 /* how much less likely words are that are not of the kind that is asked for */
+#define LEAST_NOT_STATED (-20.0) /* less says no more */
 
 /* A passage and what is made of it. Borrowed. */
 struct asking {
@@ -71,7 +75,8 @@ static const char *place_in(const struct grounded_span *sentence, const struct q
 }
 
 /* The same words may stand in several sentences: the one that has most of the question's words is meant. */
-static void place_quotation(const struct asking *asking, const struct quotation *quotation, struct asked *ret)
+static void place_quotation(const struct asking *asking, const struct quotation *quotation,
+                            struct asked_passage *ret)
 {
 	const char *text = asking->view->text;
 	size_t most = 0;
@@ -144,8 +149,6 @@ static int ask(const struct asking *asking, const struct grounded_span *spans, s
 		                  .question = asking->question,
 		                  .spans = spans,
 		                  .n_spans = n,
-		                  .max_quotes = 1,
-		                  .parts = true,
 		                  .max_tokens = MAX_ANSWER_TOKENS },
 		[ASK_FREELY] = { .kind = TASK_QUESTION,
 		                 .question = asking->question,
@@ -163,12 +166,11 @@ static int ask(const struct asking *asking, const struct grounded_span *spans, s
 static bool take_quote(const struct reader_result *result, const struct grounded_span *spans,
                        struct quotation *ret)
 {
-	const struct reader_quote *quote = result->quotes;
+	const struct reader_quote *quote = &result->quote;
 
-	if (result->n_quotes == 0)
-		return false;
-	*ret = (struct quotation){ spans[quote->span].bytes + quote->start, quote->n, quote->score };
-	return true;
+	if (result->quoted)
+		*ret = (struct quotation){ spans[quote->span].bytes + quote->start, quote->n, quote->score };
+	return result->quoted;
 }
 
 /* The model's own words where they can be found, else what it said when it could only quote. */
@@ -183,7 +185,20 @@ static bool choose_quotation(const struct asking *asking, const struct reader_re
 	return true;
 }
 
-/* A small model likes to answer with what the question is about. It is right to where the question names a choice. */
+static bool is_in_question(const struct asking *asking, uint64_t stem)
+{
+	size_t at = 0;
+	struct word word;
+
+	while (word_next(asking->question, strlen(asking->question), &at, &word)) {
+		if (word.stem == stem)
+			return true;
+	}
+	return false;
+}
+
+/* A small model likes to answer with what the question is about. It is right to where the question names a choice. A short
+ * word ("red", "May") is an answer as any other. */
 static bool is_echo(const struct asking *asking, const struct quotation *quotation)
 {
 	size_t at = 0;
@@ -192,7 +207,8 @@ static bool is_echo(const struct asking *asking, const struct quotation *quotati
 	if (strcasestr(asking->question, " or ") != NULL)
 		return false;
 	while (word_next(quotation->bytes, quotation->n, &at, &word)) {
-		if (word.content && !words_have(asking->stems, asking->n_stems, word.stem))
+		if (!word_is_function(quotation->bytes + word.start, word.end - word.start) &&
+		    !is_in_question(asking, word.stem))
 			return false;
 	}
 	return true;
@@ -207,14 +223,10 @@ static size_t cut_out(const struct asking *asking, const struct grounded_span *s
 	struct word word;
 
 	while (word_next(bytes, sentence->n, &at, &word)) {
-		size_t start = at;
-
 		if (!words_have(asking->stems, asking->n_stems, word.stem))
 			continue;
-		while (start > piece && is_in_word(bytes[start - 1]))
-			start--;
-		ret[n++] = (struct grounded_span){ bytes + piece, start - piece };
-		piece = at;
+		ret[n++] = (struct grounded_span){ bytes + piece, word.start - piece };
+		piece = word.end;
 	}
 	ret[n++] = (struct grounded_span){ bytes + piece, sentence->n - piece };
 	return n;
@@ -250,7 +262,7 @@ static int ask_otherwise(const struct asking *asking, struct quotation *quotatio
 	return r == -ENOENT ? 0 : r;
 }
 
-static int ask_sentences(const struct asking *asking, struct asked *ret)
+static int ask_sentences(const struct asking *asking, struct asked_passage *ret)
 {
 	struct reader_result results[N_ASKS];
 	struct quotation quotation;
@@ -259,19 +271,21 @@ static int ask_sentences(const struct asking *asking, struct asked *ret)
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r; /* nothing that the vocabulary can spell */
-	ret->not_stated = results[ASK_NOT_STATED].log_probability;
+	ret->not_stated = fmax(results[ASK_NOT_STATED].log_probability, LEAST_NOT_STATED);
 	found = choose_quotation(asking, results, &quotation);
 	for (size_t i = 0; i < N_ASKS; i++)
 		reader_result_done(&results[i]);
 	if (found && is_echo(asking, &quotation))
 		r = ask_otherwise(asking, &quotation);
+	if (found && !answer_kind_fits(asking->question, quotation.bytes, quotation.n))
+		quotation.mean -= MISFIT;
 	if (r == 0 && found)
 		place_quotation(asking, &quotation, ret);
 	return r;
 }
 
 int ask_passage(struct reader *reader, const struct view *view, const struct chunk *passage,
-                const char *question, struct asked *ret, struct usage *usage,
+                const char *question, struct asked_passage *ret, struct usage *usage,
                 const struct reader_hooks *hooks, struct err *err)
 {
 	struct asking asking = { .reader = reader,
@@ -283,7 +297,7 @@ int ask_passage(struct reader *reader, const struct view *view, const struct chu
 		                 .err = err };
 	int r;
 
-	*ret = (struct asked){ 0 };
+	*ret = (struct asked_passage){ 0 };
 	if ((r = find_sentences(&asking)) < 0 ||
 	    (r = words_of(question, strlen(question), false, &asking.stems, &asking.n_stems)) < 0)
 		err_set(err, r, "no memory for the sentences of a passage");

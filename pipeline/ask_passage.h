@@ -11,16 +11,16 @@
 #include "pipeline/view.h"
 #include "store/docstore.h"
 
-struct asked {
+struct asked_passage {
 	size_t start, end; /* the quotation's bytes of the view; none: both 0 */
 	size_t sentence_start, sentence_end; /* that it stands in */
 	double mean; /* log-probability of one of its tokens */
-	double not_stated; /* log-probability of the words that the passage does not say it */
+	double not_stated; /* log-probability of the words that the passage does not say it; below -20 -20 */
 };
 
 /* *usage grows. Errors as reader_read()'s. */
 int ask_passage(struct reader *reader, const struct view *view, const struct chunk *passage,
-                const char *question, struct asked *ret, struct usage *usage,
+                const char *question, struct asked_passage *ret, struct usage *usage,
                 const struct reader_hooks *hooks, struct err *err);
 
 #endif

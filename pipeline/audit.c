@@ -44,7 +44,6 @@ enum check_due audit_answer_due(const char *question, const struct evidence *evi
 }
 
 static const enum look_kind KINDS[] = {
-	[TASK_KEY] = LOOK_KEY,
 	[TASK_SUMMARY] = LOOK_ABSTRACT,
 	[TASK_TITLE] = LOOK_TITLE,
 	[TASK_QUESTION] = LOOK_ANSWER,

@@ -8,14 +8,15 @@
 #include "base/array.h"
 
 static const char *const TRACK_NAMES[N_KIND_TRACKS] = {
-	[TRACK_ALL] = "all of it",    [TRACK_TITLE] = "title",    [TRACK_ABSTRACT] = "summary",
-	[TRACK_KEY] = "key passages", [TRACK_ANSWER] = "answers",
+	[TRACK_ALL] = "all of it",
+	[TRACK_TITLE] = "title",
+	[TRACK_ABSTRACT] = "summary",
+	[TRACK_ANSWER] = "answers",
 };
 
 static const int TRACK_OF[] = {
 	[LOOK_TITLE] = TRACK_TITLE,
 	[LOOK_ABSTRACT] = TRACK_ABSTRACT,
-	[LOOK_KEY] = TRACK_KEY,
 	[LOOK_ANSWER] = TRACK_ANSWER,
 };
 

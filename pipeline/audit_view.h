@@ -29,7 +29,7 @@ struct track {
 #define AUDIT_SELDOM 0.1
 
 /* Of kinds of tasks, and behind them of single answers, the first ones. */
-enum { TRACK_ALL, TRACK_TITLE, TRACK_ABSTRACT, TRACK_KEY, TRACK_ANSWER, N_KIND_TRACKS };
+enum { TRACK_ALL, TRACK_TITLE, TRACK_ABSTRACT, TRACK_ANSWER, N_KIND_TRACKS };
 #define N_TRACKS (N_KIND_TRACKS + 8)
 
 /* A heading and what stands below it, up to the next one. */

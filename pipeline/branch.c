@@ -64,20 +64,19 @@ static void see_logits(void *user, size_t pos, const float *logits)
 int branch_init(struct branch *branch, const struct branch_model *model, const struct context *document,
                 const struct reader_task *task, struct err *err)
 {
-	struct grounded_settings settings = { engine_shape(model->engine)->eos_token_id[0], task->max_quotes,
-		                              task->min_quotes, task->parts };
 	int r = 0;
 
 	branch->task = task;
 	branch->engine = model->engine;
+	assert(task->given != NULL || task->max_tokens > 0);
 	if ((r = set_prompt(branch, model, err)) < 0)
 		return r;
 	if (task->n_spans > 0) {
-		r = grounded_new(model->trie, task->spans, task->n_spans, &settings, &branch->grounded, err);
+		r = grounded_new(model->trie, task->spans, task->n_spans,
+		                 engine_shape(model->engine)->eos_token_id[0], &branch->grounded, err);
 		if (r < 0)
 			return err_prefix(err, r, "quoting: ");
 	} else if (task->given == NULL) {
-		assert(task->max_tokens > 0);
 		branch->tokens = array_new(uint32_t, task->max_tokens);
 		if (branch->tokens == NULL)
 			return err_set(err, -ENOMEM, "no memory for an answer");
@@ -146,8 +145,7 @@ static void accept_free(struct branch *branch)
 static void accept_grounded(struct branch *branch, double score)
 {
 	branch->done = grounded_accept(branch->grounded, branch->next, score) < 0 ||
-	               grounded_done(branch->grounded) ||
-	               (branch->task->parts && branch->n_generated == branch->task->max_tokens);
+	               grounded_done(branch->grounded) || branch->n_generated == branch->task->max_tokens;
 }
 
 void branch_take(struct branch *branch, uint32_t token, const float *logits)
@@ -223,24 +221,16 @@ static int start_branches(struct branch *branches, size_t n, struct usage *usage
 	return r;
 }
 
-static int take_quotes(const struct branch *branch, struct reader_result *ret)
+static void take_quote(const struct branch *branch, struct reader_result *ret)
 {
-	const struct grounded_result *quotes;
-	size_t n;
+	struct grounded_result quote;
 
-	grounded_results(branch->grounded, &quotes, &n);
-	ret->quotes = array_new(struct reader_quote, n);
-	if (ret->quotes == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		ret->quotes[i] = (struct reader_quote){ .span = quotes[i].span,
-			                                .start = quotes[i].start,
-			                                .n = quotes[i].n,
-			                                .score = quotes[i].log_probability /
-			                                         (double)quotes[i].n_tokens,
-			                                .log_probability = quotes[i].log_probability };
-	ret->n_quotes = n;
-	return 0;
+	ret->quoted = grounded_result(branch->grounded, &quote);
+	if (ret->quoted)
+		ret->quote = (struct reader_quote){ .span = quote.span,
+			                            .start = quote.start,
+			                            .n = quote.n,
+			                            .score = quote.log_probability / (double)quote.n_tokens };
 }
 
 int branch_result(const struct branch *branch, const struct tokenizer *tokenizer, struct reader_result *ret,
@@ -255,8 +245,10 @@ int branch_result(const struct branch *branch, const struct tokenizer *tokenizer
 		ret->score = branch->log_probability / (double)branch->n_generated;
 	if (branch->task->given != NULL)
 		return 0;
-	if (branch->grounded != NULL)
-		return take_quotes(branch, ret) < 0 ? err_set(err, -ENOMEM, "no memory for an answer") : 0;
+	if (branch->grounded != NULL) {
+		take_quote(branch, ret);
+		return 0;
+	}
 	r = tokenizer_decode(tokenizer, branch->tokens, branch->n_tokens, &text, err);
 	ret->text = buf_take(&text);
 	return r == 0 && ret->text == NULL ? err_set(err, -ENOMEM, "no memory for an answer") : r;

@@ -9,8 +9,8 @@
 #include "base/array.h"
 #include "pipeline/place.h"
 #include "pipeline/sentence.h"
+#include "pipeline/title.h"
 
-#define MAX_TITLE_BYTES 100
 #define MAX_LINE_BYTES 800
 
 void material_done(struct material *material)
@@ -23,7 +23,7 @@ void material_done(struct material *material)
 	free(material->places);
 	free(material->words);
 	free(material->title);
-	free(material->opening);
+	passages_done(&material->opening);
 	buf_done(&material->parts);
 	buf_done(&material->text);
 	*material = (struct material){ 0 };
@@ -60,20 +60,6 @@ static int add_sentence(struct material *material, const struct summary_text *te
 	return add_span(material, text->view->text + sentence.start, sentence.end - sentence.start, &place);
 }
 
-/* Headings that stand over the beginning of any document and name none. */
-static bool says_nothing(const char *title, size_t n)
-{
-	static const char *const WORDS[] = { "abstract", "contents", "description",      "introduction",
-		                             "name",     "overview", "preamble",         "preface",
-		                             "summary",  "synopsis", "table of contents" };
-
-	for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
-		if (strlen(WORDS[i]) == n && strncasecmp(title, WORDS[i], n) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void add_part(struct material *material, const char *title, size_t n)
 {
 	if (material->parts.n == 0)
@@ -82,62 +68,55 @@ static void add_part(struct material *material, const char *title, size_t n)
 	buf_puts(&material->parts, "\n");
 }
 
-/* Bytes [start, *end) of the line that follows a heading, if it is short enough to be a title. */
-static bool find_line_below(const struct view *view, const struct heading *heading, size_t *start,
-                            size_t *end)
+/* The first heading in a chunk; NULL: it has none. */
+static const struct heading *first_heading(const struct view *view, const struct chunk *chunk)
 {
-	*start = heading->end + strspn(view->text + heading->end, " \n");
-	*end = *start + strcspn(view->text + *start, "\n");
-	return *end > *start && *end - *start <= MAX_TITLE_BYTES;
-}
-
-/* The first heading in a chunk. Those of its other sections go to parts, if it begins the document. */
-static const struct heading *first_heading(struct material *material, const struct view *view,
-                                           const struct chunk *chunk)
-{
-	const struct heading *found = NULL;
-
 	for (size_t i = 0; i < view->n_headings && view->headings[i].start < chunk->end; i++) {
-		const struct heading *heading = &view->headings[i];
-
-		if (heading->start < chunk->start)
-			continue;
-		if (found == NULL)
-			found = heading;
-		else if (chunk->start == 0)
-			add_part(material, view->text + heading->title, heading->end - heading->title);
+		if (view->headings[i].start >= chunk->start)
+			return &view->headings[i];
 	}
-	return found;
+	return NULL;
 }
 
 static int take_name(struct material *material, const char *name, size_t n)
 {
 	material->title = strndup(name, n);
-	return material->title == NULL ? -ENOMEM : buf_status(&material->parts);
+	return material->title == NULL ? -ENOMEM : 0;
 }
 
-/* The beginning of a document is called by its first heading, or by the line below where that names nothing ("NAME" of a
- * manual page); another part by the section that it begins in, or else the first heading in it. */
-static int set_title(struct material *material, const struct view *view, const struct chunk *chunk)
+/* The beginning of a document is called as that calls itself. Its other headings name parts. */
+static int set_own_title(struct material *material, const struct view *view, const struct chunk *chunk)
 {
-	const struct heading *heading = first_heading(material, view, chunk);
-	const char *section = NULL;
-	size_t start, end, n = 0;
+	struct title_place place = { 0 };
 
-	if (chunk->start > 0)
-		view_section_at(view, chunk->start, &section, &n);
+	material->begins = true;
+	material->title_own = title_of_heading(view, &place);
+	for (size_t i = 0; i < view->n_headings && view->headings[i].start < chunk->end; i++) {
+		const struct heading *heading = &view->headings[i];
+
+		if (heading->title != place.start || !material->title_own)
+			add_part(material, view->text + heading->title, heading->end - heading->title);
+	}
+	if (!material->title_own && !title_of_first_line(view, &place))
+		return buf_status(&material->parts);
+	if (buf_status(&material->parts) < 0)
+		return -ENOMEM;
+	return take_name(material, view->text + place.start, place.end - place.start);
+}
+
+/* Another part is called by the section that it begins in, or else by the first heading in it. */
+static int set_part_title(struct material *material, const struct view *view, const struct chunk *chunk)
+{
+	const struct heading *heading = first_heading(view, chunk);
+	const char *section = NULL;
+	size_t n = 0;
+
+	view_section_at(view, chunk->start, &section, &n);
 	if (section != NULL)
 		return take_name(material, section, n);
-	if (heading == NULL)
-		return buf_status(&material->parts);
-	start = heading->title;
-	end = heading->end;
-	if (chunk->start == 0 && says_nothing(view->text + start, end - start)) {
-		add_part(material, view->text + start, end - start);
-		if (!find_line_below(view, heading, &start, &end))
-			return buf_status(&material->parts);
-	}
-	return take_name(material, view->text + start, end - start);
+	return heading == NULL
+	               ? 0
+	               : take_name(material, view->text + heading->title, heading->end - heading->title);
 }
 
 bool material_names_a_part(const struct material *material, const char *title)
@@ -180,7 +159,8 @@ static int add_sentences(struct material *material, const struct summary_text *t
 int material_from_chunk(struct material *material, const struct summary_text *text, const struct chunk *chunk,
                         bool lines)
 {
-	int r = set_title(material, text->view, chunk);
+	int r = chunk->start == 0 ? set_own_title(material, text->view, chunk)
+	                          : set_part_title(material, text->view, chunk);
 
 	if (r == 0)
 		r = add_sentences(material, text, chunk, false);
@@ -203,12 +183,14 @@ static int add_quote(struct material *material, const struct passage *passage)
 	return add_span(material, passage->text, strlen(passage->text), &copy);
 }
 
-static bool is_taken(const struct passage *passage, enum passage_kind kind, size_t room)
+/* Whether a summary has it already. */
+static bool is_in_summary(const struct passages *passages, const char *text)
 {
-	/* A summary that is an extract is its own key passages over again. */
-	bool new_words = kind != PASSAGE_ABSTRACT || passage->generated;
-
-	return passage->kind == kind && new_words && strlen(passage->text) + 1 <= room;
+	for (size_t i = 0; i < passages->n; i++) {
+		if (passages->items[i].kind == PASSAGE_ABSTRACT && strcmp(passages->items[i].text, text) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int add_lines(struct material *material, const struct passages *passages, enum passage_kind kind,
@@ -218,47 +200,55 @@ static int add_lines(struct material *material, const struct passages *passages,
 
 	for (size_t i = 0; r == 0 && i < passages->n; i++) {
 		const struct passage *passage = &passages->items[i];
+		bool key = kind == PASSAGE_KEY;
 
-		if (!is_taken(passage, kind, *room))
+		if (passage->kind != kind || strlen(passage->text) + 1 > *room)
 			continue;
-		*room -= strlen(passage->text) + 1;
-		buf_puts(&material->text, passage->text);
-		buf_puts(&material->text, "\n");
-		if (kind == PASSAGE_KEY && passage->n_evidence > 0)
+		if (!key || !is_in_summary(passages, passage->text)) {
+			*room -= strlen(passage->text) + 1;
+			buf_printf(&material->text, "%s\n", passage->text);
+		}
+		if (key && passage->n_evidence > 0)
 			r = add_quote(material, passage);
 	}
 	return r < 0 ? r : buf_status(&material->text);
 }
 
-/* The first part's title is the whole's where the model has no better. */
-static int take_title(struct material *material, const struct passages *passages)
+/* The first part's title is the whole's. */
+static int take_title(struct material *material, const struct passage *title)
 {
-	for (size_t i = 0; i < passages->n; i++) {
-		const struct passage *passage = &passages->items[i];
-
-		if (passage->kind != PASSAGE_TITLE)
-			continue;
-		if (material->title != NULL)
-			add_part(material, passage->text, strlen(passage->text));
-		else if ((material->title = strdup(passage->text)) == NULL)
-			return -ENOMEM;
-		else
-			material->title_generated = passage->generated;
+	if (material->n_parts > 0) {
+		add_part(material, title->text, strlen(title->text));
+		return buf_status(&material->parts);
 	}
-	return buf_status(&material->parts);
+	material->title_generated = title->generated;
+	material->title_score = title->score;
+	material->title_own = true;
+	return take_name(material, title->text, strlen(title->text));
 }
 
-/* Of the first part alone: its places are the first ones. */
+static int take_titles(struct material *material, const struct passages *passages)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < passages->n; i++) {
+		if (passages->items[i].kind == PASSAGE_TITLE)
+			r = take_title(material, &passages->items[i]);
+	}
+	return r;
+}
+
+/* Of the first part alone: it says what the document is. */
 static int take_opening(struct material *material, const struct passages *passages)
 {
-	for (size_t i = 0; material->text.n == 0 && i < passages->n; i++) {
-		const struct passage *passage = &passages->items[i];
+	int r = 0;
 
-		if (passage->kind == PASSAGE_ABSTRACT && passage->generated && material->opening == NULL &&
-		    (material->opening = strdup(passage->text)) == NULL)
-			return -ENOMEM;
+	for (size_t i = 0; r == 0 && material->n_parts == 0 && i < passages->n; i++) {
+		if (passages->items[i].kind == PASSAGE_ABSTRACT)
+			r = passages_append(&material->opening,
+			                    &(struct passages){ .items = &passages->items[i], .n = 1 });
 	}
-	return 0;
+	return r;
 }
 
 int material_add_passages(struct material *material, const struct passages *passages, size_t max_bytes)
@@ -266,8 +256,11 @@ int material_add_passages(struct material *material, const struct passages *pass
 	int r = take_opening(material, passages);
 
 	if (r == 0)
+		r = take_titles(material, passages);
+	if (r == 0)
 		r = add_lines(material, passages, PASSAGE_ABSTRACT, &max_bytes);
 	if (r == 0)
 		r = add_lines(material, passages, PASSAGE_KEY, &max_bytes);
-	return r < 0 ? r : take_title(material, passages);
+	material->n_parts++;
+	return r;
 }

@@ -18,9 +18,13 @@ struct material {
 	struct evidence *places; /* [n_spans] quote and section are the material's own */
 	char **words; /* [n_spans] */
 	size_t n_spans, cap_spans, cap_places, cap_words;
-	char *title; /* what to call it where the model has no name: a heading, or the first part's title; NULL: none */
-	bool title_generated; /* the model wrote that */
-	char *opening; /* of passages: what the model says of the first part; NULL: nothing */
+	char *title; /* what to call it where the model has no name; NULL: nothing */
+	bool title_generated; /* the model wrote that, of the first part */
+	double title_score; /* that of the first part's */
+	bool title_own; /* no other title is better: the document, or its first part, is called so */
+	bool begins; /* a document */
+	size_t n_parts; /* whose passages it is made of; 0: a chunk */
+	struct passages opening; /* of passages: the summary of the first part */
 	struct buf parts; /* "\nA\nB\n": headings that name a part of this and so not the whole */
 };
 
@@ -29,8 +33,8 @@ struct material {
 int material_from_chunk(struct material *material, const struct summary_text *text, const struct chunk *chunk,
                         bool lines);
 
-/* Append the passages of one part: its summary, then its key passages, one a line, which may be quoted again; no more
- * than max_bytes of them. -ENOMEM. */
+/* Append the passages of one part: its summary, then its key passages, which may be quoted again, where the summary has
+ * them not already, one a line; no more than max_bytes of them. -ENOMEM. */
 int material_add_passages(struct material *material, const struct passages *passages, size_t max_bytes);
 
 /* Whether a title is one of its parts' headings. */

@@ -178,10 +178,24 @@ static void put_source(struct buf *buf, const struct reading *reading)
 		buf_puts(buf, " It is no English prose, so the model wrote nothing, and all is quoted.*\n\n");
 }
 
+/* A paragraph, sentence by sentence. */
+static void put_summary(struct buf *buf, const struct passages *passages)
+{
+	const char *between = "";
+
+	for (size_t i = 0; i < passages->n; i++) {
+		if (passages->items[i].kind != PASSAGE_ABSTRACT)
+			continue;
+		buf_puts(buf, between);
+		put_passage(buf, &passages->items[i]);
+		between = " ";
+	}
+	buf_puts(buf, *between == '\0' ? "" : "\n\n");
+}
+
 static void put_part(struct buf *buf, const struct document_chunk *chunk)
 {
 	const struct passage *title = first_of(&chunk->passages, PASSAGE_TITLE);
-	const struct passage *abstract = first_of(&chunk->passages, PASSAGE_ABSTRACT);
 
 	buf_printf(buf, "### %" PRId64 ". ", chunk->number + 1);
 	if (title != NULL)
@@ -189,10 +203,7 @@ static void put_part(struct buf *buf, const struct document_chunk *chunk)
 	else
 		put_escaped(buf, chunk->section != NULL ? chunk->section : "(no title)");
 	buf_puts(buf, "\n\n");
-	if (abstract != NULL) {
-		put_passage(buf, abstract);
-		buf_puts(buf, "\n\n");
-	}
+	put_summary(buf, &chunk->passages);
 	buf_puts(buf, "— ");
 	put_place(buf, chunk->section, 0, chunk->byte_start, chunk->byte_end);
 	buf_puts(buf, "\n\n");
@@ -200,13 +211,8 @@ static void put_part(struct buf *buf, const struct document_chunk *chunk)
 
 int output_markdown(const struct reading *reading, struct buf *ret)
 {
-	const struct passage *abstract = first_of(&reading->passages, PASSAGE_ABSTRACT);
-
 	put_title(ret, reading);
-	if (abstract != NULL) {
-		put_passage(ret, abstract);
-		buf_puts(ret, "\n\n");
-	}
+	put_summary(ret, &reading->passages);
 	put_source(ret, reading);
 	if (first_of(&reading->passages, PASSAGE_KEY) != NULL) {
 		buf_puts(ret, "## Key passages\n\n");

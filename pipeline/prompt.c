@@ -8,7 +8,6 @@
 #include "base/buf.h"
 
 static const char *const WORDS[] = {
-	[TASK_KEY] = "\n\nQuote the key sentences.",
 	[TASK_SUMMARY] = "\n\nSummarize the document.",
 	[TASK_TITLE] = "\n\nGive the document a title.",
 	[TASK_QUESTION] = "\n\nQuestion: ",

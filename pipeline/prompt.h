@@ -14,8 +14,8 @@
 /* Tokens of a prompt before the document's own. */
 #define PROMPT_FRAME_TOKENS 2
 
-enum task_kind { TASK_KEY, TASK_SUMMARY, TASK_TITLE, TASK_QUESTION };
-#define N_TASKS 3 /* that a text is read with; questions come later */
+enum task_kind { TASK_SUMMARY, TASK_TITLE, TASK_QUESTION };
+#define N_TASKS 2 /* that a text is read with; questions come later */
 
 /* What the model was taught to say where a text has no answer. */
 #define PROMPT_NOT_STATED "Not stated in the document."

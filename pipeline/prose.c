@@ -1,8 +1,10 @@
 #include "pipeline/prose.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/text.h"
@@ -157,43 +159,71 @@ static double share_of(const struct support *support)
 	return support->n_words == 0 ? 0 : (double)support->words_found / (double)support->n_words;
 }
 
-int prose_keep_supported(char *text, const struct prose_source *source, double *ret_share)
+static bool is_in_word(char byte)
 {
-	struct support support, sum = { 0 };
-	struct sentence *sentences;
-	size_t n, at = 0;
-	int r = sentence_find(text, 0, strlen(text), &sentences, &n);
+	return isalnum((unsigned char)byte) != 0 || (unsigned char)byte >= 0x80;
+}
+
+/* Whether the source has it as a whole word, whatever the case of its letters. */
+static bool has_word(const struct prose_source *source, const char *word, size_t n)
+{
+	for (size_t at = 0; at + n <= source->n_text; at++) {
+		if (strncasecmp(source->text + at, word, n) == 0 &&
+		    (at == 0 || !is_in_word(source->text[at - 1])) &&
+		    (at + n == source->n_text || !is_in_word(source->text[at + n])))
+			return true;
+	}
+	return false;
+}
+
+/* With a digit or a capital; what a sentence begins with has one in any case, and so has "I". */
+static bool is_name(const char *word, size_t n, bool first)
+{
+	if (isdigit((unsigned char)word[0]) != 0)
+		return true;
+	for (size_t i = first ? 1 : 0; n > 1 && i < n; i++) {
+		if (isdigit((unsigned char)word[i]) != 0 || isupper((unsigned char)word[i]) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* A small model spells a name as it likes, and is free with numbers: both say something that the text does not. */
+static bool names_are_known(const char *text, size_t n, const struct prose_source *source)
+{
+	size_t at = 0;
+	struct word word;
+
+	for (bool first = true; word_next(text, n, &at, &word); first = false) {
+		size_t length = word.end - word.start;
+
+		if (is_name(text + word.start, length, first) && !has_word(source, text + word.start, length))
+			return false;
+	}
+	return true;
+}
+
+static int is_supported(const char *text, size_t n, const struct prose_source *source, const struct bar *bar,
+                        bool *ret, double *ret_share)
+{
+	struct support support;
+	int r = count_support(text, n, source, &support);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		size_t length = sentences[i].end - sentences[i].start;
+	*ret = reaches(&support, bar) && names_are_known(text, n, source);
+	*ret_share = share_of(&support);
+	return 0;
+}
 
-		r = count_support(text + sentences[i].start, length, source, &support);
-		if (r < 0 || !reaches(&support, &SENTENCE_BAR))
-			continue;
-		sum.n_words += support.n_words;
-		sum.words_found += support.words_found;
-		if (at > 0)
-			text[at++] = ' ';
-		memmove(text + at, text + sentences[i].start, length);
-		at += length;
-	}
-	text[at] = '\0';
-	free(sentences);
-	*ret_share = share_of(&sum);
-	return r;
+int prose_is_supported(const char *sentence, size_t n, const struct prose_source *source, bool *ret,
+                       double *ret_share)
+{
+	return is_supported(sentence, n, source, &SENTENCE_BAR, ret, ret_share);
 }
 
 int prose_title_is_supported(const char *title, const struct prose_source *source, bool *ret,
                              double *ret_share)
 {
-	struct support support;
-	int r = count_support(title, strlen(title), source, &support);
-
-	if (r < 0)
-		return r;
-	*ret = reaches(&support, &TITLE_BAR);
-	*ret_share = share_of(&support);
-	return 0;
+	return is_supported(title, strlen(title), source, &TITLE_BAR, ret, ret_share);
 }

@@ -11,17 +11,20 @@
  * free(); "" is possible. -ENOMEM. */
 int prose_clean(const char *text, bool cut, bool one_line, char **ret);
 
-/* The content words of the text that prose is about and their pairs, rising, as words_of() has them. */
+/* The text that prose is about, and its content words and their pairs, rising, as words_of() has them. */
 struct prose_source {
+	const char *text;
+	size_t n_text;
 	const uint64_t *stems;
 	size_t n;
 };
 
-/* Leave out the sentences whose words the source does not have: those are made up. In place; "" is possible. *ret_share:
- * how many of the content words that are left the source has. -ENOMEM. */
-int prose_keep_supported(char *text, const struct prose_source *source, double *ret_share);
+/* Whether a sentence's words are the source's, names and numbers to the letter: else it is made up. *ret_share: how many of
+ * its content words the source has. -ENOMEM. */
+int prose_is_supported(const char *sentence, size_t n, const struct prose_source *source, bool *ret,
+                       double *ret_share);
 
-/* Whether a title's words are the source's; *ret_share as above. -ENOMEM. */
+/* The same of a title. */
 int prose_title_is_supported(const char *title, const struct prose_source *source, bool *ret,
                              double *ret_share);
 

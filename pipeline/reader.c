@@ -24,6 +24,7 @@ struct reader {
 	struct prefix prefix;
 	struct block_io io; /* of prefix */
 	const struct reader_audit *audit; /* NULL: none */
+	enum attention attention;
 };
 
 int reader_open(struct engine *engine, struct kvwriter *kv, struct reader **ret, struct err *err)
@@ -59,6 +60,11 @@ void reader_set_audit(struct reader *reader, const struct reader_audit *audit)
 	reader->audit = audit;
 }
 
+void reader_set_attention(struct reader *reader, enum attention attention)
+{
+	reader->attention = attention;
+}
+
 size_t reader_max_bytes(const struct reader *reader)
 {
 	size_t context = engine_shape(reader->engine)->max_position_embeddings;
@@ -68,7 +74,6 @@ size_t reader_max_bytes(const struct reader *reader)
 
 void reader_result_done(struct reader_result *result)
 {
-	free(result->quotes);
 	free(result->text);
 	*result = (struct reader_result){ 0 };
 }
@@ -110,6 +115,7 @@ static int read_document(struct reader *reader, const uint32_t *tokens, size_t n
 
 	if (r < 0)
 		return r;
+	context_set_attention(context, reader->attention);
 	prefix_start(&reader->prefix);
 	r = context_restore(context, tokens, n, &reader->io, &n_reused, err);
 	if (r == 0) {

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "model/context.h"
 #include "model/engine.h"
 #include "model/grounded.h"
 #include "pipeline/prompt.h"
@@ -23,14 +24,13 @@ void reader_close(struct reader *reader);
 /* Longest text in bytes that is sure to fit the model's context, whatever its bytes are. */
 size_t reader_max_bytes(const struct reader *reader);
 
-/* One task behind a text. With spans the answer can only quote them: whole, or one part of one. */
+/* One task behind a text. With spans the answer can only quote: words from within one of them. */
 struct reader_task {
 	enum task_kind kind;
 	const char *question; /* of a TASK_QUESTION, else NULL */
 	const struct grounded_span *spans;
-	size_t n_spans, min_quotes, max_quotes; /* n_spans 0: free text */
-	bool parts; /* see grounded.h; a quote that is not at its end after max_tokens is none */
-	size_t max_tokens; /* of free text and of a part */
+	size_t n_spans; /* 0: free text */
+	size_t max_tokens; /* a quote that is not at its end then is none */
 	const char *given; /* no answer is decoded, only this one scored; without spans. NULL: none */
 	bool look; /* an audit sees what these given words look at; what is generated it always sees */
 };
@@ -40,13 +40,12 @@ struct reader_quote {
 	size_t span; /* index into the task's spans */
 	size_t start, n; /* the bytes of it that were quoted */
 	double score; /* mean log-probability of its tokens */
-	double log_probability; /* of all of them */
 };
 
-/* What came back: quotes, or text. */
+/* What came back: a quote, or text. */
 struct reader_result {
-	struct reader_quote *quotes;
-	size_t n_quotes;
+	bool quoted; /* there is a quote */
+	struct reader_quote quote;
 	char *text; /* free text as generated, NUL-terminated */
 	bool cut; /* it reached max_tokens */
 	double score; /* mean log-probability of its tokens */
@@ -87,6 +86,9 @@ struct reader_audit {
 
 /* From the next reading on; borrowed until then. NULL: nobody looks on. Results do not depend on it. */
 void reader_set_audit(struct reader *reader, const struct reader_audit *audit);
+
+/* What texts and tasks to come attend to: sparse at first, dense for comparisons, by a reader without kv. */
+void reader_set_attention(struct reader *reader, enum attention attention);
 
 /* The number of tokens of a text. */
 int reader_count(struct reader *reader, const char *text, size_t n, size_t *ret, struct err *err);

@@ -195,22 +195,30 @@ static void put_evidence(struct buf *buf, const struct passage *passage, struct 
 	}
 }
 
+static void put_summary_sentence(struct buf *buf, const struct passage *sentence)
+{
+	buf_puts(buf, sentence->generated ? "<span class=\"generated\">" : "<span>");
+	put_string(buf, sentence->text);
+	buf_puts(buf, "</span> ");
+}
+
 static void put_summary(struct buf *buf, const struct audit_view *view, struct places *places)
 {
-	const struct passage *abstract = first_of(&view->reading.passages, PASSAGE_ABSTRACT);
+	const struct passages *passages = &view->reading.passages;
 
-	if (abstract == NULL)
+	if (first_of(passages, PASSAGE_ABSTRACT) == NULL)
 		return;
-	buf_puts(buf, "<section aria-labelledby=\"h-summary\">\n<h2 id=\"h-summary\">Summary</h2>\n<p");
-	buf_puts(buf, abstract->generated ? " class=\"generated\">" : ">");
-	put_string(buf, abstract->text);
-	buf_puts(buf, "</p>\n");
-	if (abstract->n_evidence > 0) {
-		buf_puts(buf, "<details><summary>Where this stands</summary>\n<ul>\n");
-		put_evidence(buf, abstract, places);
-		buf_puts(buf, "</ul>\n</details>\n");
+	buf_puts(buf, "<section aria-labelledby=\"h-summary\">\n<h2 id=\"h-summary\">Summary</h2>\n<p>");
+	for (size_t i = 0; i < passages->n; i++) {
+		if (passages->items[i].kind == PASSAGE_ABSTRACT)
+			put_summary_sentence(buf, &passages->items[i]);
 	}
-	buf_puts(buf, "</section>\n");
+	buf_puts(buf, "</p>\n<details><summary>Where this stands</summary>\n<ul>\n");
+	for (size_t i = 0; i < passages->n; i++) {
+		if (passages->items[i].kind == PASSAGE_ABSTRACT)
+			put_evidence(buf, &passages->items[i], places);
+	}
+	buf_puts(buf, "</ul>\n</details>\n</section>\n");
 }
 
 static void put_key_passages(struct buf *buf, const struct audit_view *view, struct places *places)

@@ -1,6 +1,6 @@
 #include "pipeline/report_style.h"
 
-const char REPORT_TRACKS[] = "atsqwABCDEFGH";
+const char REPORT_TRACKS[] = "atswABCDEFGH";
 
 /* Of each track, when it is switched on. */
 #define SHADES(track)                                                                  \
@@ -58,8 +58,8 @@ const char REPORT_STYLE[] =
 	"mark{background:none;color:inherit;border-bottom:3px solid var(--link)}\n"
 	"mark:target,mark:target mark{background:var(--mark);color:var(--markink)}\n"
 	".warning{border:2px solid #c62828;border-radius:.4rem;padding:.5rem .9rem}\n" SHADES("a") SHADES("t")
-		SHADES("s") SHADES("q") SHADES("w") SHADES("A") SHADES("B") SHADES("C") SHADES("D")
-			SHADES("E") SHADES("F") SHADES("G")
+		SHADES("s") SHADES("w") SHADES("A") SHADES("B") SHADES("C") SHADES("D") SHADES("E")
+			SHADES("F") SHADES("G")
 				SHADES("H") "@media(max-width:40rem){th,td{padding:.15rem .25rem}"
 					    ".wide{display:none}.text{padding:.6rem}}\n"
 					    "@media print{.strip,.skip,fieldset{display:none}}\n";

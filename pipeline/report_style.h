@@ -4,7 +4,7 @@
 
 #define REPORT_LEVELS 8 /* of shade: 0 is what was never chosen */
 
-/* Letters of the tracks, in their order: class "k3" is level 3 in the track of the key passages. */
+/* Letters of the tracks, in their order: class "s3" is level 3 in the track of the summary. */
 extern const char REPORT_TRACKS[];
 
 extern const char REPORT_STYLE[];

@@ -147,6 +147,7 @@ static double add_word(const struct retrieval *retrieval, uint64_t stem, double 
 
 int retrieval_score(const struct retrieval *retrieval, const char *query, size_t n, double *ret)
 {
+	bool all = !words_say_something(query, n); /* else these count alone: in a short text "who" is rare */
 	uint64_t *seen = NULL;
 	size_t n_seen = 0, cap = 0, at = 0;
 	double most = 0;
@@ -154,11 +155,11 @@ int retrieval_score(const struct retrieval *retrieval, const char *query, size_t
 
 	memset(ret, 0, retrieval->n_passages * sizeof(*ret));
 	while (word_next(query, n, &at, &word)) {
-		bool again = false;
+		bool skipped = !all && word_is_function(query + word.start, word.end - word.start);
 
 		for (size_t i = 0; i < n_seen; i++)
-			again = again || seen[i] == word.stem;
-		if (again)
+			skipped = skipped || seen[i] == word.stem;
+		if (skipped)
 			continue;
 		if (array_grow(&seen, sizeof(*seen), n_seen, &cap) < 0) {
 			free(seen);

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/array.h"
+#include "pipeline/words.h"
 
 #define MIN_WORDS 5
 #define MAX_WORDS 60
@@ -56,14 +56,6 @@ static const char *const OPEN_ENDED[] = { "etc",  "Inc", "Ltd",  "Corp", "Co",  
 	                                  "p.m",  "U.S", "U.K",  "Ph.D", "U.N",  "D.C", "Bros", "Assn",
 	                                  "Dept", "est", "incl", "esp",  "misc", NULL };
 
-static bool is_among(const char *word, size_t n, const char *const *list)
-{
-	for (; *list != NULL; list++)
-		if (strlen(*list) == n && strncasecmp(word, *list, n) == 0)
-			return true;
-	return false;
-}
-
 /* The word in front of text[i], where a full stop stands; its start. */
 static size_t word_before(const char *text, size_t start, size_t i)
 {
@@ -85,12 +77,12 @@ static bool is_abbreviation(const char *text, size_t start, size_t i, size_t nex
 
 	if (n == 0)
 		return false;
-	if (is_among(word, n, TITLES))
+	if (word_is_among(word, n, TITLES))
 		return true;
-	if (is_among(word, n, COUNTED))
+	if (word_is_among(word, n, COUNTED))
 		return isdigit((unsigned char)text[next]) ||
 		       (strchr("IVX", text[next]) != NULL && !islower((unsigned char)text[next + 1]));
-	if (is_among(word, n, OPEN_ENDED))
+	if (word_is_among(word, n, OPEN_ENDED))
 		return islower((unsigned char)text[next]);
 	/* An initial; "I" and a lone letter at the end of "plan B." are taken for one too, rather than to
 	 * split a name. */

@@ -1,20 +1,19 @@
 #include "pipeline/summary.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
+#include "pipeline/abstract.h"
 #include "pipeline/keys.h"
 #include "pipeline/material.h"
 #include "pipeline/prose.h"
-#include "pipeline/sentence.h"
+#include "pipeline/title.h"
 #include "pipeline/words.h"
 
 #define MAX_SUMMARY_TOKENS 160
 #define MAX_TITLE_TOKENS 32
-#define TITLE_OPENING 400 /* bytes of a text that speak of all of it */
 #define MAX_CHUNK_KEYS 5
 #define MAX_KEYS 20
 #define FEW_PARTS 3
@@ -45,7 +44,7 @@ static int add_text(struct passages *ret, enum passage_kind kind, char *text, bo
 /* How materials are read. */
 struct manner {
 	bool prose; /* the model may use its own words */
-	bool few_parts; /* the document has few: what the model made of the first one is its summary */
+	bool few_parts; /* the document has few: the summary of the first one is its own */
 };
 
 /* What was found for a material, before it becomes passages. */
@@ -65,102 +64,94 @@ static void draft_done(struct draft *draft)
 	free(draft->summary);
 }
 
-/* Where a sentence of the model's comes from, as far as anything says the same. */
-static int add_nearest(struct passage *passage, const struct material *material, const char *text, size_t n)
+/* The sentence that is nearest to the model's title, as far as one has anything of it. */
+static int add_nearest(struct passage *title, const struct material *material)
 {
 	struct key_sentence nearest;
-	int r = keys_nearest(material->spans, material->n_spans, text, n, &nearest);
+	int r = keys_nearest(material->spans, material->n_spans, title->text, strlen(title->text), &nearest);
 
 	if (r < 0 || nearest.score <= 0)
 		return r;
 	material->places[nearest.sentence].score = nearest.score;
-	return passage_copy_evidence(passage, &material->places[nearest.sentence]);
+	return passage_copy_evidence(title, &material->places[nearest.sentence]);
 }
 
-/* A place for each sentence of a passage in the model's words. */
-static int add_support(struct passage *passage, const struct material *material)
+static int add_own_title(struct passages *ret, const struct material *material)
 {
-	struct sentence *sentences;
-	size_t n;
-	int r = sentence_find(passage->text, 0, strlen(passage->text), &sentences, &n);
+	size_t n = ret->n;
+	char *text = material->title == NULL ? NULL : strdup(material->title);
+	int r;
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = add_nearest(passage, material, passage->text + sentences[i].start,
-		                sentences[i].end - sentences[i].start);
-	free(sentences);
+	if (material->title == NULL)
+		return 0;
+	if (text == NULL)
+		return -ENOMEM;
+	r = add_text(ret, PASSAGE_TITLE, text, material->title_generated, material->title_score);
+	return r == 0 && ret->n > n && material->title_generated ? add_nearest(&ret->items[n], material) : r;
+}
+
+/* Whether the model's title says what the beginning of a document shows: that is how it is spelled. */
+static int says_the_same(const struct material *material, const char *title, bool *ret)
+{
+	uint64_t *ours = NULL, *theirs = NULL;
+	size_t n_ours, n_theirs;
+	int r = words_of(material->title, strlen(material->title), false, &ours, &n_ours);
+
+	if (r == 0)
+		r = words_of(title, strlen(title), false, &theirs, &n_theirs);
+	if (r == 0)
+		*ret = words_overlap(ours, n_ours, theirs, n_theirs) > 0;
+	free(ours);
+	free(theirs);
 	return r;
 }
 
-/* Takes text over; share of its words is supported. */
-static int add_generated(struct passages *ret, enum passage_kind kind, const struct material *material,
-                         char *text, double share)
+/* Whether the model's title holds, and *ret_share of its words are the text's. */
+static int judge_title(const struct material *material, const struct draft *draft, bool *ret,
+                       double *ret_share)
 {
-	int r = add_text(ret, kind, text, true, share);
+	bool same = false;
+	int r;
 
-	return r < 0 ? r : add_support(&ret->items[ret->n - 1], material);
+	*ret = false;
+	if (draft->title == NULL || draft->title[0] == '\0' || draft->title_cut || material->title_own ||
+	    material_names_a_part(material, draft->title) ||
+	    title_is_stray(draft->title, material->text.data == NULL ? "" : material->text.data,
+	                   material->text.n))
+		return 0;
+	r = prose_title_is_supported(draft->title, &draft->source, ret, ret_share);
+	if (r == 0 && *ret && material->begins && material->title != NULL)
+		r = says_the_same(material, draft->title, &same);
+	*ret = *ret && !same;
+	return r;
 }
 
-/* A single word names the whole of a text only if that begins with it. */
-static bool is_stray_word(const struct material *material, const char *title)
-{
-	char opening[TITLE_OPENING + 1];
-
-	snprintf(opening, sizeof(opening), "%s", material->text.data == NULL ? "" : material->text.data);
-	return strpbrk(title, " -") == NULL && strcasestr(opening, title) == NULL;
-}
-
-/* The model's title where the text has its words and it names the whole, else the nearest heading. */
+/* What the document calls itself, else the model's title where the text has its words and it names the whole, else what is
+ * nearest to one. */
 static int add_title(struct passages *ret, const struct material *material, struct draft *draft)
 {
-	bool supported = false;
-	double share = 0;
-	char *text;
-
-	if (draft->title != NULL && draft->title[0] != '\0' && !draft->title_cut &&
-	    !material_names_a_part(material, draft->title) && !is_stray_word(material, draft->title) &&
-	    prose_title_is_supported(draft->title, &draft->source, &supported, &share) < 0)
-		return -ENOMEM;
-	if (supported) {
-		text = draft->title;
-		draft->title = NULL;
-		return add_generated(ret, PASSAGE_TITLE, material, text, share);
-	}
-	if (material->title == NULL)
-		return 0;
-	text = strdup(material->title);
-	return text == NULL ? -ENOMEM : add_text(ret, PASSAGE_TITLE, text, material->title_generated, 0);
-}
-
-/* The best sentence stands in where the model has nothing that holds. */
-static int add_extract(struct passages *ret, const struct material *material, const struct draft *draft)
-{
-	const struct key_sentence *best = &draft->keys[0];
-	struct passage *passage;
-
-	if (draft->n_keys == 0)
-		return 0;
-	passage = passages_add(ret, PASSAGE_ABSTRACT);
-	if (passage == NULL || (passage->text = strdup(material->words[best->sentence])) == NULL)
-		return -ENOMEM;
-	passage->score = material->places[best->sentence].score = best->score;
-	return passage_copy_evidence(passage, &material->places[best->sentence]);
-}
-
-static int add_abstract(struct passages *ret, const struct material *material, struct draft *draft)
-{
-	char *text = draft->summary;
+	bool holds;
 	double share;
+	char *text = draft->title;
+	int r = judge_title(material, draft, &holds, &share);
 
-	if (text == NULL)
-		return add_extract(ret, material, draft);
-	if (prose_keep_supported(text, &draft->source, &share) < 0)
-		return -ENOMEM;
-	if (text[0] == '\0')
-		return add_extract(ret, material, draft);
-	draft->summary = NULL;
-	return add_generated(ret, PASSAGE_ABSTRACT, material, text, share);
+	if (r < 0 || !holds)
+		return r < 0 ? r : add_own_title(ret, material);
+	draft->title = NULL;
+	r = add_text(ret, PASSAGE_TITLE, text, true, share);
+	return r < 0 ? r : add_nearest(&ret->items[ret->n - 1], material);
+}
+
+/* The beginning of a document says best what it is: that stands in front of what the model makes of all, if anything. */
+static int add_abstract(struct passages *ret, const struct material *material, const struct draft *draft,
+                        const struct key_guide *guide)
+{
+	size_t n = ret->n;
+	int r = passages_append(ret, &material->opening);
+
+	if (r == 0 && draft->summary != NULL)
+		r = abstract_add(ret, material, &draft->source, draft->summary);
+	return r == 0 && ret->n == n ? abstract_add_extract(ret, material, guide) : r;
 }
 
 static int compare_places(const void *a, const void *b)
@@ -188,67 +179,92 @@ static int add_keys(struct passages *ret, const struct material *material, struc
 	return 0;
 }
 
-/* The model's words for a material: a title and, unless there is one, a summary. Errors as reader_read()'s. */
-static int ask_for_prose(struct reader *reader, const struct material *material, bool has_summary,
+static bool wants(const struct manner *manner, const struct material *material, enum task_kind kind)
+{
+	if (kind == TASK_TITLE)
+		return material->n_parts == 0 || material->title == NULL;
+	return material->n_parts == 0 || !manner->few_parts || material->opening.n == 0;
+}
+
+static int take_prose(const struct reader_task *task, const struct reader_result *result, struct draft *draft)
+{
+	bool title = task->kind == TASK_TITLE;
+
+	if (title)
+		draft->title_cut = result->cut;
+	return prose_clean(result->text, result->cut, title, title ? &draft->title : &draft->summary);
+}
+
+/* The model's words for a material, as far as it needs them. Errors as reader_read()'s. */
+static int ask_for_prose(struct reader *reader, const struct material *material, const struct manner *manner,
                          struct draft *draft, struct usage *usage, const struct reader_hooks *hooks,
                          struct err *err)
 {
-	static const struct reader_task TASKS[] = {
+	static const struct reader_task TASKS[N_TASKS] = {
 		{ .kind = TASK_TITLE, .max_tokens = MAX_TITLE_TOKENS },
 		{ .kind = TASK_SUMMARY, .max_tokens = MAX_SUMMARY_TOKENS },
 	};
-	struct reader_result results[2] = { { .text = NULL } };
-	int r = reader_read(reader, material->text.data, material->text.n, TASKS, has_summary ? 1 : 2,
-	                    results, usage, hooks, err);
+	struct reader_result results[N_TASKS];
+	struct reader_task tasks[N_TASKS];
+	size_t n = 0;
+	int r;
 
-	if (r < 0)
-		return r;
-	draft->title_cut = results[0].cut;
-	if (prose_clean(results[0].text, results[0].cut, true, &draft->title) < 0 ||
-	    (!has_summary && prose_clean(results[1].text, results[1].cut, false, &draft->summary) < 0))
-		r = err_set(err, -ENOMEM, "no memory for an answer");
-	reader_result_done(&results[0]);
-	reader_result_done(&results[1]);
+	for (size_t i = 0; i < N_TASKS; i++) {
+		if (wants(manner, material, TASKS[i].kind))
+			tasks[n++] = TASKS[i];
+	}
+	if (n == 0)
+		return 0;
+	r = reader_read(reader, material->text.data, material->text.n, tasks, n, results, usage, hooks, err);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (take_prose(&tasks[i], &results[i], draft) < 0)
+			r = err_set(err, -ENOMEM, "no memory for an answer");
+	}
+	for (size_t i = 0; i < n; i++)
+		reader_result_done(&results[i]);
 	return r;
 }
 
-/* The beginning of a document says best what it is: what the model made of it stands for a document of few parts, and in
- * front of what it makes of the passages of many. */
-static int put_opening(struct draft *draft, const struct material *material)
+/* What the model says of the first part, and of all. *ret is the caller's. */
+static int join_summaries(const struct material *material, const struct draft *draft, char **ret)
 {
 	struct buf all = { 0 };
-	char *joined;
 
-	if (material->opening == NULL)
-		return 0;
-	buf_puts(&all, material->opening);
-	if (draft->summary != NULL)
-		buf_printf(&all, " %s", draft->summary);
-	if (buf_status(&all) < 0 || prose_clean(all.data, false, false, &joined) < 0) {
-		buf_done(&all);
-		return -ENOMEM;
-	}
-	buf_done(&all);
-	free(draft->summary);
-	draft->summary = joined;
-	return 0;
+	buf_puts(&all, draft->summary == NULL ? "" : draft->summary);
+	for (size_t i = 0; i < material->opening.n; i++)
+		buf_printf(&all, " %s", material->opening.items[i].text);
+	*ret = buf_take(&all);
+	return *ret == NULL ? -ENOMEM : 0;
 }
 
-/* Key passages are chosen by what the model says of the whole. */
+/* Key passages are chosen by what the model says of the whole, be it right or not. */
 static int make_passages(struct passages *ret, const struct material *material, struct draft *draft,
                          size_t n_keys)
 {
-	const struct key_guide guide = { draft->summary, draft->title };
-	int r;
+	struct key_guide guide = { NULL, draft->title != NULL ? draft->title : material->title };
+	char *summaries;
+	int r = join_summaries(material, draft, &summaries);
 
-	if ((r = words_of(material->text.data, material->text.n, true, &draft->stems, &draft->source.n)) < 0)
+	if (r < 0)
 		return r;
+	guide.summary = summaries;
+	r = keys_choose(material->spans, material->n_spans, &guide, n_keys, draft->keys, &draft->n_keys);
+	if (r == 0)
+		r = add_title(ret, material, draft); /* takes the guide's title, which stays where it is */
+	if (r == 0)
+		r = add_abstract(ret, material, draft, &guide);
+	free(summaries);
+	return r < 0 ? r : add_keys(ret, material, draft);
+}
+
+static int set_source(struct draft *draft, const struct material *material)
+{
+	int r = words_of(material->text.data, material->text.n, true, &draft->stems, &draft->source.n);
+
+	draft->source.text = material->text.data;
+	draft->source.n_text = material->text.n;
 	draft->source.stems = draft->stems;
-	if ((r = keys_choose(material->spans, material->n_spans, &guide, n_keys, draft->keys,
-	                     &draft->n_keys)) < 0 ||
-	    (r = add_title(ret, material, draft)) < 0 || (r = add_abstract(ret, material, draft)) < 0)
-		return r;
-	return add_keys(ret, material, draft);
+	return r;
 }
 
 /* What a material becomes. */
@@ -257,10 +273,9 @@ static int read_material(struct reader *reader, const struct material *material,
                          const struct reader_hooks *hooks, struct err *err)
 {
 	struct draft draft = { .n_keys = 0 };
-	bool has_summary = manner->few_parts && material->opening != NULL;
-	int r = manner->prose ? ask_for_prose(reader, material, has_summary, &draft, usage, hooks, err) : 0;
+	int r = manner->prose ? ask_for_prose(reader, material, manner, &draft, usage, hooks, err) : 0;
 
-	if (r == 0 && ((r = put_opening(&draft, material)) < 0 ||
+	if (r == 0 && ((r = set_source(&draft, material)) < 0 ||
 	               (r = make_passages(ret, material, &draft, n_keys)) < 0))
 		err_set(err, r, "no memory for a summary");
 	draft_done(&draft);

@@ -1,7 +1,8 @@
 /* Key passages, summary and title: of one chunk, and by reduction of a whole document. Key passages are whole sentences
- * of the text: those that share most with what the model says of it, and are central. Summary and title are free text
- * and marked as generated, with the sentences that they come nearest to as evidence; a sentence whose words the text does
- * not have is left out, and where nothing is left the best sentence, or a heading, stands in and is not marked. */
+ * of the text: those that share most with what the model says of it, and are central. A document is called as it calls
+ * itself, else by the model. Summaries are the model's, sentence by sentence, those of a document beginning with its first
+ * part's: each marked as generated, with the sentence that it comes nearest to as evidence, or quoted where that says the
+ * same; what has words, names or numbers that the text has not is left out, and where nothing is left a sentence stands in. */
 #ifndef SKIMD_PIPELINE_SUMMARY_H
 #define SKIMD_PIPELINE_SUMMARY_H
 
@@ -47,6 +48,6 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
                    const struct reader_hooks *hooks, struct err *err);
 
 /* Named in a chunk's key: changes when the tasks or what is made of their answers change. */
-#define SUMMARY_VERSION "summary 6"
+#define SUMMARY_VERSION "summary 7"
 
 #endif

@@ -25,27 +25,38 @@ static uint64_t stem_of(const char *word, size_t n)
 	return hash;
 }
 
-static bool is_function_word(const char *word, size_t n)
+bool word_is_among(const char *word, size_t n, const char *const *list)
 {
-	static const char *const WORDS[] = { "about", "also",  "been",   "between", "both",     "could",
-		                             "does",  "each",  "every",  "from",    "have",     "having",
-		                             "into",  "more",  "most",   "must",    "only",     "other",
-		                             "over",  "same",  "should", "some",    "such",     "than",
-		                             "that",  "their", "them",   "then",    "there",    "these",
-		                             "they",  "this",  "those",  "upon",    "using",    "very",
-		                             "were",  "what",  "when",   "where",   "which",    "while",
-		                             "will",  "with",  "would",  "your",    "following" };
-
-	for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
-		if (strlen(WORDS[i]) == n && strncasecmp(word, WORDS[i], n) == 0)
+	for (; *list != NULL; list++) {
+		if (strlen(*list) == n && strncasecmp(word, *list, n) == 0)
 			return true;
 	}
 	return false;
 }
 
+static const char *const LONG_FUNCTION_WORDS[] = {
+	"about",  "also",   "been",  "between", "both",  "could", "does",      "each",  "every", "from",
+	"have",   "having", "into",  "more",    "most",  "must",  "only",      "other", "over",  "same",
+	"should", "some",   "such",  "than",    "that",  "their", "them",      "then",  "there", "these",
+	"they",   "this",   "those", "upon",    "using", "very",  "were",      "what",  "when",  "where",
+	"which",  "while",  "will",  "with",    "would", "your",  "following", NULL
+};
+
+/* Shorter than any content word. Not "no", "one", "may" and "us", which may be answers. */
+static const char *const SHORT_FUNCTION_WORDS[] = {
+	"a",  "an",  "and", "are", "as",  "at", "be",  "but", "by",  "can", "did", "do",  "for", "had", "has",
+	"he", "her", "his", "how", "i",   "if", "in",  "is",  "it",  "its", "my",  "nor", "not", "of",  "off",
+	"on", "or",  "our", "out", "she", "so", "the", "to",  "was", "we",  "who", "why", "you", NULL
+};
+
+bool word_is_function(const char *word, size_t n)
+{
+	return word_is_among(word, n, n >= MIN_CONTENT ? LONG_FUNCTION_WORDS : SHORT_FUNCTION_WORDS);
+}
+
 static bool says_something(const char *word, size_t n)
 {
-	if (is_function_word(word, n))
+	if (word_is_among(word, n, LONG_FUNCTION_WORDS))
 		return false;
 	if (n >= MIN_CONTENT || isdigit((unsigned char)word[0]) != 0)
 		return true;
@@ -70,8 +81,22 @@ bool word_next(const char *text, size_t n, size_t *at, struct word *ret)
 	if (*at == start)
 		return false;
 	ret->content = says_something(text + start, *at - start);
+	ret->start = start;
+	ret->end = *at;
 	ret->stem = stem_of(text + start, without_plural(text + start, *at - start));
 	return true;
+}
+
+bool words_say_something(const char *text, size_t n)
+{
+	size_t at = 0;
+	struct word word;
+
+	while (word_next(text, n, &at, &word)) {
+		if (!word_is_function(text + word.start, word.end - word.start))
+			return true;
+	}
+	return false;
 }
 
 int words_compare(const void *a, const void *b)

@@ -191,7 +191,7 @@ static const char VERSION_2[] =
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
 	" answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE,"                                        \
-	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'key', 'answer')),"                        \
+	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'answer')),"                               \
 	" byte_start INTEGER NOT NULL,"                                                                      \
 	" tokens INTEGER NOT NULL,"                                                                          \
 	" elsewhere REAL NOT NULL,"                                                                          \
@@ -220,7 +220,7 @@ static const char VERSION_2[] =
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
 	" answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE,"                                        \
-	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'key', 'answer')),"                        \
+	" kind TEXT NOT NULL CHECK (kind IN ('title', 'abstract', 'answer')),"                               \
 	" whole INTEGER NOT NULL CHECK (whole IN (0, 1)),"                                                   \
 	" checked_at TEXT NOT NULL DEFAULT (" NOW "),"                                                       \
 	" model TEXT,"                                                                                       \

@@ -7,7 +7,6 @@
 static const char *const KIND_NAMES[] = {
 	[LOOK_TITLE] = "title",
 	[LOOK_ABSTRACT] = "abstract",
-	[LOOK_KEY] = "key",
 	[LOOK_ANSWER] = "answer",
 };
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum look_kind { LOOK_TITLE, LOOK_ABSTRACT, LOOK_KEY, LOOK_ANSWER };
+enum look_kind { LOOK_TITLE, LOOK_ABSTRACT, LOOK_ANSWER };
 
 #define LOOK_MASS 1000000 /* units of mass */
 #define LOOK_CHOSEN 1000 /* units of chosen */

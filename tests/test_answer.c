@@ -252,6 +252,53 @@ static void a_question_can_be_stopped(void **state)
 	assert_null(answers[1].text);
 }
 
+/* What is read for a question. */
+struct seen {
+	const char *beginning; /* of the text */
+	size_t n_beginning, n; /* readings of it, and of all */
+};
+
+static int see(void *user, const char *text, const struct reader_task *task, const struct sight *sight,
+               struct err *err)
+{
+	struct seen *seen = user;
+
+	(void)task;
+	(void)sight;
+	(void)err;
+	seen->n++;
+	seen->n_beginning += text == seen->beginning;
+	return 0;
+}
+
+static void the_beginning_of_a_text_is_read_for_every_question(void **state)
+{
+	struct fixture *f = *state;
+	struct engine *engine = open_tiny(2);
+	struct seen seen = { .n = 0 };
+	const struct reader_audit audit = { &seen, READER_CHECK_NONE, see };
+	struct answerer *answerer = NULL;
+	struct reader *reader = NULL;
+
+	assert_int_equal(reader_open(engine, NULL, &reader, NULL), 0);
+	assert_int_equal(answerer_open(reader, pipeline_docstore(f->pipeline), f->id, &answerer, NULL), 0);
+	reader_set_audit(reader, &audit);
+	seen.beginning = answerer_view(answerer)->text;
+	for (size_t i = 0; i < COUNT(QUESTIONS); i++) {
+		size_t n = seen.n, n_beginning = seen.n_beginning;
+		struct usage usage = { 0 };
+		struct asked_passage asked;
+
+		assert_int_equal(answer_weigh(answerer, QUESTIONS[i], &asked, &usage, &NO_READER_HOOKS, NULL),
+		                 0);
+		assert_true(seen.n_beginning > n_beginning);
+		assert_true(seen.n - n > seen.n_beginning - n_beginning);
+	}
+	answerer_close(answerer);
+	reader_close(reader);
+	engine_close(engine);
+}
+
 /* The model that is installed, on a page that it cannot know. */
 static void what_a_page_states_is_found_over_joined_lines_and_nothing_else_is(void **state)
 {
@@ -285,7 +332,7 @@ static bool is_in_word(char byte)
 	return isalnum((unsigned char)byte) != 0 || (unsigned char)byte >= 0x80;
 }
 
-static void assert_whole_words(const struct view *view, const struct asked *asked)
+static void assert_whole_words(const struct view *view, const struct asked_passage *asked)
 {
 	assert_in_range(asked->end, asked->start + 1, asked->sentence_end);
 	assert_true(asked->start >= asked->sentence_start);
@@ -312,10 +359,10 @@ static void a_passage_answers_with_whole_words_of_one_sentence(void **state)
 	                 0);
 	for (size_t i = 0; i < n && i < N_ASKED; i++) {
 		struct usage usage = { 0 };
-		struct asked asked;
+		struct asked_passage asked;
 
 		assert_int_equal(ask_passage(reader, &view, &passages[i], QUESTIONS[i % 3], &asked, &usage,
-		                                &NO_READER_HOOKS, NULL),
+		                             &NO_READER_HOOKS, NULL),
 		                 0);
 		assert_true(asked.not_stated < 0);
 		if (asked.end == 0)
@@ -345,6 +392,7 @@ int main(void)
 		TEST(a_document_without_a_text_cannot_be_asked),
 		TEST(a_question_can_be_stopped),
 		TEST(a_passage_answers_with_whole_words_of_one_sentence),
+		TEST(the_beginning_of_a_text_is_read_for_every_question),
 		TEST(what_a_page_states_is_found_over_joined_lines_and_nothing_else_is),
 	};
 

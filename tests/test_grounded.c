@@ -1,10 +1,11 @@
-/* Grounded decoding over made vocabularies: whatever the model prefers, the answer is whole spans of the source. */
+/* Grounded decoding over made vocabularies: whatever the model prefers, the answer is words of the source. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -143,25 +144,16 @@ static size_t make_spans(const char *const *texts, struct grounded_span *ret)
 	return n;
 }
 
-static struct grounded *start_with(const struct vocabulary *vocabulary, const char *const *texts,
-                                   size_t max_spans, size_t min_spans)
+static struct grounded *start(const struct vocabulary *vocabulary, const char *const *texts)
 {
-	const struct grounded_settings settings = { .eos = vocabulary->eos,
-		                                    .max_spans = max_spans,
-		                                    .min_spans = min_spans };
 	struct grounded_span spans[MAX_SPANS];
 	size_t n = make_spans(texts, spans);
 	struct grounded *grounded = NULL;
 	struct err err;
 
-	if (grounded_new(vocabulary->trie, spans, n, &settings, &grounded, &err) < 0)
+	if (grounded_new(vocabulary->trie, spans, n, vocabulary->eos, &grounded, &err) < 0)
 		fail_msg("%s", err.text);
 	return grounded;
-}
-
-static struct grounded *start(const struct vocabulary *vocabulary, const char *const *texts, size_t max_spans)
-{
-	return start_with(vocabulary, texts, max_spans, 0);
 }
 
 static bool allows(const struct grounded *grounded, uint32_t id)
@@ -203,19 +195,22 @@ static void write_tokens(struct grounded *grounded, const struct vocabulary *voc
 #define WRITE(grounded, vocabulary, ...) \
 	write_tokens(grounded, vocabulary, (const char *const[]){ __VA_ARGS__, NULL })
 
-static void assert_answer(const struct grounded *grounded, const size_t *spans, size_t n)
+static void end_at(struct grounded *grounded, const struct vocabulary *vocabulary, size_t span,
+                   size_t start_at, size_t n)
 {
-	const struct grounded_result *results;
-	size_t n_results;
+	struct grounded_result result;
 
+	assert_false(grounded_result(grounded, &result));
+	assert_int_equal(grounded_accept(grounded, vocabulary->eos, -1), 0);
 	assert_true(grounded_done(grounded));
-	grounded_results(grounded, &results, &n_results);
-	assert_int_equal(n_results, n);
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(results[i].span, spans[i]);
+	assert_true(grounded_result(grounded, &result));
+	assert_int_equal(result.span, span);
+	assert_int_equal(result.start, start_at);
+	assert_int_equal(result.n, n);
 }
 
-/* The source of the random walks: prefixes of one another, equals, characters of several bytes, repetitions. */
+/* The source of the random walks: prefixes of one another, equals, characters of several bytes, repetitions, signs, and
+ * blanks where none may end. */
 static const char *const SOURCE[] = {
 	"He left.",
 	"He left. Then he came back.",
@@ -223,103 +218,106 @@ static const char *const SOURCE[] = {
 	"He left.",
 	"",
 	"\u6f22\u5b57\u6f22.",
-	"\U0001f600\U0001f601",
-	"aaaa",
-	"aaaaaaaa",
-	"He left. Then he ca",
+	"\U0001f600\U0001f601 ",
+	"aaaa (aaa) aa",
+	"He left. ... Then he said $5 ",
+	"  ",
 	"two\nlines",
 	"b.b.b. b.",
-	"caf\u00e9",
 	NULL,
 };
-static const size_t N_USABLE = 10;
 
-/* Whether text is how an answer may begin, by its definition: whole spans, each once, and the start of another. */
-static bool may_begin(const char *text, size_t n, size_t max_spans)
+static bool is_letter(char byte)
 {
-	bool used[MAX_SPANS] = { false };
-	size_t n_lines = 0, n_line, i;
+	return isalnum((unsigned char)byte) || (byte & 0x80) != 0;
+}
 
-	for (const char *line = text, *end = text + n; n_lines < max_spans; line += n_line + 1, n_lines++) {
-		const char *feed = memchr(line, '\n', (size_t)(end - line));
+static bool is_blank(const char *at)
+{
+	return *at == ' ' || *at == '\n';
+}
 
-		n_line = (size_t)((feed == NULL ? end : feed) - line);
-		for (i = 0; SOURCE[i] != NULL; i++) {
-			bool usable =
-				!used[i] && i != 3 && *SOURCE[i] != '\0' && strchr(SOURCE[i], '\n') == NULL;
+/* Whether words may end in front of a byte of a text, by the definition. */
+static bool ends_at(const char *text, const char *at)
+{
+	return at > text && !is_blank(at - 1) && (*at == '\0' || !is_letter(at[-1]) || !is_letter(*at));
+}
 
-			if (usable && n_line <= strlen(SOURCE[i]) && memcmp(SOURCE[i], line, n_line) == 0 &&
-			    (feed == NULL || n_line == strlen(SOURCE[i])))
-				break;
+/* Whether words may begin there: at a word, or at the first of signs. */
+static bool begins_at(const char *text, const char *at)
+{
+	bool first = at == text || is_blank(at - 1);
+
+	return *at != '\0' && !is_blank(at) && (first || (is_letter(*at) && !is_letter(at[-1])));
+}
+
+/* Whether text[n] is how an answer may begin: it stands where words begin, and they end with it or later. */
+static bool may_begin(const char *text, size_t n, bool whole)
+{
+	for (size_t i = 0; SOURCE[i] != NULL; i++) {
+		for (const char *at = SOURCE[i]; *at != '\0'; at++) {
+			const char *end = at + n;
+
+			if (!begins_at(SOURCE[i], at) || strncmp(at, text, n) != 0)
+				continue;
+			while (!whole && *end != '\0' && !(end > at && ends_at(at, end)))
+				end++;
+			if (ends_at(at, end))
+				return true;
 		}
-		if (SOURCE[i] == NULL || feed == NULL)
-			return SOURCE[i] != NULL;
-		used[i] = true;
 	}
 	return false;
 }
 
 /* Every token of the vocabulary is held against the definition. */
 static void assert_allowed_by_definition(const struct grounded *grounded, const struct vocabulary *vocabulary,
-                                         const struct buf *text, size_t max_spans)
+                                         const struct buf *text)
 {
 	const uint32_t *ids;
 	size_t n_ids, n, n_expected = 0;
 
 	grounded_allowed(grounded, &ids, &n_ids);
 	for (uint32_t id = 0; id < vocabulary->eos; id++) {
-		const char *bytes = tokenizer_bytes(vocabulary->tokenizer, id, &n),
-			   *feed = memchr(bytes, '\n', n);
+		const char *bytes = tokenizer_bytes(vocabulary->tokenizer, id, &n);
 		struct buf longer = { 0 };
 
 		buf_append(&longer, text->data, text->n);
 		buf_append(&longer, bytes, n);
-		if (may_begin(longer.data, longer.n, max_spans) && (feed == NULL || feed == bytes + n - 1)) {
+		if (memchr(bytes, '\0', n) == NULL && may_begin(longer.data, longer.n, false)) {
 			assert_in_range(n_expected, 0, n_ids - 1);
 			assert_int_equal(ids[n_expected++], id);
 		}
 		buf_done(&longer);
 	}
-	if (n_expected < n_ids)
+	if (text->n > 0 && may_begin(text->data, text->n, true)) {
+		assert_in_range(n_expected, 0, n_ids - 1);
 		assert_int_equal(ids[n_expected++], vocabulary->eos);
+	}
 	assert_int_equal(n_expected, n_ids);
 }
 
 static void assert_text_is_the_answer(const struct grounded *grounded, const char *const *texts,
-                                      const struct buf *text, size_t max_spans, size_t n_tokens,
-                                      double log_probability)
+                                      const struct buf *text, size_t n_tokens, double log_probability)
 {
-	const struct grounded_result *results;
-	bool used[MAX_SPANS] = { false };
-	struct buf expected = { 0 };
-	size_t n;
+	struct grounded_result result;
 
-	grounded_results(grounded, &results, &n);
-	assert_in_range(n, 1, max_spans);
-	for (size_t i = 0; i < n; i++) {
-		assert_false(used[results[i].span]);
-		used[results[i].span] = true;
-		buf_printf(&expected, i == 0 ? "%s" : "\n%s", texts[results[i].span]);
-		n_tokens -= results[i].n_tokens;
-		log_probability -= results[i].log_probability;
-	}
-	assert_int_equal(text->n, expected.n);
-	assert_memory_equal(text->data, expected.data, expected.n);
-	assert_int_equal(n_tokens, 0);
-	assert_true(fabs(log_probability) < 1e-6);
-	buf_done(&expected);
+	assert_true(grounded_result(grounded, &result));
+	assert_int_equal(result.n, text->n);
+	assert_in_range(result.start + result.n, 1, strlen(texts[result.span]));
+	assert_memory_equal(texts[result.span] + result.start, text->data, text->n);
+	assert_int_equal(result.n_tokens, n_tokens);
+	assert_true(fabs(result.log_probability - log_probability) < 1e-6);
 }
 
-/* Answer by random logits, check_all: each step against the definition; returns how many spans the answer has. */
-static size_t walk(const struct vocabulary *vocabulary, const char *const *texts, size_t max_spans,
-                   bool check_all, uint64_t *seed)
+/* Answer by random logits, check_all: each step against the definition; returns how long the answer is. */
+static size_t walk(const struct vocabulary *vocabulary, const char *const *texts, bool check_all,
+                   uint64_t *seed)
 {
-	struct grounded *grounded = start(vocabulary, texts, max_spans);
-	const struct grounded_result *results;
+	struct grounded *grounded = start(vocabulary, texts);
 	float logits[MAX_TOKENS];
 	struct buf text = { 0 };
 	double sum = 0;
-	size_t n_tokens = 0, n_results;
+	size_t n_tokens = 0, n_text;
 
 	while (!grounded_done(grounded)) {
 		const uint32_t *ids;
@@ -327,7 +325,7 @@ static size_t walk(const struct vocabulary *vocabulary, const char *const *texts
 		uint32_t id;
 
 		if (check_all)
-			assert_allowed_by_definition(grounded, vocabulary, &text, max_spans);
+			assert_allowed_by_definition(grounded, vocabulary, &text);
 		grounded_allowed(grounded, &ids, &n_ids);
 		assert_in_range(n_ids, 1, vocabulary->eos + 1);
 		for (uint32_t i = 0; i <= vocabulary->eos; i++)
@@ -339,23 +337,25 @@ static size_t walk(const struct vocabulary *vocabulary, const char *const *texts
 		assert_int_equal(grounded_accept(grounded, id, (double)logits[id]), 0);
 		assert_in_range(n_tokens, 0, 1000);
 	}
-	assert_text_is_the_answer(grounded, texts, &text, max_spans, n_tokens, sum);
-	grounded_results(grounded, &results, &n_results);
+	assert_text_is_the_answer(grounded, texts, &text, n_tokens, sum);
+	n_text = text.n;
 	buf_done(&text);
 	grounded_free(grounded);
-	return n_results;
+	return n_text;
 }
 
-static void any_logits_give_whole_spans_each_once(void **state)
+static void any_logits_give_words_of_the_source(void **state)
 {
 	const struct fixture *fixture = *state;
-	size_t n_seen[MAX_SPANS + 1] = { 0 };
+	size_t longest = 0;
 	uint64_t seed = 1;
 
-	for (unsigned i = 0; i < 1000; i++)
-		n_seen[walk(&fixture->bytes, SOURCE, 1 + i % 12, i % 16 == 0, &seed)]++;
-	for (size_t n = 1; n <= N_USABLE; n++)
-		assert_in_range(n_seen[n], 1, 1000);
+	for (unsigned i = 0; i < 1000; i++) {
+		size_t n = walk(&fixture->bytes, SOURCE, i % 16 == 0, &seed);
+
+		longest = n > longest ? n : longest;
+	}
+	assert_in_range(longest, 20, 40);
 }
 
 static void a_sparse_vocabulary_leads_into_no_dead_end(void **state)
@@ -367,93 +367,29 @@ static void a_sparse_vocabulary_leads_into_no_dead_end(void **state)
 	uint64_t seed = 2;
 
 	for (unsigned i = 0; i < 1000; i++)
-		walk(&fixture->sparse, TEXTS, 1 + i % 5, false, &seed);
+		walk(&fixture->sparse, TEXTS, false, &seed);
 }
 
-static void tokens_after_which_a_span_cannot_be_spelled_are_not_allowed(void **state)
+static void tokens_after_which_words_cannot_be_spelled_are_not_allowed(void **state)
 {
 	const struct vocabulary *sparse = &((const struct fixture *)*state)->sparse;
-	struct grounded *grounded = start(sparse, (const char *const[]){ "abc", "abd", "acd", NULL }, 2);
+	struct grounded *grounded = start(sparse, (const char *const[]){ "abc", "abd", "acd", NULL });
 
-	ALLOWS_ONLY(grounded, sparse, false, "ab"); /* "a" would leave "bc", and d ends no span by itself */
+	ALLOWS_ONLY(grounded, sparse, false, "ab"); /* "a" would leave "bc", and there is no d */
 	WRITE(grounded, sparse, "ab", "c");
-	ALLOWS_ONLY(grounded, sparse, true, NULL); /* neither of the others can be spelled */
+	ALLOWS_ONLY(grounded, sparse, true, NULL);
 	grounded_free(grounded);
 }
 
-static void a_span_may_be_the_start_of_another(void **state)
+static void the_first_of_equal_words_is_quoted(void **state)
 {
 	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	static const char *const TEXTS[] = { "He left. Then he ran", "He left.", "He left. Then", NULL };
-	struct grounded *grounded = start(bytes, TEXTS, 3);
+	struct grounded *grounded =
+		start(bytes, (const char *const[]){ "He left. Then", "He left.", "He left. Then", NULL });
 
-	WRITE(grounded, bytes, "He", " left.");
-	ALLOWS_ONLY(grounded, bytes, true, "\n", " ", " Then", " Then he");
-	WRITE(grounded, bytes, " Then", "\n", "He");
-	ALLOWS_ONLY(grounded, bytes, false, " ", " left", " left.", " left.\n");
-	WRITE(grounded, bytes, " left.\n", "He ");
-	WRITE(grounded, bytes, "l", "e", "f", "t", ".", " Then he", " ", "r", "a", "n");
+	WRITE(grounded, bytes, "He", " left.", " Then");
 	ALLOWS_ONLY(grounded, bytes, true, NULL);
-	assert_int_equal(grounded_accept(grounded, bytes->eos, -1), 0);
-	assert_answer(grounded, (const size_t[]){ 2, 1, 0 }, 3);
-	grounded_free(grounded);
-}
-
-static void equal_spans_are_the_first_of_them(void **state)
-{
-	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	struct grounded *grounded = start(bytes, (const char *const[]){ "b.", "w", "w", "b.", NULL }, 4);
-
-	WRITE(grounded, bytes, "w", "\n");
-	ALLOWS_ONLY(grounded, bytes, false, "b", "b.");
-	WRITE(grounded, bytes, "b.");
-	ALLOWS_ONLY(grounded, bytes, true, NULL);
-	assert_int_equal(grounded_accept(grounded, bytes->eos, -1), 0);
-	assert_answer(grounded, (const size_t[]){ 1, 0 }, 2);
-	grounded_free(grounded);
-}
-
-static void the_last_span_allows_no_line_feed(void **state)
-{
-	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	static const char *const TEXTS[] = { "He left.", "aa", NULL };
-	struct grounded *grounded = start(bytes, TEXTS, 1);
-
-	WRITE(grounded, bytes, "He");
-	ALLOWS_ONLY(grounded, bytes, false, " ", " left", " left.");
-	grounded_free(grounded);
-
-	grounded = start(bytes, TEXTS, 9);
-	WRITE(grounded, bytes, "aa\n", "He");
-	ALLOWS_ONLY(grounded, bytes, false, " ", " left", " left.");
-	grounded_free(grounded);
-}
-
-static void an_answer_cannot_end_before_its_least_spans_unless_they_run_out(void **state)
-{
-	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	struct grounded *grounded = start_with(bytes, (const char *const[]){ "w", "b.", "aa", NULL }, 3, 2);
-
-	WRITE(grounded, bytes, "w");
-	ALLOWS_ONLY(grounded, bytes, false, "\n");
-	WRITE(grounded, bytes, "\n", "b.");
-	ALLOWS_ONLY(grounded, bytes, true, "\n");
-	grounded_free(grounded);
-
-	grounded = start_with(bytes, (const char *const[]){ "w", NULL }, 3, 2);
-	WRITE(grounded, bytes, "w");
-	ALLOWS_ONLY(grounded, bytes, true, NULL);
-	grounded_free(grounded);
-}
-
-static void behind_a_line_feed_a_span_must_begin(void **state)
-{
-	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	struct grounded *grounded = start(bytes, (const char *const[]){ "w", "b.", NULL }, 2);
-
-	ALLOWS_ONLY(grounded, bytes, false, "b", "b.", "w");
-	WRITE(grounded, bytes, "w", "\n");
-	ALLOWS_ONLY(grounded, bytes, false, "b", "b.");
+	end_at(grounded, bytes, 0, 0, 13);
 	grounded_free(grounded);
 }
 
@@ -461,104 +397,77 @@ static void characters_may_be_split_over_tokens(void **state)
 {
 	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
 	static const char *const TEXTS[] = { "caf\u00e9 and", "caf\u00e8", "\u6f22.", NULL };
-	struct grounded *grounded = start(bytes, TEXTS, 3);
+	struct grounded *grounded = start(bytes, TEXTS);
 
 	WRITE(grounded, bytes, "caf\xc3");
 	ALLOWS_ONLY(grounded, bytes, false, "\xa8", "\xa9", "\xa9 ");
-	WRITE(grounded, bytes, "\xa9 ", "a", "n", "d", "\n", "\xe6\xbc");
+	WRITE(grounded, bytes, "\xa9 ", "a", "n", "d");
+	end_at(grounded, bytes, 0, 0, 9);
+	grounded_free(grounded);
+
+	grounded = start(bytes, TEXTS);
+	WRITE(grounded, bytes, "\xe6\xbc");
 	ALLOWS_ONLY(grounded, bytes, false, "\xa2", "\xa2.");
-	WRITE(grounded, bytes, "\xa2.", "\n", "caf\xc3", "\xa8");
-	assert_int_equal(grounded_accept(grounded, bytes->eos, -1), 0);
-	assert_answer(grounded, (const size_t[]){ 0, 2, 1 }, 3);
+	WRITE(grounded, bytes, "\xa2");
+	ALLOWS_ONLY(grounded, bytes, true, ".");
 	grounded_free(grounded);
 }
 
-static void every_token_counts_for_the_span_that_it_writes_or_ends(void **state)
+static void every_token_counts(void **state)
 {
 	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	struct grounded *grounded = start(bytes, (const char *const[]){ "He left.", "w", "aa", NULL }, 3);
-	static const struct {
-		const char *token;
-		double log_probability;
-	} STEPS[] = { { "He", -1 }, { " left.\n", -2 }, { "w", -4 }, { "\n", -8 }, { "aa", -16 } };
-	const struct grounded_result *results;
-	size_t n;
+	struct grounded *grounded = start(bytes, (const char *const[]){ "He left.", NULL });
+	struct grounded_result result;
 
-	for (size_t i = 0; i < 5; i++)
-		assert_int_equal(
-			grounded_accept(grounded, token_of(bytes, STEPS[i].token), STEPS[i].log_probability),
-			0);
-	grounded_results(grounded, &results, &n);
-	assert_int_equal(n, 2);
-	assert_int_equal(grounded_accept(grounded, bytes->eos, -32), 0);
-	assert_answer(grounded, (const size_t[]){ 0, 1, 2 }, 3);
-	grounded_results(grounded, &results, &n);
-	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(results[i].n_tokens, 2);
-		assert_true(results[i].log_probability == -3.0 * (double)(1U << 2 * i));
-	}
+	assert_int_equal(grounded_accept(grounded, token_of(bytes, "He"), -1), 0);
+	assert_int_equal(grounded_accept(grounded, token_of(bytes, " left."), -2), 0);
+	assert_int_equal(grounded_accept(grounded, bytes->eos, -4), 0);
+	assert_true(grounded_result(grounded, &result));
+	assert_int_equal(result.n_tokens, 3);
+	assert_true(result.log_probability == -7.0);
 	grounded_free(grounded);
 }
 
 static void a_token_that_is_not_allowed_changes_nothing(void **state)
 {
 	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	struct grounded *grounded = start(bytes, (const char *const[]){ "He left.", "w", NULL }, 2);
+	struct grounded *grounded = start(bytes, (const char *const[]){ "He left.", "w", NULL });
 	const uint32_t *ids;
 	size_t n;
 
 	assert_int_equal(grounded_accept(grounded, bytes->eos, 0), -EINVAL);
 	assert_int_equal(grounded_accept(grounded, token_of(bytes, "The"), 0), -EINVAL);
 	assert_int_equal(grounded_accept(grounded, UINT32_MAX, 0), -EINVAL);
-	ALLOWS_ONLY(grounded, bytes, false, "H", "He", "He ", "w");
+	ALLOWS_ONLY(grounded, bytes, false, "H", "He", "He ", "l", "w");
 	WRITE(grounded, bytes, "w");
-	assert_int_equal(grounded_accept(grounded, bytes->eos, 0), 0);
+	end_at(grounded, bytes, 1, 0, 1);
 	grounded_allowed(grounded, &ids, &n);
 	assert_int_equal(n, 0);
 	assert_int_equal(grounded_accept(grounded, bytes->eos, 0), -EINVAL);
-	assert_answer(grounded, (const size_t[]){ 1 }, 1);
 	grounded_free(grounded);
 }
 
-static void spans_that_cannot_be_quoted_are_an_error_if_there_are_no_others(void **state)
+static void what_cannot_be_quoted_is_an_error_if_there_is_nothing_else(void **state)
 {
 	const struct fixture *fixture = *state;
-	static const struct grounded_span SPANS[] = { { "", 0 }, { "two\nlines", 9 }, { "x", 1 } };
-	struct grounded_settings settings = { .eos = fixture->sparse.eos, .max_spans = 1 };
+	static const struct grounded_span SPANS[] = { { "", 0 }, { "  \n ", 4 }, { "xy zz", 5 } };
+	const struct vocabulary *sparse = &fixture->sparse;
 	struct grounded *grounded;
 	struct err err;
 
-	assert_int_equal(grounded_new(fixture->sparse.trie, SPANS, 3, &settings, &grounded, &err), -ENOENT);
+	assert_int_equal(grounded_new(sparse->trie, SPANS, 3, sparse->eos, &grounded, &err), -ENOENT);
 	assert_string_equal(err.text, "none of 3 spans can be quoted");
-	assert_int_equal(grounded_new(fixture->sparse.trie, SPANS, 0, &settings, &grounded, &err), -ENOENT);
-	settings.max_spans = 0;
-	assert_int_equal(grounded_new(fixture->sparse.trie, SPANS, 3, &settings, &grounded, &err), -EINVAL);
-	assert_string_equal(err.text, "an answer of 0 spans");
-	settings = (struct grounded_settings){ .max_spans = 1 };
-	assert_int_equal(grounded_new(fixture->sparse.trie, SPANS, 3, &settings, &grounded, &err), -EINVAL);
+	assert_int_equal(grounded_new(sparse->trie, SPANS, 0, sparse->eos, &grounded, &err), -ENOENT);
+	assert_int_equal(grounded_new(sparse->trie, SPANS, 3, 0, &grounded, &err), -EINVAL);
 	assert_string_equal(err.text, "token 0 cannot end an answer");
+	assert_int_equal(grounded_new(sparse->trie, SPANS, 3, UINT32_MAX, &grounded, &err), -EINVAL);
 	grounded_free(NULL);
 }
 
-static struct grounded *start_parts(const struct vocabulary *vocabulary, const struct grounded_span *spans,
-                                    size_t n)
-{
-	const struct grounded_settings settings = { .eos = vocabulary->eos, .max_spans = 1, .parts = true };
-	struct grounded *grounded = NULL;
-	struct err err;
-
-	if (grounded_new(vocabulary->trie, spans, n, &settings, &grounded, &err) < 0)
-		fail_msg("%s", err.text);
-	return grounded;
-}
-
-static void a_part_begins_and_ends_with_a_word(void **state)
+static void an_answer_begins_and_ends_with_a_word(void **state)
 {
 	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	static const struct grounded_span SPANS[] = { { "He left.", 8 } };
-	struct grounded *grounded = start_parts(bytes, SPANS, 1);
-	const struct grounded_result *results;
-	size_t n;
+	struct grounded *grounded = start(bytes, (const char *const[]){ "He left.", NULL });
 
 	ALLOWS_ONLY(grounded, bytes, false, "H", "He", "He ", "l");
 	WRITE(grounded, bytes, "He");
@@ -569,92 +478,40 @@ static void a_part_begins_and_ends_with_a_word(void **state)
 	ALLOWS_ONLY(grounded, bytes, false, "f");
 	WRITE(grounded, bytes, "f", "t");
 	ALLOWS_ONLY(grounded, bytes, true, ".");
-	assert_int_equal(grounded_accept(grounded, bytes->eos, -1), 0);
-	assert_true(grounded_done(grounded));
-	grounded_results(grounded, &results, &n);
-	assert_int_equal(n, 1);
-	assert_int_equal(results[0].start, 0);
-	assert_int_equal(results[0].n, 7);
-	assert_int_equal(results[0].n_tokens, 7);
+	end_at(grounded, bytes, 0, 0, 7);
 	grounded_free(grounded);
 }
 
-static void a_part_may_stand_in_the_middle_and_in_any_span(void **state)
+static void an_answer_may_stand_in_the_middle_and_in_any_span(void **state)
 {
 	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	static const struct grounded_span SPANS[] = { { "He left.", 8 }, { "Then he left and so on.", 23 } };
-	struct grounded *grounded = start_parts(bytes, SPANS, 2);
-	const struct grounded_result *results;
-	size_t n;
+	struct grounded *grounded =
+		start(bytes, (const char *const[]){ "He left.", "Then he left and so on.", NULL });
 
 	WRITE(grounded, bytes, "l", "e", "f", "t", " and ");
 	ALLOWS_ONLY(grounded, bytes, false, "s");
 	WRITE(grounded, bytes, "s", "o");
-	assert_int_equal(grounded_accept(grounded, bytes->eos, -1), 0);
-	grounded_results(grounded, &results, &n);
-	assert_int_equal(results[0].span, 1);
-	assert_int_equal(results[0].start, 8);
-	assert_int_equal(results[0].n, 11);
+	end_at(grounded, bytes, 1, 8, 11);
 	grounded_free(grounded);
 }
 
-/* Any tokens that are allowed make words of the text, whole ones. */
-static void random_parts_stand_in_their_span(void **state)
+static void blanks_at_the_end_of_a_span_lead_nowhere(void **state)
 {
 	const struct vocabulary *bytes = &((const struct fixture *)*state)->bytes;
-	static const char *const TEXTS[] = { "He left. ... The man said $5, caf\u00e9 \u6f22!",
-		                             "aaaa (aaa) aa", NULL };
-	struct grounded_span spans[MAX_SPANS];
-	size_t n_spans = make_spans(TEXTS, spans);
-	uint64_t seed = 5;
+	struct grounded *grounded = start(bytes, (const char *const[]){ "a He ", NULL });
 
-	for (int round = 0; round < 500; round++) {
-		struct grounded *grounded = start_parts(bytes, spans, n_spans);
-		const struct grounded_result *results;
-		struct buf answer = { 0 };
-		size_t n;
-
-		while (!grounded_done(grounded)) {
-			const uint32_t *ids;
-			size_t n_token;
-			uint32_t id;
-
-			grounded_allowed(grounded, &ids, &n);
-			assert_true(n > 0);
-			id = ids[draw(&seed) % n];
-			if (id != bytes->eos) {
-				const char *token = tokenizer_bytes(bytes->tokenizer, id, &n_token);
-
-				buf_append(&answer, token, n_token);
-			}
-			assert_int_equal(grounded_accept(grounded, id, -1), 0);
-		}
-		grounded_results(grounded, &results, &n);
-		assert_int_equal(n, 1);
-		assert_int_equal(results[0].n, answer.n);
-		assert_true(results[0].start + results[0].n <= spans[results[0].span].n);
-		assert_memory_equal(spans[results[0].span].bytes + results[0].start, answer.data, answer.n);
-		assert_true(answer.data[0] != ' ' && answer.data[answer.n - 1] != ' ');
-		buf_done(&answer);
-		grounded_free(grounded);
-	}
+	WRITE(grounded, bytes, "He");
+	ALLOWS_ONLY(grounded, bytes, true, NULL);
+	grounded_free(grounded);
 }
 
-static void parts_that_cannot_be_spelled_are_left_out(void **state)
+static void words_that_cannot_be_spelled_are_left_out(void **state)
 {
 	const struct vocabulary *sparse = &((const struct fixture *)*state)->sparse;
-	static const struct grounded_span SPANS[] = { { "xc ab", 5 } }, NONE[] = { { "xy zz", 5 } };
-	const struct grounded_settings two = { .eos = sparse->eos, .max_spans = 2, .parts = true };
-	struct grounded_settings one = two;
-	struct grounded *grounded = start_parts(sparse, SPANS, 1);
-	struct err err;
+	struct grounded *grounded = start(sparse, (const char *const[]){ "xc ab", NULL });
 
 	ALLOWS_ONLY(grounded, sparse, false, "ab");
 	grounded_free(grounded);
-	one.max_spans = 1;
-	assert_int_equal(grounded_new(sparse->trie, NONE, 1, &one, &grounded, &err), -ENOENT);
-	assert_int_equal(grounded_new(sparse->trie, SPANS, 1, &two, &grounded, &err), -EINVAL);
-	assert_string_equal(err.text, "an answer of 2 parts");
 }
 
 static void put_prefix(void *user, uint32_t id, size_t n_bytes)
@@ -690,22 +547,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_trie_names_every_token_that_begins_a_text),
-		cmocka_unit_test(any_logits_give_whole_spans_each_once),
+		cmocka_unit_test(any_logits_give_words_of_the_source),
 		cmocka_unit_test(a_sparse_vocabulary_leads_into_no_dead_end),
-		cmocka_unit_test(tokens_after_which_a_span_cannot_be_spelled_are_not_allowed),
-		cmocka_unit_test(a_span_may_be_the_start_of_another),
-		cmocka_unit_test(equal_spans_are_the_first_of_them),
-		cmocka_unit_test(the_last_span_allows_no_line_feed),
-		cmocka_unit_test(an_answer_cannot_end_before_its_least_spans_unless_they_run_out),
-		cmocka_unit_test(behind_a_line_feed_a_span_must_begin),
+		cmocka_unit_test(tokens_after_which_words_cannot_be_spelled_are_not_allowed),
+		cmocka_unit_test(the_first_of_equal_words_is_quoted),
 		cmocka_unit_test(characters_may_be_split_over_tokens),
-		cmocka_unit_test(every_token_counts_for_the_span_that_it_writes_or_ends),
+		cmocka_unit_test(every_token_counts),
 		cmocka_unit_test(a_token_that_is_not_allowed_changes_nothing),
-		cmocka_unit_test(spans_that_cannot_be_quoted_are_an_error_if_there_are_no_others),
-		cmocka_unit_test(a_part_begins_and_ends_with_a_word),
-		cmocka_unit_test(a_part_may_stand_in_the_middle_and_in_any_span),
-		cmocka_unit_test(random_parts_stand_in_their_span),
-		cmocka_unit_test(parts_that_cannot_be_spelled_are_left_out),
+		cmocka_unit_test(what_cannot_be_quoted_is_an_error_if_there_is_nothing_else),
+		cmocka_unit_test(an_answer_begins_and_ends_with_a_word),
+		cmocka_unit_test(an_answer_may_stand_in_the_middle_and_in_any_span),
+		cmocka_unit_test(blanks_at_the_end_of_a_span_lead_nowhere),
+		cmocka_unit_test(words_that_cannot_be_spelled_are_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -103,7 +103,6 @@ static void a_document_stands_behind_bos_and_user(void **state)
 static void an_instruction_ends_with_the_assistants_turn(void **state)
 {
 	static const char *const WORDS[N_TASKS] = {
-		[TASK_KEY] = "\n\nQuote the key sentences.",
 		[TASK_SUMMARY] = "\n\nSummarize the document.",
 		[TASK_TITLE] = "\n\nGive the document a title.",
 	};
@@ -199,10 +198,10 @@ static void a_model_that_thinks_is_told_that_it_has_thought(void **state)
 
 	(void)state;
 	assert_int_equal(prompt_format_init(&format, tokenizer, NULL), 0);
-	ids = task(&format, TASK_KEY, &n);
+	ids = task(&format, TASK_TITLE, &n);
 	assert_int_equal(ids[n - 2], special(&format, "<｜Assistant｜>"));
 	assert_int_equal(ids[n - 1], special(&format, "</think>"));
-	assert_decodes_to(&format, ids, n - 2, prompt_words(TASK_KEY));
+	assert_decodes_to(&format, ids, n - 2, prompt_words(TASK_TITLE));
 	free(ids);
 	tokenizer_close(tokenizer);
 	folder_remove(&folder);

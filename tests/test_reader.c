@@ -17,6 +17,8 @@
 #include "tests/reading.h"
 
 #define N_SPANS 12
+#define N_READ 3 /* tasks */
+#define MAX_QUOTE_TOKENS 200
 #define STEP_TOKENS 512 /* reader.c looks at cancel, and keeps what it has, this often */
 
 static const struct reader_hooks NO_HOOKS = { 0 };
@@ -30,11 +32,11 @@ struct fixture {
 	struct reader *reader;
 	struct buf text;
 	struct grounded_span spans[N_SPANS];
-	struct reader_task tasks[N_TASKS];
+	struct reader_task tasks[N_READ];
 };
 
 struct outcome {
-	struct reader_result results[N_TASKS];
+	struct reader_result results[N_READ];
 	struct usage usage;
 };
 
@@ -94,9 +96,11 @@ static int set_up(void **state)
 	find_spans(f);
 	f->tasks[0] = (struct reader_task){ .kind = TASK_TITLE, .max_tokens = 12 };
 	f->tasks[1] = (struct reader_task){ .kind = TASK_SUMMARY, .max_tokens = 30 };
-	f->tasks[2] = (struct reader_task){
-		.kind = TASK_KEY, .spans = f->spans, .n_spans = N_SPANS, .min_quotes = 2, .max_quotes = 3
-	};
+	f->tasks[2] = (struct reader_task){ .kind = TASK_QUESTION,
+		                            .question = "Who was hurt?",
+		                            .spans = f->spans,
+		                            .n_spans = N_SPANS,
+		                            .max_tokens = MAX_QUOTE_TOKENS };
 	open_reader(f, 2);
 	*state = f;
 	return 0;
@@ -116,7 +120,7 @@ static int tear_down(void **state)
 
 static void outcome_done(struct outcome *outcome)
 {
-	for (size_t i = 0; i < N_TASKS; i++)
+	for (size_t i = 0; i < N_READ; i++)
 		reader_result_done(&outcome->results[i]);
 }
 
@@ -125,7 +129,7 @@ static struct outcome read_text(struct fixture *f)
 	struct outcome ret = { 0 };
 	struct err err = { "" };
 
-	if (reader_read(f->reader, f->text.data, f->text.n, f->tasks, N_TASKS, ret.results, &ret.usage,
+	if (reader_read(f->reader, f->text.data, f->text.n, f->tasks, N_READ, ret.results, &ret.usage,
 	                &NO_HOOKS, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(ret.usage.prompt_tokens, ret.usage.computed_tokens + ret.usage.reused_tokens);
@@ -137,11 +141,9 @@ static void assert_same(const struct reader_result *a, const struct reader_resul
 {
 	assert_memory_equal(&a->score, &b->score, sizeof(a->score));
 	assert_int_equal(a->cut, b->cut);
-	assert_int_equal(a->n_quotes, b->n_quotes);
-	for (size_t i = 0; i < a->n_quotes; i++) {
-		assert_int_equal(a->quotes[i].span, b->quotes[i].span);
-		assert_memory_equal(&a->quotes[i].score, &b->quotes[i].score, sizeof(a->quotes[i].score));
-	}
+	assert_int_equal(a->quoted, b->quoted);
+	if (a->quoted)
+		assert_memory_equal(&a->quote, &b->quote, sizeof(a->quote));
 	assert_int_equal(a->text == NULL, b->text == NULL);
 	if (a->text != NULL)
 		assert_string_equal(a->text, b->text);
@@ -152,7 +154,7 @@ static struct usage assert_reads_the_same(struct fixture *f, const struct outcom
 {
 	struct outcome outcome = read_text(f);
 
-	for (size_t i = 0; i < N_TASKS; i++)
+	for (size_t i = 0; i < N_READ; i++)
 		assert_same(&outcome.results[i], &expected->results[i]);
 	assert_int_equal(outcome.usage.prompt_tokens, expected->usage.prompt_tokens);
 	assert_int_equal(outcome.usage.generated_tokens, expected->usage.generated_tokens);
@@ -312,11 +314,11 @@ static void rows_that_are_lost_on_the_way_are_computed_again(void **state)
 		kvwriter_wait(f->writer);
 		if (at > 1) /* a reading in steps */
 			assert_int_equal(kvstore_clear(f->kv, &err), 0);
-		if (reader_read(f->reader, f->text.data, f->text.n, f->tasks, N_TASKS, outcome.results,
+		if (reader_read(f->reader, f->text.data, f->text.n, f->tasks, N_READ, outcome.results,
 		                &outcome.usage, &hooks, &err) < 0)
 			fail_msg("%s", err.text);
 		assert_true(loss.n_calls >= at);
-		for (size_t i = 0; i < N_TASKS; i++)
+		for (size_t i = 0; i < N_READ; i++)
 			assert_same(&outcome.results[i], &whole.results[i]);
 		outcome_done(&outcome);
 	}
@@ -358,7 +360,7 @@ static void tasks_do_not_depend_on_each_other(void **state)
 	struct fixture *f = *state;
 	struct outcome all = read_text(f);
 
-	for (size_t i = 0; i < N_TASKS; i++) {
+	for (size_t i = 0; i < N_READ; i++) {
 		struct reader_result alone;
 		struct usage usage = { 0 };
 
@@ -371,20 +373,29 @@ static void tasks_do_not_depend_on_each_other(void **state)
 	outcome_done(&all);
 }
 
-static void quotes_are_spans_that_were_given(void **state)
+static void a_quote_is_words_of_a_span(void **state)
 {
 	struct fixture *f = *state;
 	struct outcome outcome = read_text(f);
-	const struct reader_result *key = &outcome.results[2];
+	const struct reader_result *result = &outcome.results[2];
 
-	assert_null(key->text);
-	assert_in_range(key->n_quotes, 2, 3);
-	for (size_t i = 0; i < key->n_quotes; i++) {
-		assert_true(key->quotes[i].span < N_SPANS);
-		assert_true(key->quotes[i].score < 0);
-		for (size_t j = 0; j < i; j++)
-			assert_int_not_equal(key->quotes[i].span, key->quotes[j].span);
-	}
+	assert_null(result->text);
+	assert_true(result->quoted);
+	assert_in_range(result->quote.span, 0, N_SPANS - 1);
+	assert_true(result->quote.n > 0);
+	assert_in_range(result->quote.start + result->quote.n, 1, f->spans[result->quote.span].n);
+	assert_true(result->quote.score < 0);
+	outcome_done(&outcome);
+}
+
+static void a_quote_that_does_not_end_is_none(void **state)
+{
+	struct fixture *f = *state;
+	struct outcome outcome;
+
+	f->tasks[2].max_tokens = 1; /* words, and no room for the end behind them */
+	outcome = read_text(f);
+	assert_false(outcome.results[2].quoted);
 	outcome_done(&outcome);
 }
 
@@ -423,12 +434,12 @@ static void see_tokens(void *user, size_t n_new)
 static int read_until(struct fixture *f, struct stopper *stopper, struct usage *usage, struct err *err)
 {
 	struct reader_hooks hooks = { stopper, see_tokens, &stopper->cancel };
-	struct reader_result results[N_TASKS];
-	int r = reader_read(f->reader, f->text.data, f->text.n, f->tasks, N_TASKS, results, usage, &hooks,
+	struct reader_result results[N_READ];
+	int r = reader_read(f->reader, f->text.data, f->text.n, f->tasks, N_READ, results, usage, &hooks,
 	                    err);
 
-	for (size_t i = 0; i < N_TASKS; i++) {
-		assert_true(r == 0 || (results[i].text == NULL && results[i].quotes == NULL));
+	for (size_t i = 0; i < N_READ; i++) {
+		assert_true(r == 0 || (results[i].text == NULL && !results[i].quoted));
 		reader_result_done(&results[i]);
 	}
 	return r;
@@ -525,7 +536,8 @@ int main(void)
 		TEST(a_reading_with_a_hole_in_the_store_is_the_same),
 		TEST(a_text_with_the_same_beginning_reuses_it),
 		TEST(tasks_do_not_depend_on_each_other),
-		TEST(quotes_are_spans_that_were_given),
+		TEST(a_quote_is_words_of_a_span),
+		TEST(a_quote_that_does_not_end_is_none),
 		TEST(free_text_ends_at_its_most_tokens),
 		TEST(a_reading_that_is_stopped_keeps_its_whole_blocks),
 		TEST(a_reading_that_is_stopped_before_it_starts_ends_within_a_step),

@@ -89,6 +89,23 @@ static void a_rare_word_counts_more_than_a_common_one(void **state)
 	retrieval_free(retrieval);
 }
 
+static void words_that_only_ask_do_not_count(void **state)
+{
+	static const char *const ASKING[] = { "Who is who, and what is what, and which is which of them?",
+		                              "The harbour master counts the ships." };
+	struct retrieval *retrieval = index_texts(ASKING, COUNT(ASKING));
+	struct retrieved found[COUNT(ASKING)];
+
+	(void)state;
+	rank(retrieval, "Who is who of the ships, and which is it?", COUNT(ASKING), found);
+	assert_int_equal(found[0].passage, 1);
+	assert_float_equal(found[1].score, 0, 0);
+	rank(retrieval, "what is which", COUNT(ASKING), found); /* where there is nothing else they do */
+	assert_int_equal(found[0].passage, 0);
+	assert_true(found[0].score > 0);
+	retrieval_free(retrieval);
+}
+
 static void of_no_passages_none_is_found(void **state)
 {
 	static const char *const EMPTY[] = { "", " ,;- " };
@@ -111,6 +128,7 @@ int main(void)
 		cmocka_unit_test(the_passage_with_the_words_comes_first),
 		cmocka_unit_test(scores_lie_between_none_and_all_of_the_words),
 		cmocka_unit_test(a_rare_word_counts_more_than_a_common_one),
+		cmocka_unit_test(words_that_only_ask_do_not_count),
 		cmocka_unit_test(of_no_passages_none_is_found),
 	};
 

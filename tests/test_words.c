@@ -42,6 +42,18 @@ static void function_words_say_nothing_and_names_and_numbers_do(void **state)
 	assert_false(word_of("It").content);
 }
 
+static void short_words_may_say_something(void **state)
+{
+	(void)state;
+	assert_true(word_is_function("the", 3));
+	assert_true(word_is_function("Of", 2));
+	assert_true(word_is_function("which", 5));
+	assert_false(word_is_function("red", 3));
+	assert_false(word_is_function("May", 3));
+	assert_false(word_is_function("no", 2));
+	assert_false(word_is_function("harbour", 7));
+}
+
 static void words_end_where_letters_and_digits_do(void **state)
 {
 	static const char TEXT[] = " --caf\u00e9, v2.0;";
@@ -134,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_that_mean_the_same_have_one_stem),
 		cmocka_unit_test(function_words_say_nothing_and_names_and_numbers_do),
+		cmocka_unit_test(short_words_may_say_something),
 		cmocka_unit_test(words_end_where_letters_and_digits_do),
 		cmocka_unit_test(a_text_has_its_words_once_and_its_pairs_in_order),
 		cmocka_unit_test(sentences_that_share_rare_words_are_central),
