@@ -77,7 +77,9 @@ def key_sentences(pair, most=3):
 ENTITY = re.compile(r"(?<=[a-z,] )[A-Z][A-Za-z]+(?: (?:of |the |and )?[A-Z][A-Za-z]+){0,3}|\b\d[\d,.]*\d\b(?: (?:percent|million|billion|years|days|hours|bytes|bits))?")
 DEFINED = re.compile(r"^(?:The |A |An )?([A-Za-z][\w\-]*(?: [\w\-]+){0,4}) (is|are) ((?:a|an|the|used|any|one|defined) [^.;:]{20,160})[.;]")
 PRONOUN = {"it", "this", "there", "he", "they", "that", "which", "she", "we", "what", "these", "those", "here", "following", "result", "example", "value",
-           "i", "you", "his", "her", "their", "its", "my", "our", "if", "when", "as", "in", "one", "some", "both", "each", "all", "most", "many", "such"}
+           "i", "you", "his", "her", "their", "its", "my", "our", "if", "when", "as", "in", "one", "some", "both", "each", "all", "most", "many", "such",
+           "while", "then", "after", "before", "although", "though", "since", "because", "until", "once", "during", "at", "on", "from", "with", "by",
+           "for", "and", "but", "or", "so", "no", "not", "however", "also", "thus", "first", "where", "how", "why", "who", "yes", "even", "only"}
 
 
 SUBJECT = re.compile(r"^((?:The )?[A-Z][\w\-]*(?: (?:(?:of|the|and|de) )?[A-Z][\w\-]*){0,4}) (?=(?:is|was|are|were|has|had|can|will) |[a-z]{3,}ed )")
@@ -175,11 +177,37 @@ def how_many(text):
     return min(60, 4 + len(text) // 500)
 
 
+def said(what, text):
+    """-> which share of the longer words of `what` stands in the text."""
+    words = lambda s: {w for w in re.findall(r"[a-z0-9]+", s.lower()) if len(w) > 3}
+    want = words(what)
+    return len(want & words(text)) / len(want) if want else 0.0
+
+
+def head(doc, title, summary, rng):
+    """-> the document with another beginning, where it begins with its title: that is not to be learned as the place where titles stand."""
+    first, _, rest = doc.partition("\n")
+    rest, x = rest.lstrip("\n"), rng.random()
+    if not title or first.lstrip("# ") != title or len(rest) < 300:
+        return doc
+    if x < 0.35 and said(title, rest) >= 0.7:
+        return rest
+    if 0.35 <= x < 0.55:
+        return title + "\n\n" + rest
+    if 0.55 <= x < 0.62:
+        return title.upper() + "\n\n" + rest
+    if 0.62 <= x < 0.67 and len(title.split()) < 4 and len(summary) < 160:
+        return f"NAME\n     {title} - {summary}\n\nDESCRIPTION\n{rest}"
+    return doc
+
+
 def enrich(pair):
-    """-> the pair with its key sentences and look-ups, and what else it teaches: a window from the middle (as a chunk is), and an excerpt
-    (sentences of the document, one a line, as the reduce step gives)."""
+    """-> the pair with its key sentences and look-ups, and what else it teaches: a window from the middle (as a chunk is), with the title and summary
+    of the whole where its own words say as much, and an excerpt (sentences of the document, one a line, as the reduce step gives)."""
     rng = random.Random(len(pair["doc"]))
-    pair["doc"] = pair["doc"].rstrip()
+    pair["doc"] = head(pair["doc"].rstrip(), pair.get("title"), pair["summary"], rng)
+    if pair["summary"].lower().startswith("learn more about"):  # says nothing of its own
+        pair["w"] = 0.3 * pair.get("w", 1)
     key_sentences(pair)
     pair["look"] = look_ups(pair["doc"], rng, how_many(pair["doc"]))
     out = [pair]
@@ -194,7 +222,9 @@ def enrich(pair):
                 break
         part = part.strip()
         if len(part) > 1500:
-            win = key_sentences({"doc": part, "summary": pair["summary"], "title": "", "w": w, "window": True, "derived": True})
+            title = pair.get("title") or ""
+            win = key_sentences({"doc": part, "summary": pair["summary"], "title": title if said(title, part) >= 0.75 else "", "w": w,
+                                 "window": said(pair["summary"], part) < 0.75, "derived": True})
             win["look"] = look_ups(part, rng, how_many(part))
             out.append(win)
     if len(doc) > 3000 and not pair.get("query") and rng.random() < 0.4:
@@ -202,7 +232,8 @@ def enrich(pair):
         keep = set(pair["key"])
         ss = [s for s in ss if s in keep or rng.random() < min(0.3, 40 / max(1, len(ss)))]
         if len(ss) >= 6:
-            ex = {"doc": "\n".join(ss), "summary": pair["summary"], "title": pair.get("title", ""), "w": w, "key": pair["key"], "look": [], "derived": True}
+            title = pair.get("title") or ""
+            ex = {"doc": "\n".join(ss), "summary": pair["summary"], "title": title if said(title, " ".join(ss)) >= 0.75 else "", "w": w, "key": pair["key"], "look": [], "derived": True}
             out.append(ex)
     return out
 
@@ -285,6 +316,16 @@ def pair_tasks(pairs):
     return docs, branches, weight, derived
 
 
+POLICY = re.compile(r"\b(?:privacy|personal (?:information|data)|cookies|your information|third[- ]part(?:y|ies))\b", re.I)
+
+
+def trusted(doc, qas):
+    """-> a weight for a passage: less where its answers are not in its words, or long, or it is of those policies whose answers are often wrong."""
+    say = lambda a: 0.25 if a.lower() not in doc.lower() or len(a.split()) > 30 else 1.0 if len(a.split()) <= 12 else 0.5
+    of = [say(a[0]) if a else 1.0 for _, a in qas]
+    return sum(of) / len(of) * (0.3 if POLICY.search(doc) and re.search(r"\b(?:we|our|your)\b", doc) else 1.0)
+
+
 def qa_tasks(records, pool):
     by = {}
     for r in records:
@@ -295,7 +336,7 @@ def qa_tasks(records, pool):
                  for q, a in by[d]] for d in docs]
     for br, look in zip(branches, pool.map(look_at, docs, chunksize=200)):
         br += look
-    return docs, branches, [1] * len(docs)
+    return docs, branches, [trusted(d, by[d]) for d in docs]
 
 
 ASKED = ("who", "where", "when", "many", "how")

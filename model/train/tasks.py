@@ -6,7 +6,7 @@ BOS, EOS, PAD, USER, ASSISTANT = range(5)
 KINDS = ["summary", "title", "key", "long", "qa", "none", "define", "fill", "ask"]
 LOOK_UPS = [KINDS.index(k) for k in ("define", "fill", "ask")]
 FILL = KINDS.index("fill")
-QA, NONE, KEY, SUMMARY = (KINDS.index(k) for k in ("qa", "none", "key", "summary"))
+QA, NONE, KEY, SUMMARY, TITLE = (KINDS.index(k) for k in ("qa", "none", "key", "summary", "title"))
 
 # prompt and answer: token ids; spaced: the answer's behind a space, as it stands within a text (empty: not to be replaced); shape: which answers are of
 # like kind (0: none); place: where the document has it, in bytes (-1: unknown); weight: of the answer's loss
@@ -90,6 +90,7 @@ class Words:
         self.size = np.array([len(b) for b in self.bytes])
         self.goes_on, self.ends_in = flags(lambda b: letter(b[0])), flags(lambda b: letter(b[-1]))
         self.stops = flags(lambda b: b"\n" in b or b.strip()[-1:] in (b".", b"!", b"?"))
+        self.begins = flags(lambda b: b[:1] == b" ")
 
     def text(self, ids):
         return b"".join(self.bytes[i] for i in ids)
@@ -127,6 +128,14 @@ class Words:
         """-> ids with the answer of the branch `new` for that of `old`, within the text and at its beginning."""
         return self.put(self.put(ids, old.spaced, new.spaced), old.answer, new.answer)
 
+    def thin(self, ids, rng, share):
+        """-> a prompt without some of the words behind its first (the task's own)."""
+        at = np.flatnonzero(self.begins[ids])
+        if len(at) < 4:
+            return ids
+        words = [w for w in np.split(ids, at[1:])[1:] if rng.random() >= share]
+        return np.concatenate([ids[:at[1]]] + words)
+
     def trim(self, ids):
         """-> ids without white space around them, where the vocabulary allows it."""
         for at, strip in ((0, bytes.lstrip), (-1, bytes.rstrip)):
@@ -145,7 +154,6 @@ class Tasks:
 
     def __init__(self, data, L, seed, long=0.5, held=False):
         self.data, self.L, self.rng, self.long, self.held = data, L, random.Random(seed), long, held
-        self.progress = 0.0  # of the training: documents grow with it
         while not self.shards():
             time.sleep(0.5)
         self.none, self.newline = np.load(f"{data}/none.npy"), np.load(f"{data}/newline.npy")
@@ -167,11 +175,13 @@ class Tasks:
         self.texts = [s for n, s in shards.items() if n.startswith("text")]
         every = lambda ss, ok=lambda s, i: True: [(s, i) for s in ss for i in range(len(s)) if ok(s, i)]
         if self.qa:
-            asked = lambda s, i: max(0.3, min(8, sum(1 for b in s.branches(i) if s.kind[b] == QA)))
+            asked = lambda s, i: max(0.3, min(8, sum(1 for b in s.branches(i) if s.kind[b] == QA))) * float(s.weight[i])
             items = every(self.qa, lambda s, i: self.mine(i))
             self.passages = Chooser(items, [asked(s, i) for s, i in items])
             items = [(s, i) for s, i in items if 25 <= s.length[i] <= 1000]
             self.short = Chooser(items, [asked(s, i) ** 0.7 for s, i in items])
+            items = [(s, i) for s, i in items if s.length[i] > 90 and (s.place[s.branch_of[i]:s.branch_of[i + 1]] >= 0).any()]
+            self.windows = Chooser(items, [asked(s, i) for s, i in items])
             self.like = collections.defaultdict(list)  # by shape; none of shape 0
             for s in self.qa:
                 for b in np.flatnonzero(s.shape):
@@ -196,7 +206,7 @@ class Tasks:
         a = self.rng.randrange(max(1, int(s.length[i]) - n))
         return s.tokens(i)[a:a + n]
 
-    def swap(self, doc, branches, share=0.5):
+    def swap(self, doc, branches, share=0.8):
         """-> (doc, branches) with other answers of like kind in the places of some, so that only the document tells them; a branch whose answer
         is gone with another's is left out."""
         w, r = self.words, self.rng
@@ -218,10 +228,11 @@ class Tasks:
                     branches[j] = x._replace(prompt=w.replace(x.prompt, old, new), answer=w.replace(x.answer, old, new), spaced=spaced)
         return doc, [b for b in branches if not changed or b.kind == NONE or stands(b, doc)]
 
-    def absent(self, near, inside, doc):
-        """-> a question of a passage that is not in the document (`inside`: those that are), or None. near: passages like those in it."""
+    def absent(self, near, inside, doc, close=0.4):
+        """-> a question of a passage that is not in the document (`inside`: those that are), or None. near: passages like those in it, of which one is
+        taken with probability `close`."""
         for _ in range(4):
-            s, i = self.rng.choice(near) if near and self.rng.random() < 0.4 else self.short.draw(self.rng)
+            s, i = self.rng.choice(near) if near and self.rng.random() < close else self.short.draw(self.rng)
             if (id(s), i) in inside:
                 continue
             ask = [b for b in s.branches(i) if s.kind[b] == QA]
@@ -253,8 +264,9 @@ class Tasks:
             br.append(self.absent(self.alike(s, i), {(id(s), i)}, doc))
         return doc, br
 
-    def hidden(self, size, pages=False):
-        """Passages one after the other, and questions about some of them; pages: documentation and prose, with look-ups, instead."""
+    def hidden(self, size, pages=False, kin=0.25, absent=0.06):
+        """Passages one after the other, and questions about some of them; pages: documentation and prose, with look-ups, instead. kin: how many of
+        the passages are like one before them. absent: so many questions, for each that is answered, are about none of them."""
         r = self.rng
         parts, inside, near, n = [], set(), [], 0
         source = self.pages if pages else self.short
@@ -267,7 +279,7 @@ class Tasks:
                 parts.append((None, 0, f)); n += len(f) + 1
                 continue
             # what is like a passage that is there makes the search harder
-            s, i = r.choice(near) if near and not pages and r.random() < 0.25 else source.draw(r)
+            s, i = r.choice(near) if near and not pages and r.random() < kin else source.draw(r)
             if (id(s), i) in inside:
                 continue
             d = s.tokens(i)
@@ -292,13 +304,13 @@ class Tasks:
                 continue
             human = not pages and r.random() < 0.75
             look = few if pages else 1 if not human or r.random() < 0.4 else 0
-            docs[k], more = self.swap(d, self.draw(s, i, few if human else 0, 0 if self.held else look), 0.3)
+            docs[k], more = self.swap(d, self.draw(s, i, few if human else 0, 0 if self.held else look), 0.6)
             br += more
         doc = np.concatenate([x for d in docs for x in (self.newline, d)][1:]) if docs else self.slice(size)
         if self.qa and not self.held:
             near = [x for x in near if (id(x[0]), x[1]) not in inside]
-            for _ in range(sum(r.random() < 0.06 for _ in range(len(br) + 1))):
-                br.append(self.absent(near, inside, doc))
+            for _ in range(sum(r.random() < absent for _ in range(len(br) + 1))):
+                br.append(self.absent(near, inside, doc, max(0.4, kin)))
         return doc, br
 
     def spans(self, ids, around, size):
@@ -319,10 +331,10 @@ class Tasks:
                 apart.append([a, b])
         return apart
 
-    def excerpts(self, size):
+    def excerpts(self, size, source):
         """Parts of one document, as a search for passages gives them, one after the other: questions about what is in them, and about what is not."""
         r, w = self.rng, self.words
-        s, i = self.cut.draw(r)
+        s, i = source.draw(r)
         ids = s.tokens(i)
         at = np.cumsum(w.size[ids])  # where each token ends, in bytes
         placed = [(int(np.searchsorted(at, s.place[b], "right")), b) for b in s.branches(i) if s.place[b] >= 0]
@@ -333,12 +345,10 @@ class Tasks:
         doc = np.concatenate([x for a, b in spans for x in (self.newline, w.trim(ids[a:b]))][1:])
         within = [b for t, b in placed if any(x <= t < y for x, y in spans)]
         beyond = [s.read(b) for t, b in placed if s.kind[b] != FILL and not any(x - 30 <= t < y + 30 for x, y in spans)]
-        doc, br = self.swap(doc, [s.read(b) for b in r.sample(within, min(len(within), 12))])
-        br = [b for b in br if w.holds(doc, b.answer)]
-        for b in r.sample(beyond, min(len(beyond), sum(r.random() < 0.15 for _ in range(len(br) + 1)))):
-            if not w.holds(doc, b.answer):
-                br.append(b._replace(kind=NONE, answer=self.none))
-        return doc, br
+        asked = [b for b in map(s.read, r.sample(within, min(len(within), 12))) if w.holds(doc, b.answer)]
+        absent = r.sample(beyond, min(len(beyond), sum(r.random() < 0.08 for _ in range(len(asked) + 1))))
+        # together, so that these too speak of what is exchanged by its new name
+        return self.swap(doc, asked + [b._replace(kind=NONE, answer=self.none, spaced=self.none[:0], shape=0) for b in absent if not w.holds(doc, b.answer)])
 
     def page(self, room, longest):
         """A document with its summary and the rest."""
@@ -350,11 +360,11 @@ class Tasks:
             doc = doc[:room - 900]
             bs = [b for b in bs if KINDS[s.kind[b]] in ("summary", "title")]
         look = [b for b in bs if s.kind[b] in LOOK_UPS]
-        bs = [b for b in bs if s.kind[b] not in LOOK_UPS]
-        bs = r.sample(bs, min(len(bs), 6)) + r.sample(look, min(len(look), 4 + len(doc) // 400))
-        far = len(doc) > 2500  # what is quoted over a distance wants more practice
-        weight = lambda kind: {KEY: 3.0, SUMMARY: 1.5}.get(kind, 1.0) if far else {KEY: 1.5}.get(kind, 1.0)
-        return doc, [b._replace(weight=weight(b.kind)) for b in map(s.read, bs)]
+        bs = [b for b in bs if s.kind[b] not in LOOK_UPS and (s.kind[b] != KEY or r.random() < 0.2)]
+        bs = r.sample(bs, min(len(bs), 6)) + r.sample(look, min(len(look), 2 + len(doc) // 600))
+        far = len(doc) > 2500  # what is said over a distance wants more practice
+        weight = {SUMMARY: 3.0 if far else 2.0, TITLE: 2.0}
+        return doc, [b._replace(weight=weight.get(b.kind, 1.0)) for b in map(s.read, bs)]
 
     def size(self, a, b):
         return int(math.exp(self.rng.uniform(math.log(a), math.log(max(a, b)))))
@@ -366,22 +376,25 @@ class Tasks:
             return self.hidden(min(8000, room - 1500)) if long else self.alone(room)
         if long:
             x = x if self.summed else 0.0
-            most = min(room - 1300, int(2000 * 8 ** min(1.0, self.progress / 0.35)))
-            if x < 0.48 and self.qa:
-                return self.hidden(self.size(most // 4, most))
-            if x < 0.62 and self.pages:
-                return self.hidden(self.size(most // 4, most), True)
-            if x < 0.84 or not self.plain:
+            if x < 0.52 and self.qa:
+                return self.hidden(self.size(4000, room - 1300))
+            if x < 0.60 and self.pages:
+                return self.hidden(self.size(4000, room - 1300), True)
+            if x < 0.92 or not self.plain:
                 return self.page(room, True)
             return self.slice(self.size(4000, room)), []
         x = x if self.summed else x * 0.5
-        if self.qa and (x < 0.25 or room < 1800):
+        if self.qa and (x < 0.22 or room < 1800):
             return self.alone(room)
-        if self.qa and x < 0.50:
+        if self.qa and x < 0.36:
             return self.hidden(self.size(300, min(3000, room - 800)))
-        if x < 0.72:
-            return self.excerpts(self.size(200, 1500))
-        if x < 0.94:
+        if self.qa and x < 0.48:
+            return self.hidden(self.size(200, 1500), kin=0.9, absent=0.09)
+        if self.qa and x < 0.58:
+            return self.excerpts(self.size(50, 300), self.windows)
+        if x < 0.66:
+            return self.excerpts(self.size(200, 1500), self.cut)
+        if x < 0.95:
             return self.page(room, False)
         return self.slice(min(room, 2000)), []
 
@@ -401,10 +414,13 @@ class Tasks:
             d = np.concatenate([[BOS, USER], doc])[:L - n]
             e = n + len(d)
             ids[n:e], pos[n:e], seg[n:e], grp[n:e] = d, np.arange(len(d)), 0, g
-            tgt[n:e - 1] = d[1:]
+            # the passages of questions have been read so often that their text teaches little but itself
+            if r.random() < 0.35 or not any(x.kind == QA for x in br):
+                tgt[n:e - 1] = d[1:]
             n = e
             for k, x in enumerate(br, 1):
-                p, b = x.prompt, np.concatenate([x.prompt, [ASSISTANT], x.answer[:400], [EOS]])
+                p = self.words.thin(x.prompt, r, 0.15) if x.kind in (QA, NONE) and not self.held and r.random() < 0.3 else x.prompt
+                b = np.concatenate([p, [ASSISTANT], x.answer[:400], [EOS]])
                 if n + len(b) > L:
                     break
                 e = n + len(b)
@@ -423,7 +439,7 @@ class Loader:
     def __init__(self, data, L, B, seed, workers, long):
         import multiprocessing as mp
         ctx = mp.get_context("fork")
-        self.q, self.held_q, self.held, self.progress = ctx.Queue(maxsize=workers * 2), ctx.Queue(), None, ctx.Value("d", 0.0)
+        self.q, self.held_q, self.held = ctx.Queue(maxsize=workers * 2), ctx.Queue(), None
         batch = lambda t: [np.stack(x) for x in zip(*[t.sequence() for _ in range(B)])]
 
         def work(i):
@@ -431,7 +447,6 @@ class Loader:
                 self.held_q.put([batch(Tasks(data, L, seed, long, held=True)) for long in (0.0, 1.0)])
             t = Tasks(data, L, seed * 1000 + i, long)
             for n in itertools.count(1):
-                t.progress = self.progress.value
                 self.q.put(batch(t))
                 if n % 16 == 0:
                     t.refresh()

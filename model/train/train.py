@@ -19,7 +19,7 @@ from tasks import Loader
 class Muon:
     """Momentum orthogonalised by Newton-Schulz (matrices, also stacked in 3D); AdamW for everything else."""
 
-    def __init__(self, mats, vecs, wd=0.05):
+    def __init__(self, mats, vecs, wd):
         self.groups, self.wd = {}, wd
         for p in mats:
             self.groups.setdefault(tuple(p.shape[-2:]), []).append(p)
@@ -121,6 +121,8 @@ def main():
     ap.add_argument("--final", type=float, default=0.0, help="learning rate at the end, as a share of --lr")
     ap.add_argument("--cool", type=float, default=0.4, help="share of the time that the rate falls over")
     ap.add_argument("--warmup", type=int, default=100)
+    ap.add_argument("--dropout", type=float, default=0.0, help="share of what the layers add that is left out, until 75 % of the stage, falling to none at 90 %")
+    ap.add_argument("--decay", type=float, default=0.05, help="weight decay of the matrices")
     ap.add_argument("--tiny", action="store_true")
     ap.add_argument("--recompute", action="store_true")
     ap.add_argument("--compile", action="store_true")
@@ -161,7 +163,7 @@ def main():
     model.train()
     named = list(model.named_parameters())
     vec = lambda n, p: p.dim() == 1 or "embed" in n or n.endswith("mlp.gate") or "weights_proj" in n
-    opt = Muon([p for n, p in named if not vec(n, p)], [p for n, p in named if vec(n, p)])
+    opt = Muon([p for n, p in named if not vec(n, p)], [p for n, p in named if vec(n, p)], a.decay)
     moes = [m for m in model.modules() if isinstance(m, MoE)]
     if a.compile:
         for l in model.layers:
@@ -191,6 +193,7 @@ def main():
     def held_out(mode):
         """-> the answers' loss on passages that are not learned from: (by themselves, hidden)."""
         out = []
+        model.leave_out(0.0)
         for ids, tgt, pos, seg, grp, share in loader.held_out(dev):
             # with gradients that nobody asks for, so that what was compiled serves here too
             h, _ = model.hidden(ids, pos, Tree(seg, grp), mode, torch.zeros(B, a.rows, dtype=torch.long, device=dev))
@@ -220,12 +223,14 @@ def main():
         if frac >= 1:
             break
         f = min(1, (step + 1) / a.warmup) * (1 if frac < 1 - a.cool else a.final + (1 - a.final) * (1 - frac) / a.cool)
-        if loader:
-            loader.progress.value = frac
+        # without it at the end, when the rate is low
+        drop = a.dropout * min(1.0, max(0.0, (0.9 - frac) / 0.15))
+        model.leave_out(drop)
         lm, al, il = 0.0, 0.0, 0.0
         mode = "sparse" if frac >= 1 - a.sparse else {"tasks": "dense"}.get(a.stage, a.stage)
         if loader and step % 250 == 249:
             alone, hidden = held_out(mode)
+            model.leave_out(drop)
             if rank == 0:
                 msg = f"held out: answers {alone:.4f}, hidden {hidden:.4f}"
                 print(msg, flush=True); log.write(msg + "\n")
