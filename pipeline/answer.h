@@ -1,6 +1,6 @@
-/* Questions about a whole document that has been read. The passages that have a question's words are read again, each by
- * itself, as the model answers from short texts only; what it quotes from each competes by the model's own score and by
- * that of the words. An answer is a verbatim part of one sentence. */
+/* Questions about a whole document that has been read. The passages that have a question's words, and the first one, are
+ * read again, each by itself, as the model answers from short texts only; what it quotes from each competes by the model's
+ * own score and by that of the words. An answer is a verbatim part of one sentence. */
 #ifndef SKIMD_PIPELINE_ANSWER_H
 #define SKIMD_PIPELINE_ANSWER_H
 

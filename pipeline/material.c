@@ -217,7 +217,7 @@ static int add_lines(struct material *material, const struct passages *passages,
 /* The first part's title is the whole's. */
 static int take_title(struct material *material, const struct passage *title)
 {
-	if (material->n_parts > 0) {
+	if (material->n_parts > 0 || material->title != NULL) {
 		add_part(material, title->text, strlen(title->text));
 		return buf_status(&material->parts);
 	}
