@@ -106,17 +106,15 @@ static inline struct question desk_ask(struct desk *desk, int64_t document_id, c
 		                    .reader = desk->reader,
 		                    .model = "nano",
 		                    .fingerprint = desk->fingerprint,
-		                    .audit = DESK_AUDIT,
-		                    .hooks = &DESK_HOOKS,
-		                    .err = &err };
+		                    .audit = DESK_AUDIT };
 
 	desk_expect(docstore_ask(desk->store, &request, &id, &err), &err);
 	desk_expect(docstore_start_question(desk->store, id, &err), &err);
-	desk_expect(docstore_get_question(desk->store, id, &job.question, &err), &err);
+	desk_expect(question_job_begin(&job, id, &err), &err);
 	kvwriter_begin(desk->writer, document_id);
-	desk_expect(question_job_run(&job), &err);
+	desk_expect(question_job_run(&job, &DESK_HOOKS, &err), &err);
 	kvwriter_end(desk->writer);
-	question_done(&job.question);
+	desk_expect(question_job_end(&job, NULL, &err), &err);
 	desk_expect(docstore_get_question(desk->store, id, &ret, &err), &err);
 	assert_int_equal(ret.state, QUESTION_ANSWERED);
 	return ret;
