@@ -33,7 +33,8 @@ static int time_questions(const struct quality *quality, const struct squad *squ
 			answer_done(&answer);
 		seconds[i] = clock_seconds() - began;
 	}
-	qsort(seconds, N_QUESTIONS, sizeof(*seconds), compare);
+	if (r == 0)
+		qsort(seconds, N_QUESTIONS, sizeof(*seconds), compare);
 	return r;
 }
 

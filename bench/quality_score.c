@@ -17,6 +17,7 @@
 /* One question, and what became of it. */
 struct trial {
 	double score;
+	bool quotes; /* else the score is 0, whatever the constants */
 	double signs[2]; /* what it is made of, see pipeline/answer.c */
 	bool answerable, found, right;
 };
@@ -36,7 +37,9 @@ static int try_question(const struct quality *quality, int64_t id, const struct 
 
 	if (r < 0)
 		return r;
-	*ret = (struct trial){ .signs = { asked.mean, asked.not_stated }, .answerable = answerable };
+	*ret = (struct trial){ .quotes = asked.end > 0,
+		               .signs = { asked.mean, asked.not_stated },
+		               .answerable = answerable };
 	ret->score = answer_score(&asked, &ret->found);
 	ret->right = answerable && rouge_answer_f1(words, item->references, item->n_references) >= RIGHT;
 	fprintf(quality->csv, "%d\t%d\t%.4f\t%.3f\t%.3f\t%s\t%s\t%s\n", answerable, ret->right, ret->score,
@@ -154,14 +157,20 @@ static struct logistic fit(const struct trials *trials)
 	double(*signs)[2] = memory_take(trials->n, sizeof(*signs));
 	bool *right = memory_take(trials->n, sizeof(*right));
 	struct logistic ret;
+	size_t n = 0;
 
 	for (size_t i = 0; i < trials->n; i++) {
-		memcpy(signs[i], trials->items[i].signs, sizeof(signs[i]));
-		right[i] = trials->items[i].right;
+		if (!trials->items[i].quotes)
+			continue;
+		memcpy(signs[n], trials->items[i].signs, sizeof(signs[n]));
+		right[n++] = trials->items[i].right;
 	}
-	ret = logistic_fit((const double(*)[2])signs, right, trials->n);
-	for (size_t i = 0; i < trials->n; i++)
-		trials->items[i].score = logistic_value(&ret, signs[i]);
+	ret = logistic_fit((const double(*)[2])signs, right, n);
+	for (size_t i = 0; i < trials->n; i++) {
+		struct trial *trial = &trials->items[i];
+
+		trial->score = trial->quotes ? logistic_value(&ret, trial->signs) : 0;
+	}
 	free(signs);
 	free(right);
 	return ret;

@@ -161,8 +161,13 @@ static int mark_if_gone(void *user, const struct document *document)
 static int write_all_gone(struct clerk *clerk, const struct note *note, struct err *err)
 {
 	struct search search = { clerk, note, err };
+	int r = docstore_each(clerk->settings.store, mark_if_gone, &search, err);
 
-	return docstore_each(clerk->settings.store, mark_if_gone, &search, err);
+	if (r != -EBADMSG)
+		return r;
+	log_error("looking for files that are gone: %s",
+	          err->text); /* a damaged row; what comes is noted all the same */
+	return 0;
 }
 
 /* Of the note itself, so that it would fail for ever and keep all others from being written. */

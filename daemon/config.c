@@ -23,6 +23,12 @@
 #define MAX_BUDGET_BYTES (BYTES_PER_M * BYTES_PER_G)
 #define MAX_FILE_BYTES (BYTES_PER_K * BYTES_PER_G)
 
+/* Who may not see a place that a configuration names has nothing to do with it; for anybody else it is wrong. */
+static int code_of(int error)
+{
+	return error == EACCES ? -EACCES : -EINVAL;
+}
+
 static int read_model_path(const struct source *source, const struct key *key, const struct node *node,
                            void *ret)
 {
@@ -36,8 +42,8 @@ static int read_model_path(const struct source *source, const struct key *key, c
 	if ((r = read_path(source, key, node, ret)) < 0)
 		return r;
 	if (stat(*path, &st) < 0)
-		return node_error(source->path, node, source->err, -EINVAL, "cannot use '%s': %s", *path,
-		                  strerror(errno));
+		return node_error(source->path, node, source->err, code_of(errno), "cannot use '%s': %s",
+		                  *path, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return node_error(source->path, node, source->err, -EINVAL, "'%s' is not a folder", *path);
 	return 0;
@@ -47,9 +53,9 @@ static int read_model_path(const struct source *source, const struct key *key, c
 static int cannot_watch(const struct source *source, const struct node *node, const char *path, int error)
 {
 	if (!dropin_is_hidden(path))
-		return node_error(source->path, node, source->err, -EINVAL, "cannot watch '%s': %s", path,
-		                  strerror(error));
-	return node_error(source->path, node, source->err, -EINVAL,
+		return node_error(source->path, node, source->err, code_of(error), "cannot watch '%s': %s",
+		                  path, strerror(error));
+	return node_error(source->path, node, source->err, code_of(error),
 	                  "cannot watch '%s': %s; the service sees it after 'skimctl allow %s' and a restart",
 	                  path, strerror(error), path);
 }

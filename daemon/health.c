@@ -7,9 +7,8 @@
 #include "base/array.h"
 #include "daemon/units.h"
 
-#define TELL_NS \
-	(250 *  \
-	 NS_PER_MS) /* between two messages: many small documents change much, and counting takes time */
+/* Between two messages: many small documents change much, and counting takes time. */
+#define TELL_NS (250 * NS_PER_MS)
 #define STUCK_NS (10 * NS_PER_MIN) /* a worker without a step for so long has stopped working */
 #define REST_S 60 /* until a store without room is tried again */
 #define RETRY_MOST_S 600 /* between two looks at what is due: the clock may be set, or the machine sleep */

@@ -277,6 +277,12 @@ static int open_here(struct asking_run *run, struct err *err)
 	return 0;
 }
 
+/* Pages that somebody is reading take longer. */
+static void stop_time(void)
+{
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+}
+
 /* --- printing */
 
 static double score_of(const json_t *question)
@@ -376,7 +382,7 @@ static void print_failure(json_t *question)
 	struct err err;
 
 	err_set(&err, 0, "%s%s%s", skimctl_string(question, "error"),
-	        retry_at[0] == '\0' ? "" : "; asked again at ", retry_at);
+	        retry_at[0] == '\0' ? "" : "; a daemon asks it again from then on: ", retry_at);
 	skimctl_fail(&err);
 }
 
@@ -442,7 +448,8 @@ int skimctl_ask_question(int argc, char **argv)
 	if (r == -ETIMEDOUT || (r < 0 && timed_out))
 		status = SKIMCTL_TIMEOUT;
 	else
-		status = r < 0 ? skimctl_fail(&err) : print(&run);
+		stop_time();
+	status = r < 0 ? skimctl_fail(&err) : print(&run);
 	json_decref(run.questions);
 	return status;
 }

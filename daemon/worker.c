@@ -24,28 +24,6 @@ static void set_resting(struct worker *worker, const struct err *why)
 	pthread_mutex_unlock(&worker->lock);
 }
 
-/* Questions and documents until none waits, or the store needs a rest. 0, or what stops the worker. */
-static int drain(struct worker *worker, struct err *err)
-{
-	int r = 0;
-
-	set_resting(worker, NULL);
-	while (r == 0 && !worker->cancel) {
-		worker->settings.between(worker->settings.user, &worker->cancel);
-		r = worker_do_next(worker, err);
-	}
-	if (r == 0 || r == -ECANCELED) {
-		r = worker_end_answers(worker, err);
-		if (r == 0)
-			return -ECANCELED;
-	}
-	if (!worker_passes(r))
-		return r == -ENOENT ? 0 : r;
-	log_error("%s; trying again soon", err->text);
-	set_resting(worker, err);
-	return 0;
-}
-
 /* A pause is no reason to leave outputs unwritten. */
 static bool is_stopping(void *user)
 {
@@ -81,6 +59,31 @@ static int publish_unwritten(struct worker *worker, struct err *err)
 	};
 
 	return unwritten_publish(&settings, err);
+}
+
+/* Questions and documents until none waits, or the store needs a rest. 0, or what stops the worker. */
+static int drain(struct worker *worker, struct err *err)
+{
+	int r = 0;
+
+	set_resting(worker, NULL);
+	if (!worker->swept)
+		r = publish_unwritten(worker, err);
+	worker->swept |= r == 0;
+	while (r == 0 && !worker->cancel) {
+		worker->settings.between(worker->settings.user, &worker->cancel);
+		r = worker_do_next(worker, err);
+	}
+	if (r == 0 || r == -ECANCELED) {
+		r = worker_end_answers(worker, err);
+		if (r == 0)
+			return -ECANCELED;
+	}
+	if (!worker_passes(r))
+		return r == -ENOENT ? 0 : r;
+	log_error("%s; trying again soon", err->text);
+	set_resting(worker, err);
+	return 0;
 }
 
 /* With the lock, which is given up for the work. */
@@ -167,10 +170,9 @@ static void *worker_main(void *user)
 {
 	struct worker *worker = user;
 	struct err err = { "" };
-	int r;
+	int r = 0;
 
 	worker_stand_back(worker->settings.nice);
-	r = publish_unwritten(worker, &err);
 	while (r == 0 && wait_for_work(worker)) {
 		r = drain(worker, &err);
 		if (was_interrupted(worker, r))

@@ -42,7 +42,7 @@ struct worker_status {
 	struct err err;
 };
 
-/* Start the thread; it first writes outputs that an earlier run left unwritten. */
+/* Start the thread; before all else it writes outputs that an earlier run left unwritten. */
 int worker_start(const struct worker_settings *settings, struct worker **ret, struct err *err);
 
 /* The calling thread, and those that it starts from now on, stand back behind other programs: setpriority(2). */

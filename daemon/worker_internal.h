@@ -27,7 +27,8 @@ struct worker {
 	bool ended; /* the thread has */
 	struct chore *chore; /* NULL: none */
 	struct worker_status status;
-	uint64_t changed_ns; /* the worker thread's own, like the next */
+	uint64_t changed_ns; /* the worker thread's own, like all that follow */
+	bool swept; /* outputs that an earlier run left unwritten are written */
 	int64_t left_reading; /* the document that the store could not put back when it failed; 0: none */
 	int64_t left_answering; /* likewise a question */
 	int64_t asked; /* the document of the last question, whose outputs are not written yet; 0: none */

@@ -14,7 +14,7 @@
 #define NEAR 0.4 /* what is farther from each of them is pieced together: the model has no thread there */
 #define ALIKE 0.5 /* two that share so much say the same */
 #define N_FIRST 6 /* sentences of a document that may stand for it, */
-#define LEAD 0.15 /* and how much the first one is ahead of the last */
+#define LEAD 0.15 /* and how much the first one is ahead of what is behind them */
 
 /* Whether *ret says in some sentence what a text says. */
 static int find_said(const struct passages *ret, const char *text, size_t n, bool *ret_said)

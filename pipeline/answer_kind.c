@@ -6,8 +6,11 @@
 #include "pipeline/words.h"
 
 /* "how many", "how far" */
-static const char *const MEASURES[] = { "big",  "deep", "fast",  "far", "heavy", "high", "large", "long",
-	                                "many", "much", "often", "old", "tall",  "wide", NULL };
+static const char *const MEASURES[] = { "big",   "deep", "fast", "far",  "heavy", "high",
+	                                "large", "many", "much", "tall", "wide",  NULL };
+
+/* "how long", which may be an hour or five miles */
+static const char *const SPANS[] = { "long", "often", "old", NULL };
 
 /* "what year", "which day" */
 static const char *const DATES[] = { "century", "date", "day", "decade", "month", "time", "year", NULL };
@@ -23,15 +26,17 @@ static const char *const NUMBERS[] = {
 };
 
 static const char *const TIMES[] = {
-	"after",    "afternoon", "always",    "april",     "august",   "autumn",   "before",    "beginning",
-	"century",  "centuries", "christmas", "day",       "days",     "decade",   "december",  "during",
-	"early",    "easter",    "end",       "evening",   "fall",     "february", "first",     "friday",
-	"if",       "january",   "july",      "june",      "late",     "later",    "march",     "may",
-	"midnight", "monday",    "month",     "months",    "morning",  "never",    "night",     "noon",
-	"november", "now",       "october",   "once",      "saturday", "second",   "september", "since",
-	"spring",   "summer",    "sunday",    "third",     "thursday", "time",     "today",     "tomorrow",
-	"tuesday",  "until",     "upon",      "wednesday", "week",     "weeks",    "when",      "while",
-	"winter",   "year",      "years",     "yesterday", NULL
+	"after",     "afternoon", "always",    "annually",  "april",     "august",  "autumn",   "before",
+	"beginning", "boot",      "centuries", "century",   "christmas", "daily",   "day",      "days",
+	"decade",    "december",  "during",    "early",     "easter",    "end",     "evening",  "every",
+	"fall",      "february",  "first",     "forever",   "friday",    "hour",    "hourly",   "hours",
+	"if",        "january",   "july",      "june",      "late",      "later",   "march",    "may",
+	"midnight",  "minute",    "minutes",   "monday",    "month",     "monthly", "months",   "morning",
+	"never",     "night",     "noon",      "november",  "now",       "october", "on",       "once",
+	"saturday",  "second",    "seldom",    "september", "since",     "spring",  "start",    "startup",
+	"summer",    "sunday",    "third",     "thursday",  "time",      "today",   "tomorrow", "tuesday",
+	"until",     "upon",      "wednesday", "week",      "weekly",    "weeks",   "when",     "while",
+	"winter",    "year",      "yearly",    "years",     "yesterday", NULL
 };
 
 static bool next_is_among(const char *text, size_t *at, const char *const *list)
@@ -71,6 +76,9 @@ static const char *const *expected(const char *question)
 		if (next_is_among(question, &first, HOW) && next_is_among(question, &first, MEASURES))
 			return NUMBERS;
 		first = at;
+		if (next_is_among(question, &first, HOW) && next_is_among(question, &first, SPANS))
+			return TIMES;
+		first = at;
 		if (at == 0 && next_is_among(question, &first, WHEN))
 			return TIMES;
 		first = at;
@@ -85,5 +93,6 @@ bool answer_kind_fits(const char *question, const char *words, size_t n)
 {
 	const char *const *list = expected(question);
 
-	return words_say_something(words, n) && (list == NULL || has_one_of(words, n, list));
+	return words_say_something(words, n) && (list == NULL || has_one_of(words, n, list) ||
+	                                         (list == TIMES && has_one_of(words, n, NUMBERS)));
 }

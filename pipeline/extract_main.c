@@ -1,6 +1,7 @@
 /* skimd-extract: takes the text out of one file. Standard input is the file, standard output a pipe to who started it, who
  * gets frames (extract_frames.h). Not for people, but for --selftest: extract_child.c has its arguments. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -83,6 +84,8 @@ static int put_up_walls(const struct extract_task *task, struct programs **ret, 
 	const struct walls_limits limits = limits_of(task);
 	int r = walls_limit(&limits, err);
 
+	if (r == 0 && task->n_ocr_texts > 0 && fcntl(task->ocr_texts, F_SETFD, FD_CLOEXEC) < 0)
+		r = err_set(err, -errno, "what OCR has read cannot be kept from others: %s", strerror(errno));
 	codepage_preload();
 	if (r == 0)
 		r = task->ocr_page > 0 ? programs_start(ROW_PDF_OCR, 1, ret, err)

@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "pipeline/extract_frames.h"
 
-#define MAX_FAILURES 3 /* of pages; who has a thousand that take as long as they may is not waited for */
+#define MAX_SLOW 3 /* pages; who has a thousand that take most of the time they may is not waited for */
 
 struct ocr_run {
 	int fd;
@@ -21,7 +22,7 @@ struct ocr_run {
 	struct buf pages; /* that gave some: "1-3,7" */
 	unsigned last_from, last; /* the range at the end of pages; 0: none */
 	size_t n_read; /* pages tried */
-	unsigned n_failed;
+	unsigned n_failed, n_slow;
 	unsigned first_failed; /* page */
 	int r; /* of that */
 	struct err why;
@@ -88,10 +89,12 @@ static int read_page(struct ocr_run *run, unsigned page, struct err *err)
 	struct parsed parsed = { .charset = "" };
 	struct ocr_pages none = { 0 };
 	struct err why = { "" };
+	double began = clock_seconds();
 	int r;
 
 	task.ocr_page = page;
 	r = extract_run(run->fd, &task, run->hooks, &NOTHING, &parsed, &none, &why);
+	run->n_slow += r == -ETIME || clock_seconds() - began > task.limits.timeout_s / 2.0;
 	ocr_pages_done(&none);
 	if (r == -ENODATA)
 		return 0;
@@ -111,7 +114,7 @@ static int read_pages(struct ocr_run *run, const struct ocr_pages *missing, stru
 		missing->n < run->task->limits.max_ocr_pages ? missing->n : run->task->limits.max_ocr_pages;
 	int r = 0;
 
-	while (r == 0 && run->n_read < n && run->n_failed < MAX_FAILURES &&
+	while (r == 0 && run->n_read < n && run->n_slow < MAX_SLOW &&
 	       run->texts.n < run->task->limits.max_text_bytes) {
 		if (run->hooks->pages != NULL)
 			run->hooks->pages(run->hooks->user, (unsigned)run->n_read, (unsigned)n);
@@ -143,18 +146,21 @@ static int read_again(const struct ocr_run *run, struct parsed *ret, struct err 
 	return r;
 }
 
-/* What is missing in the result; a reason that the parser gave stays. */
+/* What is missing in the result. */
 static void note_left_out(const struct ocr_run *run, const struct ocr_pages *missing, struct parsed *parsed)
 {
+	size_t n_left = missing->n - run->n_read + run->n_failed;
 	char *reason = parsed->result.truncated;
 
-	if (reason[0] != '\0')
-		return;
 	if (run->n_failed > 0)
 		snprintf(reason, SINK_REASON_MAX,
-		         "%u page%s could not be read by OCR, page %u as the first: %.60s", run->n_failed,
-		         run->n_failed == 1 ? "" : "s", run->first_failed, run->why.text);
-	else if (run->n_read < missing->n)
+		         "%zu page%s could not be read by OCR, page %u as the first: %.60s", n_left,
+		         n_left == 1 ? "" : "s", run->first_failed, run->why.text);
+	else if (run->n_slow == MAX_SLOW && n_left > 0)
+		snprintf(reason, SINK_REASON_MAX,
+		         "of %zu pages without text OCR read the first %zu, which took too long", missing->n,
+		         run->n_read);
+	else if (n_left > 0)
 		snprintf(reason, SINK_REASON_MAX,
 		         "of %zu pages without text OCR read the first %zu (extract.ocr_max_pages)",
 		         missing->n, run->n_read);

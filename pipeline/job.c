@@ -386,10 +386,12 @@ static const struct job_state *read_chunk(struct job *job, size_t number)
 	return r < 0 ? stop(job, r) : &READ;
 }
 
-/* Only behind a part that was computed: a document gets on however often it gives way. */
+/* Only behind a part that was computed: a document gets on however often it gives way. Not one that OCR has read: all of
+ * its pages would be read again. */
 static bool gives_way(const struct job *job)
 {
-	return job->n_computed > 0 && job->hooks->give_way != NULL && job->hooks->give_way(job->hooks->user);
+	return job->n_computed > 0 && job->extracted.ocr_pages == NULL && job->hooks->give_way != NULL &&
+	       job->hooks->give_way(job->hooks->user);
 }
 
 static const struct job_state *read_chunks(struct job *job)

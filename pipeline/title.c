@@ -40,7 +40,8 @@ static const struct heading *find_name(const struct view *view)
 
 	if (view->n_headings > 0 && is_name(view, first))
 		return first;
-	if (view->n_headings > 1 && view->text[first->end - 1] == ')' && is_name(view, first + 1))
+	if (view->n_headings > 1 && view->text[first->end - 1] == ')' && is_name(view, first + 1) &&
+	    first[1].start == first->end + strspn(view->text + first->end, " \n"))
 		return first + 1;
 	return NULL;
 }
@@ -51,19 +52,6 @@ static bool find_line_below(const struct view *view, const struct heading *headi
 	ret->start = heading->end + strspn(view->text + heading->end, " \n");
 	ret->end = ret->start + strcspn(view->text + ret->start, "\n");
 	return ret->end > ret->start && ret->end - ret->start <= MAX_TITLE_BYTES;
-}
-
-bool title_of_heading(const struct view *view, struct title_place *ret)
-{
-	const struct heading *first = view->headings, *name = find_name(view);
-
-	if (name != NULL)
-		return find_line_below(view, name, ret);
-	if (view->n_headings == 0 || first->start > strspn(view->text, " \n"))
-		return false;
-	*ret = (struct title_place){ first->title, first->end };
-	return !title_says_nothing(view->text + ret->start, ret->end - ret->start) ||
-	       find_line_below(view, first, ret);
 }
 
 /* Words, and no sentence, item or field. */
@@ -79,13 +67,28 @@ static bool looks_like_a_title(const char *line, size_t n)
 	       strchr(".,;:!?", line[n - 1]) == NULL && memchr(line, ':', n) == NULL;
 }
 
+bool title_of_heading(const struct view *view, struct title_place *ret)
+{
+	const struct heading *first = view->headings, *name = find_name(view);
+
+	if (name != NULL)
+		return find_line_below(view, name, ret);
+	if (view->n_headings == 0 || first->start > strspn(view->text, " \n"))
+		return false;
+	*ret = (struct title_place){ first->title, first->end };
+	return !title_says_nothing(view->text + ret->start, ret->end - ret->start) ||
+	       (find_line_below(view, first, ret) &&
+	        looks_like_a_title(view->text + ret->start, ret->end - ret->start));
+}
+
 bool title_of_first_line(const struct view *view, struct title_place *ret)
 {
 	ret->start = strspn(view->text, " \n");
 	ret->end = ret->start + strcspn(view->text + ret->start, "\n");
 	return view->text[ret->end] == '\n' && ret->end > ret->start &&
 	       ret->end - ret->start <= MAX_TITLE_BYTES &&
-	       looks_like_a_title(view->text + ret->start, ret->end - ret->start);
+	       looks_like_a_title(view->text + ret->start, ret->end - ret->start) &&
+	       !title_says_nothing(view->text + ret->start, ret->end - ret->start);
 }
 
 static bool repeats_a_word(const char *title)
@@ -97,7 +100,8 @@ static bool repeats_a_word(const char *title)
 		size_t behind = at;
 
 		while (word.content && word_next(title, n, &behind, &other)) {
-			if (other.stem == word.stem)
+			if (other.end - other.start == word.end - word.start &&
+			    strncasecmp(title + other.start, title + word.start, word.end - word.start) == 0)
 				return true;
 		}
 	}

@@ -3,14 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOCK_MODE 0640
+#define DEAD_PAUSE_NS 10000000
+#define DEAD_PAUSES 200
 
 /* The mode of a new file does not depend on the umask: the service's group reads what the service makes. */
 static int open_lock(const char *path)
@@ -55,9 +59,31 @@ static int busy(int fd, const char *path, struct err *err)
 	return err_set(err, -EBUSY, "%s: in use by process %ld", path, holder);
 }
 
+/* One that was killed while it started a program holds its locks until that program is another one: for a moment. */
+static bool holder_is_gone(int fd)
+{
+	long holder = read_holder(fd);
+	bool gone = holder > 0 && kill((pid_t)holder, 0) < 0 && errno == ESRCH;
+
+	errno = EWOULDBLOCK; /* as flock() left it */
+	return gone;
+}
+
+static int lock_behind_the_dead(int fd)
+{
+	const struct timespec pause = { .tv_nsec = DEAD_PAUSE_NS };
+	int r = flock(fd, LOCK_EX | LOCK_NB);
+
+	for (int i = 0; r < 0 && errno == EWOULDBLOCK && i < DEAD_PAUSES && holder_is_gone(fd); i++) {
+		nanosleep(&pause, NULL);
+		r = flock(fd, LOCK_EX | LOCK_NB);
+	}
+	return r;
+}
+
 static int lock(int fd, const struct docstore_settings *settings, struct err *err)
 {
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (lock_behind_the_dead(fd) == 0)
 		return 0;
 	if (errno == EWOULDBLOCK && settings->mode != DOCSTORE_WRITE_WAIT)
 		return busy(fd, settings->path, err);

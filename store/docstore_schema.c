@@ -639,8 +639,8 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		"agrees, score,"
 		" score_delta, mass_recall, text_recall, chance, skill, worst_layer, layer_recall, warned,"
 		" byte_start, lengths, missed)"
-		" SELECT document_id, chunk_id, answer_id, whole, (SELECT model FROM document WHERE id = "
-		"document_id),"
+		" SELECT document_id, chunk_id, answer_id, whole, coalesce((SELECT answer.model FROM "
+		"answer WHERE answer.id = answer_id), (SELECT model FROM document WHERE id = document_id)),"
 		" ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 FROM dense_due"
 		" WHERE id = ?1",
 	[CHECK_IS_DONE] = "DELETE FROM dense_due WHERE id = ?1",

@@ -30,13 +30,14 @@ static int64_t read_one(struct fixture *f, struct buf *text)
 	return id;
 }
 
-/* The first sentence from `at` on as an answer that is due, whatever the model would have said. */
-static int64_t put_answer(struct fixture *f, int64_t document_id, const char *text, size_t at)
+/* The first sentence from `at` on as an answer that is due, whatever the model would have said; said to stand `shift` bytes
+ * farther on. */
+static int64_t put_shifted(struct fixture *f, int64_t document_id, const char *text, size_t at, int64_t shift)
 {
 	struct docstore *store = pipeline_docstore(f->pipeline);
 	const struct question_request request = { document_id, QUESTION, "control", NULL };
 	const char *start = strchr(text + at, '\n') + 1;
-	struct evidence evidence = { .byte_start = start - text };
+	struct evidence evidence = { .byte_start = start - text + shift };
 	struct question question = { .document_id = document_id, .found = true, .check = CHECK_DUE };
 	struct err err = { "" };
 
@@ -50,6 +51,11 @@ static int64_t put_answer(struct fixture *f, int64_t document_id, const char *te
 		fail_msg("%s", err.text);
 	free(evidence.quote);
 	return question.id;
+}
+
+static int64_t put_answer(struct fixture *f, int64_t document_id, const char *text, size_t at)
+{
+	return put_shifted(f, document_id, text, at, 0);
 }
 
 static struct audit load_audit(struct fixture *f, int64_t id)
@@ -119,30 +125,20 @@ static void the_same_answer_is_compared_to_the_same_bits(void **state)
 	buf_done(&text);
 }
 
-/* The text has changed since, and the words are elsewhere. */
-static void words_that_are_gone_are_not_compared(void **state)
+/* As a row may be that something else has written. */
+static void words_that_stand_elsewhere_are_not_compared(void **state)
 {
 	struct fixture *f = *state;
-	struct docstore *store = pipeline_docstore(f->pipeline);
-	struct document document = { 0 };
 	struct buf text;
 	int64_t id = read_one(f, &text);
 	struct audit audit;
 
-	put_answer(f, id, text.data, 3000);
-	assert_int_equal(docstore_get(store, id, &document, NULL), 0);
-	text.data[3050] ^= 1;
-	for (size_t i = 3000; i < 3400; i++)
-		text.data[i] = text.data[i] == 'e' ? 'a' : text.data[i];
-	assert_int_equal(docstore_start(store, id, NULL), 0);
-	assert_int_equal(docstore_put_text(store, id, &document, text.data, text.n, NULL), 0);
-	assert_int_equal(docstore_finish(store, id, &document, &(struct passages){ 0 }, 0, NULL), 0);
-	compare(f);
+	put_shifted(f, id, text.data, 3000, 7);
+	assert_int_equal(compare(f), 0);
 	audit = load_audit(f, id);
 	assert_int_equal(audit.checks.n, 0);
 	assert_int_equal(audit.n_due, 0);
 	audit_done(&audit);
-	document_done(&document);
 	buf_done(&text);
 }
 
@@ -191,7 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_FIXTURE(an_answer_is_compared_behind_its_chunk_once),
 		WITH_FIXTURE(the_same_answer_is_compared_to_the_same_bits),
-		WITH_FIXTURE(words_that_are_gone_are_not_compared),
+		WITH_FIXTURE(words_that_stand_elsewhere_are_not_compared),
 		WITH_FIXTURE(a_comparison_that_is_stopped_stays_due),
 		cmocka_unit_test(a_share_of_the_answers_is_due_always_the_same_ones),
 	};

@@ -205,7 +205,7 @@ static void nothing_of_ours_is_inherited(void **state)
 	setenv("SKIMD_SECRET", "hush", 1);
 	run_within(f,
 	           "{ env | grep -c SECRET; ls -l /proc/$$/fd | grep -c \" $(dirname $P)\\$\"; "
-	           "ps -o sid= $$ | tr -d ' '; echo $$; } >$P",
+	           "read -r line </proc/$$/stat; set -- ${line##*) }; echo $4 $$; } >$P",
 	           NULL);
 	unsetenv("SKIMD_SECRET");
 	close(secret);

@@ -12,6 +12,7 @@
 #include "pipeline/formats/pdf_text.h"
 #include "pipeline/formats/programs.h"
 
+#define MAX_MENDED ((size_t)1 << 20) /* bytes of text: both runs of pdftotext have one time limit */
 #define MAGIC "%PDF-"
 #define TEXT_SPARE ((size_t)1 << 20) /* of what pdftotext writes beyond the text itself */
 
@@ -101,14 +102,14 @@ static int mend_order(const struct format_input *input, struct buf *text, struct
 
 	if (r == 0)
 		r = judge(&raw, err);
-	if (r == 0) {
+	if (r == 0 && !raw.cut) {
 		pdf_order_mend(text->data, text->n, raw.bytes.data, raw.bytes.n, &mended);
 		buf_done(text);
 		*text = mended;
 		r = buf_status(text) < 0 ? err_set(err, -ENOMEM, "no memory for its pages") : 0;
 	}
 	program_output_done(&raw);
-	return r == -EBADMSG || r == -EACCES || r == -ENOTSUP ? 0 : r;
+	return r == -ETIME || r == -EBADMSG || r == -EACCES || r == -ENOTSUP ? 0 : r;
 }
 
 static int parse_pdf(const struct format_input *input, struct sink *sink, struct err *err)
@@ -121,7 +122,8 @@ static int parse_pdf(const struct format_input *input, struct sink *sink, struct
 	r = run_pdftotext(input, false, &output, err);
 	if (r == 0)
 		r = judge(&output, err);
-	if (r == 0 && !output.cut && pdf_order_is_doubtful(output.bytes.data, output.bytes.n))
+	if (r == 0 && !output.cut && output.bytes.n <= MAX_MENDED &&
+	    pdf_order_is_doubtful(output.bytes.data, output.bytes.n))
 		r = mend_order(input, &output.bytes, err);
 	if (r == 0)
 		r = take_scans(input, &output.bytes, err);

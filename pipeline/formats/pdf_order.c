@@ -144,6 +144,12 @@ static bool is_worse(const struct page_lines *raw, const struct page_lines *laid
 	return count_breaks(raw) > count_breaks(laid_out) + raw->n / 16;
 }
 
+/* Of other alphabets each byte counts. */
+static bool is_letter(char c)
+{
+	return isalnum((unsigned char)c) != 0 || (unsigned char)c >= 0x80;
+}
+
 /* No letter has been lost or gained. Hyphens may: of words that were joined again. */
 static bool has_same_letters(const struct page_lines *a, const struct page_lines *b)
 {
@@ -153,7 +159,7 @@ static bool has_same_letters(const struct page_lines *a, const struct page_lines
 	for (size_t side = 0; side < 2; side++)
 		for (size_t i = 0; i < sides[side]->n; i++)
 			for (size_t k = 0; k < sides[side]->items[i].n; k++)
-				n[side] += isalnum((unsigned char)sides[side]->items[i].text[k]) != 0;
+				n[side] += is_letter(sides[side]->items[i].text[k]);
 	return n[0] == n[1];
 }
 

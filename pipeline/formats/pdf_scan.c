@@ -21,7 +21,7 @@ static int judge_one(enum program program, int status, const char *what, struct 
 	if (number == SIGXCPU)
 		return err_set(err, -ETIME, "%s took too much processor time for it", name);
 	if (number == SIGKILL)
-		return err_set(err, -EIO, "%s was killed, as happens where memory is short", name);
+		return err_set(err, -EFBIG, "%s was killed on it, as happens where memory is short", name);
 	if (number != 0)
 		return err_set(err, -EBADMSG, "%s crashed on it (SIG%s)", name, sigabbrev_np(number));
 	return WEXITSTATUS(status) == 0 ? 0 : err_set(err, -EBADMSG, "%s cannot %s it", name, what);
