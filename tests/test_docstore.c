@@ -691,6 +691,27 @@ static int run_child(int (*body)(struct fixture *f), struct fixture *f)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* A writer that dies while it starts a program: that has the lock for a moment yet. */
+static int dies_with_a_child(struct fixture *f)
+{
+	open_or_fail(f->path, DOCSTORE_WRITE);
+	if (fork() == 0) {
+		usleep(300000);
+		_exit(0);
+	}
+	raise(SIGKILL);
+	return 1;
+}
+
+static void a_lock_that_outlives_its_holder_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+
+	docstore_close(f->store);
+	assert_int_equal(run_child(dies_with_a_child, f), 128 + SIGKILL);
+	f->store = open_or_fail(f->path, DOCSTORE_WRITE);
+}
+
 static int is_told_who_has_it(struct fixture *f)
 {
 	struct docstore *store = NULL;
@@ -1032,6 +1053,7 @@ int main(void)
 		TEST(the_longest_wait_counts_from_what_was_last),
 		TEST(only_outputs_that_were_written_are_ours),
 		TEST(a_document_that_is_not_there_is_said_so),
+		TEST(a_lock_that_outlives_its_holder_is_waited_for),
 		TEST(a_second_writer_is_told_who_has_it),
 		TEST_OF_FILE(a_waiting_writer_says_so_once_and_gets_it),
 		TEST(anybody_may_read_while_a_writer_has_it_open),

@@ -51,6 +51,16 @@ static void a_heading_that_names_nothing_leaves_it_to_the_line_below(void **stat
 	assert_found(title_of_heading, "# 1. Introduction\n\nHow to keep a pond\n\nWater is kept here.\n",
 	             true, "How to keep a pond");
 	assert_found(title_of_heading, "# Contents\n", true, NULL);
+	assert_found(title_of_heading, "# Overview\n\n## Getting started\n\nDig a hole.\n", true, NULL);
+	assert_found(title_of_heading, "# Introduction\n\n[![Build](a.svg)](b)\n", true, NULL);
+	assert_found(title_of_heading, "# Abstract\n\nWe show what a pond is.\n", true, NULL);
+}
+
+static void a_name_that_is_far_below_is_somebody_elses(void **state)
+{
+	(void)state;
+	assert_found(title_of_heading, "# Ponds (beta)\n\nWater is kept here.\n\n## Name\n\nJohn Miller\n",
+	             true, "Ponds (beta)");
 }
 
 static void a_manual_page_is_called_by_the_line_below_its_name(void **state)
@@ -103,6 +113,7 @@ int main(void)
 		cmocka_unit_test(the_heading_at_the_head_is_the_title),
 		cmocka_unit_test(the_heading_of_a_part_is_none),
 		cmocka_unit_test(a_heading_that_names_nothing_leaves_it_to_the_line_below),
+		cmocka_unit_test(a_name_that_is_far_below_is_somebody_elses),
 		cmocka_unit_test(a_manual_page_is_called_by_the_line_below_its_name),
 		cmocka_unit_test(a_field_for_a_name_makes_no_manual_page),
 		cmocka_unit_test(a_short_first_line_may_be_one),
