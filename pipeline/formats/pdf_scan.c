@@ -65,10 +65,11 @@ int pdf_scan_read(const struct format_input *input, struct sink *sink, struct er
 		r = judge(&output, err);
 	if (r == 0)
 		r = check_drawn(&output, err);
-	if (r == 0) {
+	if (r == 0 && output.bytes.n > 0) {
+		const char *text = output.bytes.data, *end = memchr(text, '\f', output.bytes.n);
+
 		sink_begin(sink, SINK_PREFORMATTED, 0);
-		r = sink_text(sink, output.bytes.data == NULL ? "" : output.bytes.data,
-		              strcspn(output.bytes.data == NULL ? "" : output.bytes.data, "\f"));
+		r = sink_text(sink, text, end == NULL ? output.bytes.n : (size_t)(end - text));
 	}
 	program_output_done(&output);
 	return r;
