@@ -445,11 +445,11 @@ int skimctl_ask_question(int argc, char **argv)
 		r = ask_somewhere(&run, &err);
 	control_client_close(run.client);
 	pipeline_close(run.pipeline);
+	stop_time();
 	if (r == -ETIMEDOUT || (r < 0 && timed_out))
 		status = SKIMCTL_TIMEOUT;
 	else
-		stop_time();
-	status = r < 0 ? skimctl_fail(&err) : print(&run);
+		status = r < 0 ? skimctl_fail(&err) : print(&run);
 	json_decref(run.questions);
 	return status;
 }
