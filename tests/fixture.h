@@ -50,6 +50,23 @@ static inline bool tests_are_short(void)
 	return getenv("SKIMD_TEST_SHORT") != NULL;
 }
 
+/* What is too long for one run is taken in parts: the first, counted from 1, and how far it is to the next. */
+struct part {
+	unsigned first, stride;
+};
+
+/* SKIMD_TEST_PART=K/N: the K-th of every N; otherwise all. */
+static inline struct part tests_part(void)
+{
+	const char *part = getenv("SKIMD_TEST_PART");
+	struct part ret = { 1, 1 };
+
+	if (part != NULL &&
+	    (sscanf(part, "%u/%u", &ret.first, &ret.stride) != 2 || ret.first < 1 || ret.first > ret.stride))
+		fail_msg("SKIMD_TEST_PART is '%s', expected K/N such as 1/8", part);
+	return ret;
+}
+
 static inline struct path path_of(const struct path *folder, const char *name)
 {
 	struct path ret;

@@ -227,29 +227,12 @@ static void check_outcome(struct trial *trial, const char *what, const char *nam
 	mend(trial, what, name);
 }
 
-/* Which places: the first, and how far from one to the next. */
-struct places {
-	unsigned first, stride;
-};
-
-static struct places all_places(void)
-{
-	const char *part = getenv("SKIMD_TEST_PART");
-	struct places ret = { 1, 1 };
-
-	if (part == NULL)
-		return ret;
-	if (sscanf(part, "%u/%u", &ret.first, &ret.stride) != 2 || ret.first < 1 || ret.first > ret.stride)
-		fail_msg("SKIMD_TEST_PART is '%s', expected K/N such as 1/8", part);
-	return ret;
-}
-
 /* So many of n. */
-static struct places places_of(unsigned n)
+static struct part places_of(unsigned n)
 {
 	unsigned most = tests_are_short() ? 1 : 2, stride = n <= most ? 1 : n / most;
 
-	return getenv("SKIMD_TEST_LONG") != NULL ? all_places() : (struct places){ (stride + 1) / 2, stride };
+	return getenv("SKIMD_TEST_LONG") != NULL ? tests_part() : (struct part){ (stride + 1) / 2, stride };
 }
 
 /* Each document that is known adds to the calls and allocations of a run: without that, places would move ahead of the
@@ -267,7 +250,7 @@ static bool fail_each(struct trial *trial, const struct kind *kind)
 {
 	struct fault count = { .trial = trial, .kind = kind };
 	char name[TRIAL_NAME], what[128];
-	struct places places;
+	struct part places;
 	unsigned n_faults = 0;
 	int status;
 
@@ -327,7 +310,7 @@ static int once_with_fault(struct trial *trial, const char *library, unsigned at
 /* The stride is a prime, so that it meets each of the loops that allocate. */
 static void no_failing_allocation_loses_or_breaks_a_document(void **state)
 {
-	struct places places = { 1, tests_are_short() ? 1999 : 743 };
+	struct part places = { 1, tests_are_short() ? 1999 : 743 };
 	unsigned n_untouched = 0, n_faults = 0;
 	char library[PATH_MAX], name[TRIAL_NAME], what[64];
 	struct trial *trial = *state;
@@ -337,7 +320,7 @@ static void no_failing_allocation_loses_or_breaks_a_document(void **state)
 		return;
 	}
 	if (getenv("SKIMD_TEST_LONG") != NULL) {
-		places = all_places();
+		places = tests_part();
 		places.stride *= ALLOCATIONS_STRIDE;
 	}
 	/* Behind its last allocation a run is as it is without faults. */

@@ -3,7 +3,7 @@
  * rows that leave memory. Each reading is a process of its own, and its logits must be those of one that had no store.
  *
  * The models are tests/data/tiny and the fixtures, their contexts well beyond index_topk; with SKIMD_TEST_LONG it is
- * model/nano, with documents of 1k, 10k and 100k tokens. */
+ * model/nano, with documents of 1k, 10k and 100k tokens; SKIMD_TEST_PART takes a part of the pairs of threads and passes. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -27,7 +27,8 @@
 #define ANSWER_TOKENS 20
 #define N_TOKENS 1300 /* beyond a slab of codes, and no whole number of blocks */
 #define LONG 50000 /* tokens that are not read from the beginning once more */
-#define A_TENTH 320 /* bytes of a token: a tenth of the rows of nano, with which 100k tokens take hours if none are held */
+#define A_TENTH \
+	320 /* bytes of a token: a tenth of the rows of nano, with which 100k tokens take hours if none are held */
 #define BUDGET ((uint64_t)4 << 30)
 
 /* A document and how it is read. */
@@ -252,11 +253,16 @@ static void read_all_ways(struct reading reading, const struct path *kv, const s
 	assert_int_equal(restored_by(&reading, "after all", expected), reading.n_tokens);
 }
 
-/* With every second pair of threads and rows, from the first or the second on, or with all. */
-enum pairs { ALL_PAIRS = -1, EVEN_PAIRS, ODD_PAIRS };
+/* Pairs of threads and rows: all, or every second one. */
+static const struct part ALL_PAIRS = { 1, 1 }, ODD_PAIRS = { 1, 2 }, EVEN_PAIRS = { 2, 2 };
+
+static bool is_in_part(const struct part *part, size_t number)
+{
+	return number >= part->first && (number - part->first) % part->stride == 0;
+}
 
 static void read_model(const char *model, size_t n_tokens, const size_t *rows, size_t n_rows,
-                       enum pairs pairs)
+                       struct part pairs)
 {
 	struct path folder = folder_make(), kv = path_of(&folder, "kv.db");
 	struct reading reading = { .model = model, .n_tokens = n_tokens, .n_threads = 1 };
@@ -265,12 +271,15 @@ static void read_model(const char *model, size_t n_tokens, const size_t *rows, s
 	assert_true(read_apart(&reading, &expected));
 	for (unsigned n_threads = 1; n_threads <= 2; n_threads++) {
 		for (size_t i = 0; i < n_rows; i++) {
-			if (pairs != ALL_PAIRS && (n_threads + i) % 2 != (size_t)pairs)
+			if (!is_in_part(&pairs, (n_threads - 1) * n_rows + i + 1))
 				continue;
 			reading.n_threads = n_threads;
 			reading.prefill_rows = rows[i];
 			reading.row_memory = i == 1 ? (n_tokens < LONG ? 1 : n_tokens * A_TENTH) : 0;
 			read_all_ways(reading, &kv, &expected);
+			if (getenv("SKIMD_TEST_LONG") != NULL)
+				print_message("# %zu tokens, %u threads, passes of %zu rows: the same\n",
+				              n_tokens, n_threads, rows[i]);
 		}
 	}
 	folder_remove(&folder);
@@ -293,7 +302,7 @@ static void of_nano_too(void **state)
 	static const size_t ROWS[] = { 0, 128, 512 };
 	const size_t *n_tokens = *state;
 
-	read_model(fixture_path("nano").text, *n_tokens, ROWS, COUNT(ROWS), ALL_PAIRS);
+	read_model(fixture_path("nano").text, *n_tokens, ROWS, COUNT(ROWS), tests_part());
 }
 
 int main(void)
