@@ -60,7 +60,7 @@ static int find_config(const struct skimctl_pipeline *settings, struct config **
 
 	if (settings->stores == SKIMCTL_STORES_FOUND)
 		return skimctl_find_config(settings->config_path, ret, &own, err);
-	return settings->config_path != NULL ? config_read(settings->config_path, ret, err)
+	return settings->config_path != NULL ? skimctl_read_config(settings->config_path, ret, err)
 	                                     : config_default(ret, err);
 }
 
