@@ -2,21 +2,51 @@
 
 #include <string.h>
 
-void text_printable(char *text)
-{
-	for (; *text != '\0'; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-	}
-}
-
 size_t text_control_length(const char *text)
 {
-	unsigned char first = (unsigned char)text[0];
+	unsigned char first = (unsigned char)text[0], second;
 
 	if (first < ' ' || first == 0x7f)
 		return 1;
-	return first == 0xc2 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
+	if (first != 0xc2)
+		return 0;
+	second = (unsigned char)text[1]; /* the end, where what is no UTF-8 is cut off here */
+	return second >= 0x80 && second < 0xa0 ? 2 : 0;
+}
+
+void text_printable(char *text)
+{
+	char *end = text;
+
+	while (*text != '\0') {
+		size_t n_control = text_control_length(text);
+
+		*end++ = n_control > 0 ? '?' : *text;
+		text += n_control > 0 ? n_control : 1;
+	}
+	*end = '\0';
+}
+
+/* Bytes of white space that text starts with, 0 unless a line ends or a tab stands there. */
+static size_t break_length(const char *text)
+{
+	size_t n = strspn(text, " \t\n\v\f\r");
+
+	return strcspn(text, "\t\n\v\f\r") < n ? n : 0;
+}
+
+void text_join_lines(char *text)
+{
+	char *end = text;
+
+	for (const char *at = text; *at != '\0';) {
+		size_t n_break = break_length(at);
+
+		*end++ = n_break > 0 ? ' ' : *at;
+		at += n_break > 0 ? n_break : 1;
+	}
+	*end = '\0';
+	text_printable(text);
 }
 
 size_t text_decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret)

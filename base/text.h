@@ -7,8 +7,11 @@
 #include <stdint.h>
 
 /* Put '?' for each control character: a file's name may hold any byte, and shall neither begin a line of its own
- * nor tell a terminal what to do. Bytes from 0x80 on stay. */
+ * nor tell a terminal what to do. The text gets no longer. */
 void text_printable(char *text);
+
+/* The same for text that people read, as one line: line breaks and tabs become a blank, those around them go. */
+void text_join_lines(char *text);
 
 /* Bytes of the control character that text starts with, 0 if it starts with another. C1 controls have two in UTF-8. */
 size_t text_control_length(const char *text);

@@ -85,11 +85,10 @@ static int compare_place(const struct quality *quality, const struct squad *squa
 	const struct set_item *items = squad_questions(squad, place, &n);
 	char *text;
 	int64_t id;
-	int r = squad_hide(squad, quality->desk, place, n_tokens, &text, err);
+	int r = squad_put_hidden(squad, quality->desk, place, n_tokens, &text, &id, err);
 
 	if (r < 0)
 		return r;
-	r = desk_put(quality->desk, text, &id, err);
 	for (size_t k = 0; r == 0 && k < n; k++)
 		r = compare_question(quality, id, text, &items[k], comparison, err);
 	free(text);

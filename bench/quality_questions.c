@@ -149,11 +149,10 @@ static int ask_hidden(const struct quality *quality, const struct squad *squad, 
 	const struct set_item *items = squad_questions(squad, place, &n);
 	char *text;
 	int64_t id;
-	int r = squad_hide(squad, quality->desk, place, n_tokens, &text, err);
+	int r = squad_put_hidden(squad, quality->desk, place, n_tokens, &text, &id, err);
 
 	if (r < 0)
 		return r;
-	r = desk_put(quality->desk, text, &id, err);
 	for (size_t k = 0; r == 0 && k < n; k++)
 		r = ask(quality, id, text, &items[k], false, grades, err);
 	free(text);

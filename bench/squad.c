@@ -91,3 +91,19 @@ int squad_hide(const struct squad *squad, struct desk *desk, size_t place, size_
 	free(text);
 	return r;
 }
+
+int squad_put_hidden(const struct squad *squad, struct desk *desk, size_t place, size_t n_tokens, char **ret,
+                     int64_t *ret_id, struct err *err)
+{
+	char *text;
+	int r = squad_hide(squad, desk, place, n_tokens, &text, err);
+
+	if (r < 0)
+		return r;
+	r = desk_put(desk, text, ret_id, err);
+	if (r < 0)
+		free(text);
+	else
+		*ret = text;
+	return r;
+}

@@ -34,4 +34,8 @@ const struct set_item *squad_foreign(const struct squad *squad, size_t place);
 int squad_hide(const struct squad *squad, struct desk *desk, size_t place, size_t n_tokens, char **ret,
                struct err *err);
 
+/* The same put on the desk as document *ret_id. Errors also as desk_put()'s. */
+int squad_put_hidden(const struct squad *squad, struct desk *desk, size_t place, size_t n_tokens, char **ret,
+                     int64_t *ret_id, struct err *err);
+
 #endif

@@ -29,9 +29,19 @@ static int code_of(int error)
 	return error == EACCES ? -EACCES : -EINVAL;
 }
 
+/* A folder that cannot be looked at, for a reason in words. */
+static int lack_folder(const struct source *source, int error, const struct err *why)
+{
+	if (source->missing == NULL || (error != ENOENT && error != ENOTDIR))
+		return err_set(source->err, code_of(error), "%s", why->text);
+	source->missing(why);
+	return 0;
+}
+
 static int read_model_path(const struct source *source, const struct key *key, const struct node *node,
                            void *ret)
 {
+	struct err why = { "" };
 	char **path = ret;
 	struct stat st;
 	int r;
@@ -41,9 +51,11 @@ static int read_model_path(const struct source *source, const struct key *key, c
 		return 0;
 	if ((r = read_path(source, key, node, ret)) < 0)
 		return r;
-	if (stat(*path, &st) < 0)
-		return node_error(source->path, node, source->err, code_of(errno), "cannot use '%s': %s",
-		                  *path, strerror(errno));
+	if (stat(*path, &st) < 0) {
+		r = errno;
+		node_error(source->path, node, &why, -r, "cannot use '%s': %s", *path, strerror(r));
+		return lack_folder(source, r, &why);
+	}
 	if (!S_ISDIR(st.st_mode))
 		return node_error(source->path, node, source->err, -EINVAL, "'%s' is not a folder", *path);
 	return 0;
@@ -52,12 +64,16 @@ static int read_model_path(const struct source *source, const struct key *key, c
 /* A folder that the unit hides (ProtectHome=) is not there for the service, or closed. */
 static int cannot_watch(const struct source *source, const struct node *node, const char *path, int error)
 {
+	struct err why = { "" };
+
 	if (!dropin_is_hidden(path))
-		return node_error(source->path, node, source->err, code_of(error), "cannot watch '%s': %s",
-		                  path, strerror(error));
-	return node_error(source->path, node, source->err, code_of(error),
-	                  "cannot watch '%s': %s; the service sees it after 'skimctl allow %s' and a restart",
-	                  path, strerror(error), path);
+		node_error(source->path, node, &why, -error, "cannot watch '%s': %s", path, strerror(error));
+	else
+		node_error(source->path, node, &why, -error,
+		           "cannot watch '%s': %s; the service sees it after 'skimctl allow %s' and a "
+		           "restart",
+		           path, strerror(error), path);
+	return lack_folder(source, error, &why);
 }
 
 static int read_watched_path(const struct source *source, const struct key *key, const struct node *node,
@@ -533,10 +549,11 @@ static int folder_of(const char *path, char *ret, struct err *err)
 	return 0;
 }
 
-int config_read(const char *path, struct config **ret, struct err *err)
+int config_read_lacking(const char *path, void (*missing)(const struct err *why), struct config **ret,
+                        struct err *err)
 {
 	char folder[PATH_MAX];
-	const struct source source = { .path = path, .folder = folder, .err = err };
+	const struct source source = { .path = path, .folder = folder, .err = err, .missing = missing };
 	struct config *config = NULL;
 	struct node *root = NULL;
 	int r;
@@ -550,4 +567,9 @@ out:
 	config_free(config);
 	node_free(root);
 	return r;
+}
+
+int config_read(const char *path, struct config **ret, struct err *err)
+{
+	return config_read_lacking(path, NULL, ret, err);
 }

@@ -88,6 +88,11 @@ struct config {
  * file; -EFBIG; -EBADMSG: not YAML; -EINVAL: a key or value; all with words "FILE:LINE: key 'watch[0].path': ..." */
 int config_read(const char *path, struct config **ret, struct err *err);
 
+/* The same for a program that looks at no documents itself: folders to watch, or the model's, that are not there are no
+ * errors. They stand as they are named, and missing() is told of each, in the words of the error. */
+int config_read_lacking(const char *path, void (*missing)(const struct err *why), struct config **ret,
+                        struct err *err);
+
 /* All defaults and nothing to watch, for a client without a file. -ENOMEM. */
 int config_default(struct config **ret, struct err *err);
 

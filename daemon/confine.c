@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "base/array.h"
 #include "base/landlock.h"
@@ -19,9 +20,17 @@
 #include "pipeline/extract.h"
 #include "pipeline/extract_walls.h"
 
+/* Which file a path meant; all 0: none. */
+struct identity {
+	dev_t device;
+	ino_t inode;
+};
+
 struct confine {
 	struct landlock_rule *rules;
 	size_t n, cap;
+	struct identity *planned; /* [n_planned] of the rules, when they were made */
+	size_t n_planned, cap_planned;
 };
 
 /* What libc opens by itself: names of users and groups, the time zone, and the libraries of either; and what SQLite
@@ -46,6 +55,13 @@ bool confine_covers(const struct confine *confine, const char *path, bool write)
 	return false;
 }
 
+static struct identity identify(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 ? (struct identity){ 0 } : (struct identity){ st.st_dev, st.st_ino };
+}
+
 /* As it is called in the end; what cannot be said of a path that is not there is left as it stands. */
 static int add_rule(struct confine *confine, const struct landlock_rule *wanted, struct err *err)
 {
@@ -57,10 +73,13 @@ static int add_rule(struct confine *confine, const struct landlock_rule *wanted,
 		free(rule.path);
 		return 0;
 	}
-	if (array_grow(&confine->rules, sizeof(*confine->rules), confine->n, &confine->cap) < 0) {
+	if (array_grow(&confine->rules, sizeof(*confine->rules), confine->n, &confine->cap) < 0 ||
+	    array_grow(&confine->planned, sizeof(*confine->planned), confine->n_planned,
+	               &confine->cap_planned) < 0) {
 		free(rule.path);
 		return err_set(err, -ENOMEM, "no memory for the walls");
 	}
+	confine->planned[confine->n_planned++] = identify(rule.path);
 	confine->rules[confine->n++] = rule;
 	return 0;
 }
@@ -194,6 +213,7 @@ void confine_free(struct confine *confine)
 	for (size_t i = 0; i < confine->n; i++)
 		free(confine->rules[i].path);
 	free(confine->rules);
+	free(confine->planned);
 	free(confine);
 }
 
@@ -217,6 +237,21 @@ void confine_print(const struct confine *confine, FILE *stream)
 	        landlock_version() > 0
 	                ? ""
 	                : "; but this kernel, without Landlock, walls neither files nor programs");
+}
+
+/* What is not there at this moment may be back at the next. */
+const char *confine_replaced(const struct confine *confine)
+{
+	for (size_t i = 0; i < confine->n; i++) {
+		const struct identity *was = &confine->planned[i];
+		struct identity is = { 0 };
+
+		if (confine->rules[i].execute)
+			is = identify(confine->rules[i].path);
+		if (is.inode != 0 && (is.inode != was->inode || is.device != was->device))
+			return confine->rules[i].path;
+	}
+	return NULL;
 }
 
 bool confine_enter(const struct confine *confine)

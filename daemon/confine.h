@@ -30,4 +30,8 @@ void confine_print(const struct confine *confine, FILE *stream);
  * files are walled, so that a folder which is replaced by another one is lost. */
 bool confine_enter(const struct confine *confine);
 
+/* A program that is another file than it was when this was planned, as after an upgrade of its package: it cannot be started
+ * any more. Borrowed; NULL: all are as they were. */
+const char *confine_replaced(const struct confine *confine);
+
 #endif

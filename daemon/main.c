@@ -92,6 +92,28 @@ static void look_at_worker(struct daemon *daemon)
 	health_tell(daemon->health);
 }
 
+/* The walls know a folder or a program by what it was, and do not move. */
+static void stop_replaced(struct daemon *daemon, const char *path, const char *what)
+{
+	log_error("'%s': is not the %s that it was at the start: stopping, to be started again", path, what);
+	daemon->r = -ESTALE;
+	loop_stop(daemon->loop);
+}
+
+static void folder_replaced(void *user, const char *path)
+{
+	stop_replaced(user, path, "folder");
+}
+
+/* Documents that need it would be put off until they are given up. */
+static void look_at_programs(struct daemon *daemon)
+{
+	const char *path = daemon->walled ? confine_replaced(daemon->confine) : NULL;
+
+	if (path != NULL && daemon->r == 0)
+		stop_replaced(daemon, path, "program");
+}
+
 /* Other threads only wake the loop; the loop looks. */
 static void something_changed(void *user)
 {
@@ -118,6 +140,7 @@ static void on_wake(void *user)
 		asking_documents(daemon->asking);
 	}
 	look_at_worker(daemon);
+	look_at_programs(daemon);
 	commands_changed(daemon->commands);
 }
 
@@ -236,15 +259,6 @@ static int open_asking(struct daemon *daemon, struct err *err)
 	};
 
 	return asking_new(&settings, &daemon->asking, err);
-}
-
-static void folder_replaced(void *user, const char *path)
-{
-	struct daemon *daemon = user;
-
-	log_error("'%s': is not the folder that it was at the start: stopping, to be started again", path);
-	daemon->r = -ESTALE;
-	loop_stop(daemon->loop);
 }
 
 static void files_settled(void *user)

@@ -457,6 +457,13 @@ size_t settle_n_unsettled(const struct settle *settle)
 	return settle->n_unsettled;
 }
 
+bool settle_is_unsettled(const struct settle *settle, const char *path)
+{
+	const struct file *file = find(settle, path);
+
+	return file != NULL && file->settling;
+}
+
 void settle_each_unsettled(const struct settle *settle,
                            void (*each)(void *user, const char *path, uint64_t since_ns), void *user)
 {

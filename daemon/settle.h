@@ -68,6 +68,7 @@ uint64_t settle_next_ns(const struct settle *settle);
 
 size_t settle_n_files(const struct settle *settle);
 size_t settle_n_unsettled(const struct settle *settle);
+bool settle_is_unsettled(const struct settle *settle, const char *path);
 void settle_each_unsettled(const struct settle *settle,
                            void (*each)(void *user, const char *path, uint64_t since_ns), void *user);
 

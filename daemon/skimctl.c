@@ -79,18 +79,28 @@ bool skimctl_parse(struct skimctl_query *query, int argc, char **argv)
 	return true;
 }
 
+/* "": there is none. */
+static const char *make_fit(json_t *value, void (*mend)(char *text))
+{
+	const char *text = json_string_value(value);
+	char *fit = text == NULL ? NULL : strdup(text);
+
+	if (fit == NULL)
+		return "";
+	mend(fit);
+	json_string_set(value, fit);
+	free(fit);
+	return json_string_value(value);
+}
+
 const char *skimctl_string(json_t *object, const char *key)
 {
-	json_t *value = json_object_get(object, key);
-	const char *text = json_string_value(value);
-	char *printable = text == NULL ? NULL : strdup(text);
+	return make_fit(json_object_get(object, key), text_printable);
+}
 
-	if (printable == NULL)
-		return "";
-	text_printable(printable);
-	json_string_set(value, printable);
-	free(printable);
-	return json_string_value(value);
+const char *skimctl_text(json_t *object, const char *key)
+{
+	return make_fit(json_object_get(object, key), text_join_lines);
 }
 
 json_int_t skimctl_integer(const json_t *object, const char *key)

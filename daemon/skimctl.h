@@ -133,6 +133,7 @@ int skimctl_drop_blocks(const char *config_path, int64_t id, struct err *err);
 /* An object's values, for words: "" and 0 where they are not there. What is not fit for a terminal is replaced in the
  * object. */
 const char *skimctl_string(json_t *object, const char *key);
+const char *skimctl_text(json_t *object, const char *key); /* of documents: its lines as one */
 json_int_t skimctl_integer(const json_t *object, const char *key);
 
 /* One line on standard output; takes json over. -ENOMEM, also where json is NULL. */

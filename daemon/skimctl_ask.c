@@ -333,9 +333,8 @@ static void print_evidence(json_t *question)
 
 	json_array_foreach(json_object_get(answer, "evidence"), i, evidence)
 	{
-		section = skimctl_string(evidence, "section");
-		printf("\n  > %s\n  — %s", skimctl_string(evidence, "quote"),
-		       skimctl_string(question, "name"));
+		section = skimctl_text(evidence, "section");
+		printf("\n  > %s\n  — %s", skimctl_text(evidence, "quote"), skimctl_string(question, "name"));
 		if (section[0] != '\0')
 			printf(", § %s", section);
 		if (skimctl_integer(evidence, "page") > 0)
@@ -355,7 +354,7 @@ static void print_answer(json_t *question)
 		printf("question %lld waits to be answered\n", (long long)skimctl_integer(question, "id"));
 		return;
 	}
-	printf("%s%s\n", skimctl_string(answer, "text"), generated ? " °" : "");
+	printf("%s%s\n", skimctl_text(answer, "text"), generated ? " °" : "");
 	print_evidence(question);
 }
 
@@ -365,7 +364,7 @@ static void print_line(json_t *question)
 	const char *words = skimctl_string(question, "state");
 
 	if (json_is_object(answer))
-		words = skimctl_string(answer, "text");
+		words = skimctl_text(answer, "text");
 	else if (skimctl_string(question, "error")[0] != '\0')
 		words = skimctl_string(question, "error");
 	printf("%4.2f  %s: %s\n", score_of(question), skimctl_string(question, "name"), words);

@@ -15,19 +15,36 @@ bool skimctl_is_private(void)
 	return getenv("SKIMD_NO_SERVICE") != NULL;
 }
 
+static bool told_of_missing; /* by an earlier look at the configuration */
+
+static void tell_missing(const struct err *why)
+{
+	if (!told_of_missing)
+		fprintf(stderr, "skimctl: %s\n", why->text);
+}
+
+/* A folder that went away is the daemon's trouble: its database and its socket are where they were. */
+static int read_named(const char *path, struct config **ret, struct err *err)
+{
+	int r = config_read_lacking(path, tell_missing, ret, err);
+
+	told_of_missing = true;
+	return r;
+}
+
 /* Who may not read the file, or not see the folders that it names, is no user of the service: the defaults tell him so, when
  * he meets its database and its socket. */
 static int read_service(struct config **ret, struct err *err)
 {
 	const char *named = getenv("SKIMD_CONFIG"), *path = named != NULL ? named : SERVICE_CONFIG;
-	int r = skimctl_is_private() || access(path, R_OK) < 0 ? -EACCES : config_read(path, ret, err);
+	int r = skimctl_is_private() || access(path, R_OK) < 0 ? -EACCES : read_named(path, ret, err);
 
 	return r == -EACCES ? config_default(ret, err) : r;
 }
 
 int skimctl_read_config(const char *path, struct config **ret, struct err *err)
 {
-	return path != NULL ? config_read(path, ret, err) : read_service(ret, err);
+	return path != NULL ? read_named(path, ret, err) : read_service(ret, err);
 }
 
 int skimctl_find_config(const char *path, struct config **ret, bool *ret_own, struct err *err)

@@ -1,7 +1,10 @@
 #include "daemon/skimctl_pipeline.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "daemon/config.h"
@@ -60,8 +63,22 @@ static int find_config(const struct skimctl_pipeline *settings, struct config **
 
 	if (settings->stores == SKIMCTL_STORES_FOUND)
 		return skimctl_find_config(settings->config_path, ret, &own, err);
-	return settings->config_path != NULL ? config_read(settings->config_path, ret, err)
+	return settings->config_path != NULL ? skimctl_read_config(settings->config_path, ret, err)
 	                                     : config_default(ret, err);
+}
+
+/* ret is room for PATH_MAX. */
+static int find_model(const char *word, char *ret, struct err *err)
+{
+	int r = paths_model(word, ret, PATH_MAX, err);
+
+	if (r < 0 || strcmp(word, CONFIG_MODEL_NANO) != 0 || access(ret, R_OK | X_OK) == 0)
+		return r;
+	return err_set(
+		err, -errno,
+		"the model '%s' cannot be opened: %s; for a tree that is not installed SKIMD_MODEL_DIR says "
+		"where it is",
+		ret, strerror(errno));
 }
 
 int skimctl_open_pipeline(const struct skimctl_pipeline *settings, struct pipeline **ret, struct err *err)
@@ -69,6 +86,7 @@ int skimctl_open_pipeline(const struct skimctl_pipeline *settings, struct pipeli
 	char store[PATH_MAX], cache[PATH_MAX], model[PATH_MAX];
 	struct pipeline_settings open = { .model_dir = model };
 	struct config *config;
+	const char *word;
 	int r = find_config(settings, &config, err);
 
 	if (r < 0)
@@ -78,8 +96,8 @@ int skimctl_open_pipeline(const struct skimctl_pipeline *settings, struct pipeli
 	open.summary_length = config->summary.length;
 	open.audit.reading = config->audit.reading;
 	open.kv_memory_bytes = config->kv.memory_bytes;
-	if ((r = paths_model(settings->model != NULL ? settings->model : config->model.path, model,
-	                     sizeof(model), err)) == 0 &&
+	word = settings->model != NULL ? settings->model : config->model.path;
+	if ((r = find_model(word, model, err)) == 0 &&
 	    (r = set_stores(settings, config, &open, store, cache, err)) == 0)
 		r = pipeline_open(&open, ret, err);
 	config_free(config);

@@ -16,6 +16,7 @@
 #include "daemon/question_view.h"
 #include "daemon/skimctl.h"
 #include "daemon/skimctl_pipeline.h"
+#include "pipeline/extract.h"
 #include "pipeline/output.h"
 #include "pipeline/pipeline.h"
 #include "store/docstore_questions.h"
@@ -296,7 +297,7 @@ static int read_files(struct reading_run *run, int argc, char **argv)
 	if (status != SKIMCTL_OK)
 		return status;
 	log_set_level(LOG_LEVEL_ERROR);
-	if (skimctl_open_pipeline(&run->settings, &run->pipeline, &err) < 0)
+	if (extract_check(&err) < 0 || skimctl_open_pipeline(&run->settings, &run->pipeline, &err) < 0)
 		return skimctl_fail(&err);
 	sigaction(SIGINT, &interrupt, NULL);
 	sigaction(SIGTERM, &interrupt, NULL);

@@ -85,30 +85,17 @@ static int finish(int r, struct err *err)
 	return r < 0 ? skimctl_fail(err) : SKIMCTL_OK;
 }
 
-/* The lines of a text as one. */
-static void join_lines(json_t *text)
-{
-	char *copy = json_is_string(text) ? strdup(json_string_value(text)) : NULL;
-
-	for (char *c = copy; c != NULL && *c != '\0'; c++)
-		*c = *c == '\n' || *c == '\t' ? ' ' : *c;
-	if (copy != NULL)
-		json_string_set(text, copy);
-	free(copy);
-}
-
 static void print_hit(json_t *hit)
 {
 	const json_t *chunk = json_object_get(hit, "chunk");
-	const char *section = skimctl_string(hit, "section");
+	const char *section = skimctl_text(hit, "section");
 
-	join_lines(json_object_get(hit, "snippet"));
 	printf("%5" PRId64 "  %s", (int64_t)skimctl_integer(hit, "document"), skimctl_string(hit, "name"));
 	if (json_is_integer(chunk))
 		printf(", part %" PRId64, (int64_t)json_integer_value(chunk) + 1);
 	if (section[0] != '\0')
 		printf(", %s", section);
-	printf(" (%s): %s\n", skimctl_string(hit, "kind"), skimctl_string(hit, "snippet"));
+	printf(" (%s): %s\n", skimctl_string(hit, "kind"), skimctl_text(hit, "snippet"));
 }
 
 static int see_hit(void *user, const struct search_hit *hit)

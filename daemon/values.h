@@ -13,6 +13,8 @@ struct source {
 	const char *path; /* as given, for the words */
 	const char *folder; /* absolute: where relative paths start */
 	struct err *err;
+	/* What is told of a folder that is not there, which is no error then. NULL: it is one. */
+	void (*missing)(const struct err *why);
 };
 
 struct key;

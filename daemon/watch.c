@@ -406,23 +406,7 @@ void watch_each_unsettled(const struct watch *watch,
 	settle_each_unsettled(watch->tree.settle, each, user);
 }
 
-struct sought {
-	const char *path;
-	bool found;
-};
-
-static void look_for(void *user, const char *path, uint64_t since_ns)
-{
-	struct sought *sought = user;
-
-	(void)since_ns;
-	sought->found |= strcmp(path, sought->path) == 0;
-}
-
 bool watch_is_unsettled(const struct watch *watch, const char *path)
 {
-	struct sought sought = { path, false };
-
-	watch_each_unsettled(watch, look_for, &sought);
-	return sought.found;
+	return settle_is_unsettled(watch->tree.settle, path);
 }

@@ -20,6 +20,19 @@ const char *extract_program(void)
 	return path != NULL ? path : PKGLIBEXECDIR "/skimd-extract";
 }
 
+int extract_check(struct err *err)
+{
+	const char *path = extract_program();
+
+	if (access(path, X_OK) == 0)
+		return 0;
+	return err_set(
+		err, -errno,
+		"the extractor '%s' cannot be started: %s; for a tree that is not installed SKIMD_EXTRACT "
+		"says where it is",
+		path, strerror(errno));
+}
+
 static uint64_t limit_or(uint64_t limit, uint64_t otherwise)
 {
 	return limit != 0 ? limit : otherwise;

@@ -63,4 +63,7 @@ void extracted_done(struct extracted *extracted); /* all zero is allowed */
 /* The extractor's path: the installed one, or where SKIMD_EXTRACT says in a tree that is not installed. */
 const char *extract_program(void);
 
+/* Whether it is there, in words that say where it was looked for. Errors of access(2). */
+int extract_check(struct err *err);
+
 #endif

@@ -185,8 +185,11 @@ static int start(struct child *child, int fd, const struct extract_task *task, s
 		return 0;
 	close(pipe[0]);
 	/* -ENOENT would be the document's. */
-	return err_set(err, r == -EAGAIN || r == -ENOMEM ? r : -EIO, "'%s' cannot be started: %s",
-	               extract_program(), strerror(-r));
+	if (r != -EAGAIN && r != -ENOMEM && extract_check(err) < 0)
+		return -EIO;
+	return err_set(err, r == -EAGAIN || r == -ENOMEM ? r : -EIO,
+	               "the extractor '%s' cannot be started: %s%s", extract_program(), strerror(-r),
+	               r == -EACCES ? " (if it was replaced while skimd ran: restart that)" : "");
 }
 
 /* The next of what it says. 1: more may come; 0: it has closed the pipe. */

@@ -249,6 +249,33 @@ static int set_versions(struct db *db, const struct db_schema *schema, struct er
 	return db_exec(db, sql, err);
 }
 
+/* The names are the schema's own. */
+static int add_missing(struct db *db, const struct db_column *column, struct err *err)
+{
+	char sql[512];
+	int64_t is_missing = 0;
+	int r;
+
+	snprintf(sql, sizeof(sql),
+	         "SELECT EXISTS (SELECT 1 FROM pragma_table_info('%s'))"
+	         " AND NOT EXISTS (SELECT 1 FROM pragma_table_info('%s') WHERE name = '%s')",
+	         column->table, column->table, column->name);
+	if ((r = db_int_of(db, sql, &is_missing, err)) < 0 || is_missing == 0)
+		return r;
+	snprintf(sql, sizeof(sql), "ALTER TABLE %s ADD COLUMN %s %s", column->table, column->name,
+	         column->declaration);
+	return db_exec(db, sql, err);
+}
+
+static int take_step(struct db *db, const struct db_step *step, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < step->n_columns && r == 0; i++)
+		r = add_missing(db, &step->columns[i], err);
+	return r < 0 ? r : db_exec(db, step->sql, err);
+}
+
 int db_migrate(struct db *db, const struct db_schema *schema, struct err *err)
 {
 	struct txn txn = txn_begin(db, err);
@@ -259,7 +286,7 @@ int db_migrate(struct db *db, const struct db_schema *schema, struct err *err)
 		txn.ret = check_versions(db, schema, &version, &empty, err);
 	if (txn.ret == 0 && version < schema->n_steps) {
 		for (int64_t i = version; i < schema->n_steps && txn.ret == 0; i++)
-			txn.ret = db_exec(db, schema->steps[i], err);
+			txn.ret = take_step(db, &schema->steps[i], err);
 		if (txn.ret == 0)
 			txn.ret = set_versions(db, schema, err);
 	}

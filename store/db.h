@@ -35,11 +35,23 @@ struct db_settings {
 	size_t n_sql;
 };
 
+/* A column that some tables of a version have, and some have not. */
+struct db_column {
+	const char *table, *name, *declaration;
+};
+
+/* First the columns that are missing are added, of tables that are there; then the SQL is run. */
+struct db_step {
+	const char *sql;
+	const struct db_column *columns;
+	size_t n_columns;
+};
+
 /* steps[i] leads from user_version i to i + 1. */
 struct db_schema {
 	const char *what; /* "skimd database", for the words */
 	uint32_t application_id;
-	const char *const *steps;
+	const struct db_step *steps;
 	int n_steps;
 };
 

@@ -156,6 +156,33 @@ int docstore_inbox_removed(struct docstore *store, const char *inbox, int64_t ro
 	return docstore_end(store, &txn);
 }
 
+#define ASK_FILE_VALUES(file)                                                                          \
+	db_int((file)->device), db_int((file)->inode), db_int((file)->size), db_int((file)->mtime_ns), \
+		db_int((file)->ctime_ns)
+
+int docstore_has_ask_file(struct docstore *store, int64_t document_id, const struct document_file *file,
+                          bool *ret, struct err *err)
+{
+	struct txn txn = docstore_begin_read(store, err);
+	bool found =
+		first_integer(txn_rows(&txn, HAS_ASK_FILE, db_int(document_id), ASK_FILE_VALUES(file))) != 0;
+	int r = docstore_end(store, &txn);
+
+	if (r == 0)
+		*ret = found;
+	return r;
+}
+
+/* Where that is lost, nothing happens but that it is taken once more. */
+int docstore_put_ask_file(struct docstore *store, int64_t document_id, const struct document_file *file,
+                          struct err *err)
+{
+	struct txn txn = docstore_begin_passing(store, err);
+
+	txn_run(&txn, PUT_ASK_FILE, db_int(document_id), ASK_FILE_VALUES(file));
+	return docstore_end(store, &txn);
+}
+
 /* What has failed and is due. */
 static void ask_due(struct txn *txn, int64_t now)
 {

@@ -48,6 +48,13 @@ int docstore_has_inbox_row(struct docstore *store, const char *inbox, int64_t ro
 /* The row is removed from the inbox, and need not be known any more; nor those of any other inbox. */
 int docstore_inbox_removed(struct docstore *store, const char *inbox, int64_t row, struct err *err);
 
+/* Whether the file of questions beside a document was taken as it is, and that it was. Of file only what stat(2) says counts;
+ * one that is another in any of it is another file. */
+int docstore_has_ask_file(struct docstore *store, int64_t document_id, const struct document_file *file,
+                          bool *ret, struct err *err);
+int docstore_put_ask_file(struct docstore *store, int64_t document_id, const struct document_file *file,
+                          struct err *err);
+
 /* The next question whose document is read, now 'answering'. Those whose document cannot be read fail with it. First come,
  * first served, but what folders ask of every document is last; of either kind one about document beside (0: none) comes
  * before the others. One that has failed and is due is asked again. -ENOENT: none. */

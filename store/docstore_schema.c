@@ -186,7 +186,7 @@ static const char VERSION_2[] =
  * parts follow each other from byte_start on. reading is by far the largest of these tables: rows of parts would take twice as
  * much. dense_due: what is to be compared, some time, of a chunk or of an answer. */
 #define AUDIT_TABLES                                                                                         \
-	"CREATE TABLE reading("                                                                              \
+	"CREATE TABLE IF NOT EXISTS reading("                                                                \
 	" id INTEGER PRIMARY KEY,"                                                                           \
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
@@ -200,22 +200,22 @@ static const char VERSION_2[] =
 	" mass TEXT NOT NULL,"                                                                               \
 	" chosen TEXT NOT NULL"                                                                              \
 	") STRICT;"                                                                                          \
-	"CREATE INDEX reading_document ON reading(document_id);"                                             \
-	"CREATE INDEX reading_chunk ON reading(chunk_id);"                                                   \
-	"CREATE INDEX reading_answer ON reading(answer_id);"                                                 \
+	"CREATE INDEX IF NOT EXISTS reading_document ON reading(document_id);"                               \
+	"CREATE INDEX IF NOT EXISTS reading_chunk ON reading(chunk_id);"                                     \
+	"CREATE INDEX IF NOT EXISTS reading_answer ON reading(answer_id);"                                   \
                                                                                                              \
-	"CREATE TABLE dense_due("                                                                            \
+	"CREATE TABLE IF NOT EXISTS dense_due("                                                              \
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                             \
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
 	" answer_id INTEGER REFERENCES answer(id) ON DELETE CASCADE,"                                        \
 	" whole INTEGER NOT NULL CHECK (whole IN (0, 1))"                                                    \
 	") STRICT;"                                                                                          \
-	"CREATE INDEX dense_due_document ON dense_due(document_id);"                                         \
-	"CREATE INDEX dense_due_chunk ON dense_due(chunk_id);"                                               \
-	"CREATE INDEX dense_due_answer ON dense_due(answer_id);"                                             \
+	"CREATE INDEX IF NOT EXISTS dense_due_document ON dense_due(document_id);"                           \
+	"CREATE INDEX IF NOT EXISTS dense_due_chunk ON dense_due(chunk_id);"                                 \
+	"CREATE INDEX IF NOT EXISTS dense_due_answer ON dense_due(answer_id);"                               \
                                                                                                              \
-	"CREATE TABLE dense_check("                                                                          \
+	"CREATE TABLE IF NOT EXISTS dense_check("                                                            \
 	" id INTEGER PRIMARY KEY,"                                                                           \
 	" document_id INTEGER NOT NULL REFERENCES document(id) ON DELETE CASCADE,"                           \
 	" chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE,"                                          \
@@ -239,10 +239,10 @@ static const char VERSION_2[] =
 	" lengths TEXT NOT NULL,"                                                                            \
 	" missed TEXT NOT NULL"                                                                              \
 	") STRICT;"                                                                                          \
-	"CREATE INDEX dense_check_document ON dense_check(document_id);"                                     \
-	"CREATE INDEX dense_check_chunk ON dense_check(chunk_id);"                                           \
-	"CREATE INDEX dense_check_answer ON dense_check(answer_id);"                                         \
-	"CREATE INDEX dense_check_at ON dense_check(checked_at);"                                            \
+	"CREATE INDEX IF NOT EXISTS dense_check_document ON dense_check(document_id);"                       \
+	"CREATE INDEX IF NOT EXISTS dense_check_chunk ON dense_check(chunk_id);"                             \
+	"CREATE INDEX IF NOT EXISTS dense_check_answer ON dense_check(answer_id);"                           \
+	"CREATE INDEX IF NOT EXISTS dense_check_at ON dense_check(checked_at);"                              \
                                                                                                              \
 	"CREATE VIEW v_reading AS"                                                                           \
 	" SELECT reading.id AS reading_id, document_id, chunk_id, answer_id, kind, length.key AS part,"      \
@@ -327,7 +327,42 @@ static const char VERSION_3[] =
 	" FROM question JOIN document ON document.id = question.document_id"
 	"  LEFT JOIN answer ON question_id = question.id;" AUDIT_TABLES;
 
-static const char *const STEPS[] = { VERSION_1, VERSION_2, VERSION_3 };
+/* What came to version 3 while files of it were in use already. */
+static const struct db_column LATE_IN_VERSION_3[] = {
+	{ "document", "ocr_pages", "TEXT" },
+	{ "question", "attempts", "INTEGER NOT NULL DEFAULT 0" },
+	{ "question", "retry_at", "TEXT" },
+	{ "reading", "part_tokens", "TEXT NOT NULL DEFAULT ''" },
+	{ "dense_due", "answer_id", "INTEGER REFERENCES answer(id) ON DELETE CASCADE" },
+	{ "dense_check", "answer_id", "INTEGER REFERENCES answer(id) ON DELETE CASCADE" },
+};
+
+/* A reading without part_tokens was weighed in another way: 'skimctl reread' makes one anew. question_count helps to count and
+ * nothing else: by an index on the state alone SQLite would look for the questions of one document. ask_file: the file of
+ * questions beside a document, as it was when it was taken. */
+static const char VERSION_4[] =
+	"CREATE INDEX IF NOT EXISTS question_retry_at ON question(retry_at) WHERE retry_at IS NOT NULL;"
+	"DROP VIEW IF EXISTS v_reading;" AUDIT_TABLES "DELETE FROM reading WHERE part_tokens = '';"
+
+	"CREATE INDEX question_count ON question(source = 'folder', state, source);"
+
+	"CREATE TABLE ask_file("
+	" document_id INTEGER PRIMARY KEY REFERENCES document(id) ON DELETE CASCADE,"
+	" device INTEGER NOT NULL,"
+	" inode INTEGER NOT NULL,"
+	" size INTEGER NOT NULL,"
+	" mtime_ns INTEGER NOT NULL,"
+	" ctime_ns INTEGER NOT NULL"
+	") STRICT;";
+
+static const struct db_step STEPS[] = {
+	{ .sql = VERSION_1 },
+	{ .sql = VERSION_2 },
+	{ .sql = VERSION_3 },
+	{ .sql = VERSION_4,
+	  .columns = LATE_IN_VERSION_3,
+	  .n_columns = sizeof(LATE_IN_VERSION_3) / sizeof(LATE_IN_VERSION_3[0]) },
+};
 
 const struct db_schema DOCSTORE_SCHEMA = {
 	.what = "skimd database",
@@ -524,10 +559,10 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[MARK_COPIED] = "UPDATE document SET state = " STATE_AFTER_READING(
 		"'done'") ", (sha256, media_type, charset,"
 			  " language, bytes, pages, truncated, ocr_pages, tokens, model, fingerprint) = "
-	                  "(SELECT sha256, "
+			  "(SELECT sha256, "
 			  "media_type, charset,"
 			  " language, bytes, pages, truncated, ocr_pages, tokens, model, fingerprint FROM "
-	                  "document WHERE id = ?1),"
+			  "document WHERE id = ?1),"
 			  " prompt_tokens = 0, computed_tokens = 0, reused_tokens = 0, generated_tokens = 0, "
 			  "seconds = 0,"
 			  " duplicate_of = (SELECT iif(coalesce(duplicate_of, id) = ?2, NULL, "
@@ -668,13 +703,20 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 		" WHERE text = ?1 AND (state = 'failed'"
 		" OR (state = 'answered' AND (SELECT fingerprint FROM answer WHERE question_id = question.id)"
 		"  IS NOT ?2))",
-	[COUNT_QUESTIONS] = "SELECT count(*) FROM question WHERE state = ?1",
+	[COUNT_QUESTIONS] =
+		"SELECT count(*) FROM question WHERE (source = 'folder') IN (0, 1) AND state = ?1",
 	[COUNT_ASKED_BY_SOMEBODY] =
-		"SELECT count(*) FROM question WHERE state = 'asked' AND source <> 'folder'",
+		"SELECT count(*) FROM question WHERE (source = 'folder') = 0 AND state = 'asked'",
 	[HAS_INBOX_ROW] = "SELECT 1 FROM inbox_row WHERE inbox = ?1 AND row = ?2",
 	[PUT_INBOX_ROW] = "INSERT INTO inbox_row(inbox, row) VALUES (?1, ?2)",
 	[DELETE_INBOX_ROW] = "DELETE FROM inbox_row WHERE inbox = ?1 AND row = ?2",
 	[DELETE_OTHER_INBOXES] = "DELETE FROM inbox_row WHERE inbox <> ?1",
+	/* ?1 document, ?2 device, ?3 inode, ?4 size, ?5 mtime_ns, ?6 ctime_ns */
+	[HAS_ASK_FILE] = "SELECT 1 FROM ask_file WHERE document_id = ?1 AND device = ?2 AND inode = ?3 AND"
+			 " size = ?4 AND mtime_ns = ?5 AND ctime_ns = ?6",
+	[PUT_ASK_FILE] =
+		"INSERT OR REPLACE INTO ask_file(document_id, device, inode, size, mtime_ns, ctime_ns)"
+		" SELECT id, ?2, ?3, ?4, ?5, ?6 FROM document WHERE id = ?1",
 	[FAIL_OF_DOCUMENT] = FAIL_QUESTIONS " AND document_id = ?1",
 	[FAIL_OF_TEXT] = FAIL_QUESTIONS " AND text = ?1",
 	[MAKE_READY] = "UPDATE question SET ready = 1 FROM document WHERE document_id = ?1 AND ready = 0"

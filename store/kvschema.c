@@ -45,7 +45,7 @@ static const char VERSION_2[] =
 	" checksum INTEGER NOT NULL"
 	") STRICT;";
 
-static const char *const STEPS[] = { VERSION_1, VERSION_2 };
+static const struct db_step STEPS[] = { { .sql = VERSION_1 }, { .sql = VERSION_2 } };
 
 const struct db_schema KV_SCHEMA = {
 	.what = "kv store",

@@ -406,6 +406,40 @@ static void a_model_is_the_word_nano_or_a_folder_that_is_there(void **state)
 	assert_string_equal(fixture.config->model.path, CONFIG_MODEL_NANO);
 }
 
+static unsigned n_missing;
+
+static void see_missing(const struct err *why)
+{
+	n_missing++;
+	fixture.err = *why;
+}
+
+static void who_only_looks_for_the_databases_is_told_of_absent_folders(void **state)
+{
+	static const char TEXT[] =
+		"watch:\n  - path: in\n    outbox: out\n  - path: none\n    outbox: out2\n";
+
+	(void)state;
+	assert_int_equal(read_text(TEXT), -EINVAL);
+	n_missing = 0;
+	assert_int_equal(config_read_lacking(fixture.path, see_missing, &fixture.config, NULL), 0);
+	assert_int_equal(n_missing, 1);
+	assert_words("4: key 'watch[1].path': cannot watch '@/none': No such file or directory");
+	assert_int_equal(fixture.config->n_watch, 2);
+	assert_string_equal(fixture.config->watch[1].path, at("none"));
+	assert_string_equal(fixture.config->watch[0].path, at("in"));
+
+	assert_int_equal(read_text(WATCH "model: {path: none}\n"), -EINVAL);
+	assert_int_equal(config_read_lacking(fixture.path, see_missing, &fixture.config, NULL), 0);
+	assert_int_equal(n_missing, 2);
+	assert_words("4: key 'model.path': cannot use '@/none': No such file or directory");
+	assert_string_equal(fixture.config->model.path, at("none"));
+
+	assert_int_equal(read_text("watch:\n  - path: skimd.yaml\n    outbox: out\n"), -EINVAL);
+	assert_int_equal(config_read_lacking(fixture.path, see_missing, &fixture.config, NULL), -EINVAL);
+	assert_int_equal(n_missing, 2);
+}
+
 static void paths_are_words_and_not_expanded(void **state)
 {
 	(void)state;
@@ -955,6 +989,7 @@ int main(void)
 		TEST(a_watch_needs_both_folders),
 		TEST(a_watched_folder_must_be_there),
 		TEST(a_model_is_the_word_nano_or_a_folder_that_is_there),
+		TEST(who_only_looks_for_the_databases_is_told_of_absent_folders),
 		TEST(paths_are_words_and_not_expanded),
 		TEST(wrong_types_and_bad_values_are_refused),
 		TEST(numbers_have_limits),

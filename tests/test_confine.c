@@ -411,6 +411,30 @@ static void no_other_program_is_started(void **state)
 		assert_int_equal(walled(run_program), EACCES);
 }
 
+static void a_program_that_is_replaced_is_known(void **state)
+{
+	struct err err = { "" };
+
+	(void)state;
+	confine_free(fixture.confine);
+	fixture.confine = NULL;
+	put("program", "one");
+	assert_int_equal(setenv("SKIMD_EXTRACT", at("program"), 1), 0);
+	assert_int_equal(confine_plan(fixture.config, at("etc/skimd.yaml"), &fixture.confine, &err), 0);
+	unsetenv("SKIMD_EXTRACT");
+	assert_null(confine_replaced(fixture.confine));
+	put("in/a.txt", "Another file."); /* no program */
+	assert_null(confine_replaced(fixture.confine));
+	put("program.new", "two");
+	assert_int_equal(rename(at("program"), at("program.old")),
+	                 0); /* so that no new file is what it was */
+	assert_null(confine_replaced(fixture.confine));
+	assert_int_equal(link(at("program.new"), at("program")), 0);
+	assert_string_equal(confine_replaced(fixture.confine), at("program"));
+	assert_int_equal(rename(at("program.old"), at("program")), 0);
+	assert_null(confine_replaced(fixture.confine));
+}
+
 static int inet(void)
 {
 	return error_of(socket(AF_INET, SOCK_STREAM, 0));
@@ -647,6 +671,7 @@ int main(void)
 		TEST(what_is_read_cannot_be_written),
 		TEST(what_is_read_cannot_be_truncated),
 		TEST(no_other_program_is_started),
+		TEST(a_program_that_is_replaced_is_known),
 		TEST(there_is_no_network),
 		TEST(no_disguise_gets_past_the_filter),
 #ifdef __x86_64__

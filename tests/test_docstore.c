@@ -922,7 +922,7 @@ static void a_newer_schema_is_refused(void **state)
 	docstore_close(open_or_fail(f->path, DOCSTORE_WRITE));
 	change_outside(f, "PRAGMA user_version = 9");
 	expect_refused(f, DOCSTORE_WRITE, -EBADMSG,
-	               "made by a newer skimd: schema version 9, this one knows up to 3");
+	               "made by a newer skimd: schema version 9, this one knows up to 4");
 }
 
 static void damage_is_said_so(void **state)
@@ -1024,6 +1024,29 @@ static void only_what_is_about_a_state_looks_through_it(void **state)
 	sqlite3_close(db);
 }
 
+/* At the start some look for the few that a crash left in work. */
+static void no_question_is_found_by_looking_at_all(void **state)
+{
+	static const enum docstore_statement AT_THE_START[] = { PUT_BACK_QUESTIONS, COUNT_QUESTION_CRASHES,
+		                                                NEXT_QUESTION_CRASHED };
+	struct fixture *f = *state;
+	char plan[4096];
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	for (int i = 0; i < N_DOCSTORE_STATEMENTS; i++) {
+		bool counts = i == COUNT_QUESTIONS || i == COUNT_ASKED_BY_SOMEBODY, at_the_start = false;
+
+		for (size_t j = 0; j < sizeof(AT_THE_START) / sizeof(AT_THE_START[0]); j++)
+			at_the_start |= (int)AT_THE_START[j] == i;
+		read_plan(db, DOCSTORE_STATEMENTS[i], plan, sizeof(plan));
+		if ((strstr(plan, "SCAN question\n") != NULL) != at_the_start ||
+		    (strstr(plan, "COVERING INDEX question_count") != NULL) != counts)
+			fail_msg("%s\n%s", DOCSTORE_STATEMENTS[i], plan);
+	}
+	sqlite3_close(db);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_store, tear_down)
 #define TEST_OF_FILE(name) cmocka_unit_test_setup_teardown(name, set_up_folder, tear_down)
 
@@ -1060,6 +1083,7 @@ int main(void)
 		TEST(anybody_may_read_after_a_clean_stop),
 		TEST(marks_are_kept_and_copied_with_their_text),
 		TEST(only_what_is_about_a_state_looks_through_it),
+		TEST(no_question_is_found_by_looking_at_all),
 		TEST_OF_FILE(anybody_may_read_after_a_kill),
 		TEST_OF_FILE(what_was_being_read_is_queued_again_after_a_crash),
 		TEST_OF_FILE(new_files_are_0640_whatever_the_umask),

@@ -571,10 +571,11 @@ static void questions_of_version_2_are_asked(void **state)
 	assert_int_equal(
 		sqlite3_exec(
 			sqlite,
-			"DROP VIEW v_reading; DROP TABLE dense_check; DROP TABLE dense_due; DROP TABLE "
-	                "reading;"
+			"DROP VIEW v_reading; DROP TABLE ask_file; DROP TABLE dense_check; DROP TABLE "
+	                "dense_due; DROP TABLE "
+			"reading;"
 			"ALTER TABLE document DROP COLUMN truncated; ALTER TABLE document DROP COLUMN "
-	                "ocr_pages; ALTER TABLE text DROP COLUMN marks;"
+			"ocr_pages; ALTER TABLE text DROP COLUMN marks;"
 			"ALTER TABLE text DROP COLUMN marks_bytes;"
 			"DROP VIEW v_answers; DROP TABLE inbox_row; DROP INDEX evidence_answer;"
 			"ALTER TABLE evidence DROP COLUMN answer_id; DROP TABLE answer; DROP TABLE question;"
@@ -594,6 +595,38 @@ static void questions_of_version_2_are_asked(void **state)
 	assert_true(ask(f, id, "And when?") > 5);
 	assert_int_equal(query(f, "SELECT count(*) FROM question WHERE asked_at = '2026-11-22T16:41:00Z'"),
 	                 1);
+}
+
+static bool has_ask_file(struct fixture *f, int64_t id, const struct document_file *file)
+{
+	struct err err = { "" };
+	bool found = false;
+
+	if (docstore_has_ask_file(f->store, id, file, &found, &err) < 0)
+		fail_msg("%s", err.text);
+	return found;
+}
+
+static void a_file_of_questions_is_known_as_it_was_taken(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add_read(f, "/in/1"), other = add_read(f, "/in/2");
+	struct document_file file = { .device = 1, .inode = 2, .size = 3, .mtime_ns = 4, .ctime_ns = 5 };
+	struct document_file changed = file;
+
+	assert_false(has_ask_file(f, id, &file));
+	assert_int_equal(docstore_put_ask_file(f->store, id, &file, NULL), 0);
+	assert_int_equal(docstore_put_ask_file(f->store, 77, &file, NULL), 0); /* forgotten meanwhile */
+	reopen(f);
+	assert_true(has_ask_file(f, id, &file));
+	assert_false(has_ask_file(f, other, &file));
+	changed.ctime_ns = 6;
+	assert_false(has_ask_file(f, id, &changed));
+	assert_int_equal(docstore_put_ask_file(f->store, id, &changed, NULL), 0);
+	assert_true(has_ask_file(f, id, &changed));
+	assert_false(has_ask_file(f, id, &file));
+	assert_int_equal(docstore_forget(f->store, id, NULL), 0);
+	assert_int_equal(query(f, "SELECT count(*) FROM ask_file"), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_store, tear_down)
@@ -624,6 +657,7 @@ int main(void)
 		TEST(questions_are_listed),
 		TEST(a_row_of_an_inbox_is_taken_once),
 		TEST(words_before_a_document_mean_no_part_of_a_name),
+		TEST(a_file_of_questions_is_known_as_it_was_taken),
 		TEST(questions_of_version_2_are_asked),
 	};
 

@@ -1,4 +1,4 @@
-/* What is read when: failures that come back, crashes that do not, folders in turn; and files of version 1. */
+/* What is read when: failures that come back, crashes that do not, folders in turn. */
 #include "tests/documents.h"
 
 #include <sys/syscall.h>
@@ -527,161 +527,6 @@ static void progress_is_seen_while_it_is_read(void **state)
 	assert_int_equal(query(f, "SELECT eta_seconds IS NULL AND tokens_done IS NULL FROM document"), 1);
 }
 
-/* What version 1 had of it: its tables, and the rows of three documents. */
-static const char VERSION_1[] =
-	"PRAGMA application_id = 1936420196; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;"
-	"CREATE TABLE document(id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, name TEXT "
-	"NOT NULL,"
-	" sha256 TEXT, media_type TEXT, charset TEXT, bytes INTEGER, pages INTEGER, tokens INTEGER, language "
-	"TEXT,"
-	" state TEXT NOT NULL CHECK (state IN ('queued', 'reading', 'done', 'failed', 'ignored', 'gone')),"
-	" stage TEXT, progress REAL NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 1), error TEXT, model "
-	"TEXT,"
-	" fingerprint TEXT, duplicate_of INTEGER REFERENCES document(id) ON DELETE SET NULL, output TEXT,"
-	" device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,"
-	" ctime_ns INTEGER NOT NULL, changed INTEGER NOT NULL DEFAULT 0 CHECK (changed IN (0, 1)),"
-	" published INTEGER NOT NULL DEFAULT 0 CHECK (published IN (0, 1)), prompt_tokens INTEGER NOT NULL "
-	"DEFAULT 0,"
-	" computed_tokens INTEGER NOT NULL DEFAULT 0, reused_tokens INTEGER NOT NULL DEFAULT 0,"
-	" generated_tokens INTEGER NOT NULL DEFAULT 0, seconds REAL NOT NULL DEFAULT 0,"
-	" added_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')), finished_at TEXT) STRICT;"
-	"CREATE INDEX document_queue ON document(state, coalesce(finished_at, added_at), id);"
-	"CREATE INDEX document_name ON document(name);"
-	"CREATE INDEX document_sha256 ON document(sha256);"
-	"CREATE INDEX document_duplicate_of ON document(duplicate_of);"
-	"CREATE TABLE text(document_id INTEGER PRIMARY KEY REFERENCES document(id) ON DELETE CASCADE,"
-	" bytes INTEGER NOT NULL, deflated BLOB NOT NULL) STRICT;"
-	"CREATE TABLE chunk(id INTEGER PRIMARY KEY, document_id INTEGER NOT NULL REFERENCES document(id) ON "
-	"DELETE"
-	" CASCADE, number INTEGER NOT NULL, byte_start INTEGER NOT NULL, byte_end INTEGER NOT NULL CHECK "
-	"(byte_end >="
-	" byte_start), section TEXT, tokens INTEGER NOT NULL, key TEXT NOT NULL, UNIQUE (document_id, "
-	"number)) STRICT;"
-	"CREATE INDEX chunk_key ON chunk(key);"
-	"CREATE TABLE summary(id INTEGER PRIMARY KEY, document_id INTEGER NOT NULL REFERENCES document(id) "
-	"ON DELETE"
-	" CASCADE, chunk_id INTEGER REFERENCES chunk(id) ON DELETE CASCADE, kind TEXT NOT NULL CHECK (kind "
-	"IN ('title',"
-	" 'abstract', 'key')), rank INTEGER NOT NULL, text TEXT NOT NULL, generated INTEGER NOT NULL CHECK "
-	"(generated IN"
-	" (0, 1)), score REAL, model TEXT) STRICT;"
-	"CREATE INDEX summary_document ON summary(document_id, chunk_id);"
-	"CREATE INDEX summary_chunk ON summary(chunk_id);"
-	"CREATE TABLE evidence(id INTEGER PRIMARY KEY, document_id INTEGER NOT NULL REFERENCES document(id) "
-	"ON DELETE"
-	" CASCADE, summary_id INTEGER REFERENCES summary(id) ON DELETE CASCADE, quote TEXT NOT NULL, "
-	"byte_start INTEGER"
-	" NOT NULL CHECK (byte_start >= 0), byte_end INTEGER NOT NULL, page INTEGER, section TEXT, score "
-	"REAL,"
-	" CONSTRAINT quote_is_its_bytes CHECK (byte_end - byte_start = length(CAST(quote AS BLOB)))) STRICT;"
-	"CREATE INDEX evidence_document ON evidence(document_id);"
-	"CREATE INDEX evidence_summary ON evidence(summary_id);"
-	"CREATE TABLE output(path TEXT NOT NULL, sha256 TEXT NOT NULL, document_id INTEGER REFERENCES "
-	"document(id) ON"
-	" DELETE SET NULL, PRIMARY KEY (path, sha256)) STRICT, WITHOUT ROWID;"
-	"CREATE INDEX output_document ON output(document_id);"
-	"CREATE TABLE event(id INTEGER PRIMARY KEY, at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', "
-	"'now')),"
-	" level TEXT NOT NULL CHECK (level IN ('info', 'warning', 'error')), document_id INTEGER REFERENCES "
-	"document(id)"
-	" ON DELETE SET NULL, message TEXT NOT NULL) STRICT;"
-	"CREATE INDEX event_document ON event(document_id);"
-	"CREATE VIRTUAL TABLE search USING fts5(document_id UNINDEXED, chunk UNINDEXED, kind UNINDEXED, "
-	"body, tokenize ="
-	" 'porter unicode61');"
-	"CREATE VIEW v_documents AS SELECT id, name, path, state, stage, CAST(round(100 * progress) AS "
-	"INTEGER) AS"
-	" percent, error, (SELECT text FROM summary WHERE document_id = document.id AND chunk_id IS NULL AND "
-	"kind ="
-	" 'title' ORDER BY rank LIMIT 1) AS title, finished_at FROM document;"
-	"INSERT INTO document(path, name, state, error, device, inode, size, mtime_ns, ctime_ns, sha256, "
-	"finished_at)"
-	" VALUES ('/in/old', 'old', 'done', NULL, 1, 2, 3, 4, 5, 'abc', '2026-01-01T00:00:00Z'),"
-	" ('/in/bad', 'bad', 'failed', 'damaged', 1, 3, 3, 4, 5, NULL, '2026-01-01T00:00:00Z'),"
-	" ('/in/work', 'work', 'reading', NULL, 1, 4, 3, 4, 5, NULL, NULL),"
-	" ('/in/next', 'next', 'queued', NULL, 1, 5, 3, 4, 5, NULL, NULL);"
-	"INSERT INTO summary(document_id, kind, rank, text, generated) VALUES (1, 'title', 0, 'The flood', "
-	"1);"
-	"INSERT INTO search(rowid, document_id, chunk, kind, body) VALUES (3, 1, NULL, 'title', 'The "
-	"flood');";
-
-static int count_hits(void *user, const struct search_hit *hit)
-{
-	int *n = user;
-
-	*n += strcmp(hit->name, "old") == 0;
-	return 0;
-}
-
-static void a_file_of_version_1_is_brought_up_to_date(void **state)
-{
-	struct fixture *f = *state;
-	struct document_file file = { "/in/old", .folder = INBOX, .device = 1,  .inode = 2,
-		                      .size = 3, .mtime_ns = 4,   .ctime_ns = 5 };
-	struct err err = { "" };
-	sqlite3 *sqlite;
-	bool queued = true;
-	int64_t id = 0;
-	int n = 0;
-
-	assert_int_equal(sqlite3_open(f->path, &sqlite), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(sqlite, VERSION_1, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(sqlite);
-	f->store = open_or_fail(f->path, DOCSTORE_WRITE);
-	assert_int_equal(query(f, "PRAGMA user_version"), 3);
-	assert_int_equal(query(f, "SELECT count(*) FROM document WHERE state = 'queued' AND crashes = 0"), 2);
-	assert_int_equal(
-		query(f, "SELECT retry = 'changed' AND retry_at IS NULL FROM document WHERE name = 'bad'"),
-		1);
-	if (docstore_search(f->store, "floods", 5, count_hits, &n, &err) < 0)
-		fail_msg("%s", err.text);
-	assert_int_equal(n, 1);
-	assert_int_equal(docstore_add(f->store, &file, &id, &queued, NULL), 0);
-	assert_false(queued);
-	assert_int_equal(take(f), 3);
-	assert_int_equal(take(f), 4);
-	assert_int_equal(docstore_retry(f->store, 2, NULL), 0);
-	assert_int_equal(docstore_forget(f->store, 1, NULL), 0);
-	reopen(f);
-	assert_int_equal(query(f, "SELECT count(*) FROM document"), 3);
-}
-
-/* A store that is never opened, for its path. */
-static struct fixture old_of(const struct fixture *f)
-{
-	struct fixture old = { .store = NULL };
-
-	snprintf(old.path, sizeof(old.path), "%.40s/skimd.db" DOCSTORE_OLD_SUFFIX, f->folder);
-	return old;
-}
-
-static void what_was_there_is_kept_beside_until_the_next_time(void **state)
-{
-	struct fixture *f = *state, old = old_of(f);
-	struct stat st;
-	sqlite3 *sqlite;
-
-	docstore_close(f->store); /* a new one is none of an older version */
-	assert_int_equal(stat(old.path, &st), -1);
-	for (int i = 0; i < 2; i++) {
-		assert_int_equal(unlink(f->path), 0);
-		assert_int_equal(sqlite3_open(f->path, &sqlite), SQLITE_OK);
-		assert_int_equal(sqlite3_exec(sqlite, VERSION_1, NULL, NULL, NULL), SQLITE_OK);
-		if (i == 1)
-			assert_int_equal(
-				sqlite3_exec(sqlite, "DELETE FROM document WHERE id = 2", NULL, NULL, NULL),
-				SQLITE_OK);
-		sqlite3_close(sqlite);
-		f->store = open_or_fail(f->path, DOCSTORE_WRITE);
-		assert_int_equal(query(&old, "PRAGMA user_version"), 1);
-		assert_int_equal(query(&old, "SELECT count(*) FROM document"), 4 - i);
-		assert_int_equal(stat(old.path, &st), 0);
-		assert_int_equal(st.st_mode & 0777, 0640);
-		if (i == 0)
-			docstore_close(f->store);
-	}
-}
-
 /* In place of the C library's, for SQLite. */
 static unsigned n_syncs;
 
@@ -738,10 +583,6 @@ int main(void)
 		TEST(retry_queues_what_failed_or_was_ignored),
 		TEST(reread_finds_no_chunk_but_those_read_since),
 		TEST(progress_is_seen_while_it_is_read),
-		cmocka_unit_test_setup_teardown(a_file_of_version_1_is_brought_up_to_date, set_up_folder,
-		                                tear_down),
-		cmocka_unit_test_setup_teardown(what_was_there_is_kept_beside_until_the_next_time,
-		                                set_up_store, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -223,11 +224,27 @@ static void an_extractor_that_is_not_there_is_no_lost_document(void **state)
 {
 	struct fixture *f = *state;
 	struct extracted extracted = { 0 };
-	char words[128];
+	char words[256];
+	FILE *file;
 
 	assert_int_equal(extract_file(f->fd, "file", NULL, NULL, &extracted, &f->err), -EIO);
-	snprintf(words, sizeof(words), "'%s' cannot be started: No such file or directory", f->script);
+	snprintf(words, sizeof(words),
+	         "the extractor '%s' cannot be started: No such file or directory; for a tree that is not "
+	         "installed SKIMD_EXTRACT says where it is",
+	         f->script);
 	assert_string_equal(f->err.text, words);
+	assert_int_equal(extract_check(&f->err), -ENOENT);
+	assert_string_equal(f->err.text, words);
+
+	file = fopen(f->script, "we");
+	assert_non_null(file);
+	fclose(file);
+	assert_int_equal(extract_file(f->fd, "file", NULL, NULL, &extracted, &f->err), -EIO);
+	assert_non_null(strstr(f->err.text, "cannot be started: Permission denied; "));
+	assert_int_equal(chmod(f->script, 0755), 0);
+	assert_int_equal(extract_check(&f->err), 0);
+	assert_int_equal(extract_file(f->fd, "file", NULL, NULL, &extracted, &f->err), -EIO);
+	assert_non_null(strstr(f->err.text, "cannot be started: Exec format error"));
 }
 
 static void a_file_that_changes_meanwhile_is_read_again(void **state)

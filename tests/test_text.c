@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,11 +76,41 @@ static void every_byte_counts_at_every_place_of_eight(void **state)
 		}
 }
 
+static void expect(void (*mend)(char *text), const char *text, const char *expected)
+{
+	char copy[64];
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	mend(copy);
+	assert_string_equal(copy, expected);
+}
+
+static void a_name_keeps_a_mark_for_each_control_character(void **state)
+{
+	(void)state;
+	expect(text_printable, "a\nb\tc\033[2Jd\177", "a?b?c?[2Jd?");
+	expect(text_printable, "a\302\233b\302\240c\303\244\302", "a?b\302\240c\303\244\302");
+	expect(text_printable, "\302A", "\302A");
+	expect(text_printable, "", "");
+}
+
+static void lines_that_people_read_are_joined(void **state)
+{
+	(void)state;
+	expect(text_join_lines, "over the  river\r\n\tand \n\n into the\fwood\n",
+	       "over the  river and into the wood ");
+	expect(text_join_lines, "red\033[31m\302\205 end", "red?[31m? end");
+	expect(text_join_lines, "  two blanks  stay  ", "  two blanks  stay  ");
+	expect(text_join_lines, "", "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(eight_at_a_time_are_what_one_by_one_are),
 		cmocka_unit_test(every_byte_counts_at_every_place_of_eight),
+		cmocka_unit_test(a_name_keeps_a_mark_for_each_control_character),
+		cmocka_unit_test(lines_that_people_read_are_joined),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
