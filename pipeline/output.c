@@ -158,8 +158,10 @@ static void put_source(struct buf *buf, const struct reading *reading)
 	buf_printf(buf, "%" PRId64 " tokens, %s in %zu part%s", document->tokens,
 	           document->truncated == NULL ? "read whole" : "read", reading->n_chunks,
 	           reading->n_chunks == 1 ? "" : "s");
-	if (prose)
-		buf_printf(buf, " by %s", document->model == NULL ? "?" : document->model);
+	if (prose) {
+		buf_puts(buf, " by ");
+		put_escaped(buf, document->model == NULL ? "?" : document->model);
+	}
 	buf_puts(buf, ".");
 	if (document->truncated != NULL) {
 		buf_puts(buf, " **Not all of it: ");

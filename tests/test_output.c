@@ -176,11 +176,14 @@ static void hostile_text_stays_text_in_markdown(void **state)
 
 	(void)state;
 	free(reading.document.name);
+	free(reading.document.model);
 	reading.document.name = copy(HOSTILE);
+	reading.document.model = copy(HOSTILE);
 	text = markdown_of(&reading);
 	assert_escaped(text.data + strlen("# "), HOSTILE);
 	assert_escaped(strstr(text.data, "\n> ") + strlen("\n> "), HOSTILE);
 	assert_escaped(strstr(text.data, "\n### 1. ") + strlen("\n### 1. "), HOSTILE);
+	assert_escaped(strstr(text.data, " parts by ") + strlen(" parts by "), HOSTILE);
 	assert_null(strstr(text.data, " <script"));
 	assert_null(strstr(text.data, " |"));
 	buf_done(&text);
