@@ -59,15 +59,31 @@ json_t *json_of_bytes(const char *bytes)
 	return ret;
 }
 
+void json_append(json_t **list, json_t *item)
+{
+	if (json_array_append_new(*list, item) == 0)
+		return;
+	json_decref(*list);
+	*list = NULL;
+}
+
+/* json_dumps() has a buffer of its own, whose failures it does not all see. */
+static int put_bytes(const char *bytes, size_t n, void *ret)
+{
+	buf_append(ret, bytes, n);
+	return 0;
+}
+
 int json_put(json_t *object, size_t flags, struct buf *ret)
 {
-	char *text = object == NULL ? NULL : json_dumps(object, flags);
+	struct buf text = { 0 };
+	int r = json_dump_callback(object, put_bytes, &text, flags);
 
 	json_decref(object);
-	if (text == NULL)
-		return -ENOMEM;
-	buf_puts(ret, text);
-	buf_puts(ret, "\n");
-	free(text);
-	return buf_status(ret);
+	buf_puts(&text, "\n");
+	r = r < 0 ? -ENOMEM : buf_status(&text);
+	if (r == 0)
+		buf_append(ret, text.data, text.n);
+	buf_done(&text);
+	return r < 0 ? r : buf_status(ret);
 }

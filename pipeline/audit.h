@@ -33,14 +33,13 @@ enum check_due audit_answer_due(const char *question, const struct evidence *evi
 
 /* Collects what is seen of the readings of one stretch of a document; other texts that are read meanwhile are passed over,
  * and of each kind of task the first is kept. Borrowed but for looks and checks, which grow and are the caller's. */
-#define AUDIT_ANYWHERE SIZE_MAX
-
 struct audit_notes {
 	const struct view *view;
 	size_t view_start; /* where the stretch begins; AUDIT_ANYWHERE: where the text that is read points to */
 	struct looks *looks; /* NULL: not wanted */
 	struct dense_checks *checks; /* likewise */
 };
+#define AUDIT_ANYWHERE SIZE_MAX
 
 /* For reader_set_audit(), with struct audit_notes as user. -ENOMEM. */
 int audit_see(void *user, const char *text, const struct reader_task *task, const struct sight *sight,

@@ -222,16 +222,13 @@ static json_t *figure(double value)
 
 static json_t *section_json(const struct audit_section *section)
 {
-	char *title = section->title == NULL ? NULL : strndup(section->title, section->n_title);
-	json_t *ret = json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "section",
-	                        title == NULL ? json_null() : json_of_bytes(title), "byte_start",
-	                        (json_int_t)section->start, "byte_end", (json_int_t)section->end, "text",
-	                        figure(section->text), "attention", figure(section->attention), "chosen",
-	                        figure(section->chosen), "covered", figure(section->covered), "asked",
-	                        figure(section->reached));
+	json_t *title = section->title == NULL ? json_null() : json_stringn(section->title, section->n_title);
 
-	free(title);
-	return ret;
+	return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "section", title, "byte_start",
+	                 (json_int_t)section->start, "byte_end", (json_int_t)section->end, "text",
+	                 figure(section->text), "attention", figure(section->attention), "chosen",
+	                 figure(section->chosen), "covered", figure(section->covered), "asked",
+	                 figure(section->reached));
 }
 
 static json_t *part_json(const struct track_part *part)
@@ -246,7 +243,7 @@ static json_t *track_json(const struct track *track)
 	json_t *parts = json_array();
 
 	for (size_t i = 0; i < track->n; i++)
-		json_array_append_new(parts, part_json(&track->parts[i]));
+		json_append(&parts, part_json(&track->parts[i]));
 	return parts;
 }
 
@@ -255,8 +252,12 @@ static json_t *tracks_json(const struct audit_view *view)
 {
 	json_t *tracks = json_object();
 
-	for (size_t i = 0; i < N_KIND_TRACKS; i++)
-		json_object_set_new(tracks, view->tracks[i].name, track_json(&view->tracks[i]));
+	for (size_t i = 0; i < N_KIND_TRACKS; i++) {
+		if (json_object_set_new(tracks, view->tracks[i].name, track_json(&view->tracks[i])) < 0) {
+			json_decref(tracks);
+			return NULL;
+		}
+	}
 	return tracks;
 }
 
@@ -266,10 +267,10 @@ static json_t *questions_json(const struct audit_view *view)
 	json_t *questions = json_array();
 
 	for (size_t i = N_KIND_TRACKS; i < N_TRACKS && view->tracks[i].name != NULL; i++)
-		json_array_append_new(questions,
-		                      json_pack("{s:I, s:s, s:o}", "question_id",
-		                                (json_int_t)view->tracks[i].question_id, "question",
-		                                view->tracks[i].name, "parts", track_json(&view->tracks[i])));
+		json_append(&questions,
+		            json_pack("{s:I, s:s, s:o}", "question_id",
+		                      (json_int_t)view->tracks[i].question_id, "question",
+		                      view->tracks[i].name, "parts", track_json(&view->tracks[i])));
 	return questions;
 }
 
@@ -278,7 +279,7 @@ static json_t *check_json(const struct dense_check *check)
 	json_t *layers = json_array();
 
 	for (size_t i = 0; i < check->n_layers; i++)
-		json_array_append_new(layers, figure(check->layer_recall[i]));
+		json_append(&layers, figure(check->layer_recall[i]));
 	return json_pack("{s:s, s:o, s:b, s:s?, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:b}",
 	                 "kind", look_kind_name(check->kind), "question_id",
 	                 check->question_id == 0 ? json_null() : json_integer(check->question_id), "whole",
@@ -297,10 +298,10 @@ static json_t *audit_json(const struct audit_view *view)
 
 	for (size_t i = 0; i < view->n_sections; i++) {
 		if (view->sections[i].text > 0)
-			json_array_append_new(sections, section_json(&view->sections[i]));
+			json_append(&sections, section_json(&view->sections[i]));
 	}
 	for (size_t i = 0; i < view->audit.checks.n; i++)
-		json_array_append_new(checks, check_json(&view->audit.checks.items[i]));
+		json_append(&checks, check_json(&view->audit.checks.items[i]));
 	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "document",
 	                 (json_int_t)view->reading.document.id, "name",
 	                 json_of_bytes(view->reading.document.name), "on_text", figure(1 - view->elsewhere),

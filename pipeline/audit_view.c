@@ -39,11 +39,14 @@ static bool belongs(const struct look *look, const struct track *tracks, int tra
 	return track == TRACK_ALL ? look->kind != LOOK_ANSWER : TRACK_OF[look->kind] == track;
 }
 
+/* By where they begin; those that begin together by their order in the audit, so that sums come out the same each time. */
 static int by_place(const void *a, const void *b)
 {
-	const struct look *const *x = a, *const *y = b;
+	const struct look *x = *(const struct look *const *)a, *y = *(const struct look *const *)b;
 
-	return ((*x)->byte_start > (*y)->byte_start) - ((*x)->byte_start < (*y)->byte_start);
+	if (x->byte_start != y->byte_start)
+		return x->byte_start < y->byte_start ? -1 : 1;
+	return (x > y) - (x < y);
 }
 
 /* Heat of a look's parts, from their masses. */

@@ -22,6 +22,7 @@ static enum unpacking_status check(int status)
 	case BZ_STREAM_END:
 		return UNPACKING_MEMBER_ENDS;
 	case BZ_MEM_ERROR:
+	case BZ_PARAM_ERROR: /* there was none to begin a member */
 		return UNPACKING_NO_MEMORY;
 	default:
 		return UNPACKING_DAMAGED;

@@ -277,13 +277,15 @@ static int describe_chunk(struct job *job, size_t number, struct document_chunk 
 	result->number = (int64_t)number;
 	result->byte_start = (int64_t)start;
 	result->byte_end = (int64_t)end;
-	result->section = place_section(&job->view, chunk->start);
 	r = reader_count(job->reader, job->view.text + chunk->start, chunk->end - chunk->start, &n_tokens,
 	                 why);
 	if (r < 0)
 		return r;
 	result->tokens = (int64_t)n_tokens;
-	return chunk_key_set(&source, chunk, result) < 0 ? err_set(why, -ENOMEM, "no memory for a part") : 0;
+	if (place_section(&job->view, chunk->start, &result->section) < 0 ||
+	    chunk_key_set(&source, chunk, result) < 0)
+		return err_set(why, -ENOMEM, "no memory for a part");
+	return 0;
 }
 
 static int make_chunks(struct job *job, struct err *why)

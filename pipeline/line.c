@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define TAB 8
+#define MAX_RETURNS 16
 
 static bool is_blank(char c)
 {
@@ -19,8 +20,8 @@ static size_t column_after(size_t column, char c)
 	return ((unsigned char)c & 0xc0) == 0x80 ? column : column + 1;
 }
 
-/* Any number of '\r' in front of '\n' belongs to the line's end; one by itself is an old Macintosh's line
- * end. */
+/* Up to MAX_RETURNS '\r' in front of '\n' belong to the line's end; one by itself is an old Macintosh's line end. Without
+ * that limit a text of nothing else would be looked at to its end from each of them. */
 static void find_end(const char *text, size_t n, struct line *line)
 {
 	size_t i = line->begin, after;
@@ -28,7 +29,7 @@ static void find_end(const char *text, size_t n, struct line *line)
 	while (i < n && text[i] != '\n' && text[i] != '\r')
 		i++;
 	line->end = i;
-	for (after = i; after < n && text[after] == '\r'; after++)
+	for (after = i; after < n && after - i < MAX_RETURNS && text[after] == '\r'; after++)
 		;
 	line->newline = after < n && text[after] == '\n' ? after : i;
 	line->next = line->newline < n ? line->newline + 1 : n;

@@ -178,8 +178,10 @@ static int add_quote(struct material *material, const struct passage *passage)
 		                 .byte_end = place->byte_end,
 		                 .page = place->page };
 
-	if (place->section != NULL)
-		copy.section = strdup(place->section);
+	if (place->section != NULL && (copy.section = strdup(place->section)) == NULL) {
+		evidence_done(&copy);
+		return -ENOMEM;
+	}
 	return add_span(material, passage->text, strlen(passage->text), &copy);
 }
 

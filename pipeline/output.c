@@ -158,8 +158,10 @@ static void put_source(struct buf *buf, const struct reading *reading)
 	buf_printf(buf, "%" PRId64 " tokens, %s in %zu part%s", document->tokens,
 	           document->truncated == NULL ? "read whole" : "read", reading->n_chunks,
 	           reading->n_chunks == 1 ? "" : "s");
-	if (prose)
-		buf_printf(buf, " by %s", document->model == NULL ? "?" : document->model);
+	if (prose) {
+		buf_puts(buf, " by ");
+		put_escaped(buf, document->model == NULL ? "?" : document->model);
+	}
 	buf_puts(buf, ".");
 	if (document->truncated != NULL) {
 		buf_puts(buf, " **Not all of it: ");
@@ -229,7 +231,7 @@ int output_markdown(const struct reading *reading, struct buf *ret)
 
 static json_t *string_or_null(const char *string)
 {
-	return string == NULL ? json_null() : json_string(string);
+	return string == NULL ? json_null() : json_of_bytes(string);
 }
 
 static json_t *count_or_null(int64_t n)
@@ -256,7 +258,7 @@ static json_t *evidence_list(const struct passage *passage)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < passage->n_evidence; i++)
-		json_array_append_new(list, evidence_json(&passage->evidence[i]));
+		json_append(&list, evidence_json(&passage->evidence[i]));
 	return list;
 }
 
@@ -264,9 +266,10 @@ json_t *output_answer_json(const struct question *question)
 {
 	const struct passage *answer = &question->answer;
 
-	return json_pack("{s:s, s:b, s:s, s:b, s:o, s:o}", "question", question->text, "found",
-	                 (int)question->found, "text", answer->text, "generated", (int)answer->generated,
-	                 "score", score(answer->score), "evidence", evidence_list(answer));
+	return json_pack("{s:s, s:b, s:o, s:b, s:o, s:o}", "question", question->text, "found",
+	                 (int)question->found, "text", json_of_bytes(answer->text), "generated",
+	                 (int)answer->generated, "score", score(answer->score), "evidence",
+	                 evidence_list(answer));
 }
 
 static json_t *answers_json(const struct questions *questions)
@@ -275,7 +278,7 @@ static json_t *answers_json(const struct questions *questions)
 
 	for (size_t i = 0; i < questions->n; i++) {
 		if (questions->items[i].answer.text != NULL)
-			json_array_append_new(list, output_answer_json(&questions->items[i]));
+			json_append(&list, output_answer_json(&questions->items[i]));
 	}
 	return list;
 }
@@ -289,10 +292,9 @@ static json_t *passages_json(const struct passages *passages, enum passage_kind 
 
 		if (passage->kind != kind)
 			continue;
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:b, s:o, s:o}", "text", passage->text, "generated",
-		                                passage->generated, "score", score(passage->score),
-		                                "evidence", evidence_list(passage)));
+		json_append(&list, json_pack("{s:o, s:b, s:o, s:o}", "text", json_of_bytes(passage->text),
+		                             "generated", (int)passage->generated, "score",
+		                             score(passage->score), "evidence", evidence_list(passage)));
 	}
 	return list;
 }
@@ -332,7 +334,7 @@ static json_t *reading_json(const struct reading *reading)
 	json_t *chunks = json_array();
 
 	for (size_t i = 0; i < reading->n_chunks; i++)
-		json_array_append_new(chunks, chunk_json(&reading->chunks[i]));
+		json_append(&chunks, chunk_json(&reading->chunks[i]));
 	return json_pack("{s:o, s:{s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:f}}", "document",
 	                 document_json(document), "model", "name", string_or_null(document->model),
 	                 "fingerprint", string_or_null(document->fingerprint), "title",
@@ -357,7 +359,7 @@ int output_is_ours(struct docstore *store, const char *path, bool *ret, struct e
 	struct stat st;
 	int r = 0;
 
-	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= (off_t)MAX_OUTPUT_BYTES &&
 	    (r = file_read(path, MAX_OUTPUT_BYTES, &bytes, err)) == 0) {
 		digest_hex(bytes.data, bytes.n, sha256);
 		r = docstore_output_is_ours(store, path, sha256, &ours, err);

@@ -172,6 +172,21 @@ static void note_damage(struct pipeline *pipeline, int64_t id)
 	docstore_event(pipeline->store, "warning", id, text, NULL);
 }
 
+/* What the cache takes from here on is this document's, until end_work(). */
+static void begin_work(struct pipeline *pipeline, int64_t id)
+{
+	if (pipeline->writer != NULL)
+		kvwriter_begin(pipeline->writer, id);
+}
+
+static void end_work(struct pipeline *pipeline, int64_t id)
+{
+	if (pipeline->writer == NULL)
+		return;
+	kvwriter_end(pipeline->writer);
+	note_damage(pipeline, id);
+}
+
 int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipeline_outputs *outputs,
                      const struct pipeline_hooks *hooks, struct err *err)
 {
@@ -190,13 +205,9 @@ int pipeline_process(struct pipeline *pipeline, int64_t id, const struct pipelin
 	};
 	int r;
 
-	if (pipeline->writer != NULL)
-		kvwriter_begin(pipeline->writer, id);
+	begin_work(pipeline, id);
 	r = job_run(&job);
-	if (pipeline->writer != NULL) {
-		kvwriter_end(pipeline->writer);
-		note_damage(pipeline, id);
-	}
+	end_work(pipeline, id);
 	return r;
 }
 
@@ -224,13 +235,9 @@ int pipeline_compare(struct pipeline *pipeline, const struct pipeline_hooks *hoo
 
 	if (r < 0)
 		return r;
-	if (pipeline->writer != NULL)
-		kvwriter_begin(pipeline->writer, due.document_id);
+	begin_work(pipeline, due.document_id);
 	r = comparison_run(&comparison, err);
-	if (pipeline->writer != NULL) {
-		kvwriter_end(pipeline->writer);
-		note_damage(pipeline, due.document_id);
-	}
+	end_work(pipeline, due.document_id);
 	return r;
 }
 
@@ -242,13 +249,9 @@ int pipeline_answer_question(struct pipeline *pipeline, int64_t id, const struct
 
 	if (r < 0)
 		return r;
-	if (pipeline->writer != NULL)
-		kvwriter_begin(pipeline->writer, job->document_id);
+	begin_work(pipeline, job->document_id);
 	r = question_job_run(job, hooks, err);
-	if (pipeline->writer != NULL) {
-		kvwriter_end(pipeline->writer);
-		note_damage(pipeline, job->document_id);
-	}
+	end_work(pipeline, job->document_id);
 	return r;
 }
 
@@ -281,13 +284,9 @@ int pipeline_answer(struct pipeline *pipeline, int64_t id, const char *const *qu
 
 	if (r < 0)
 		return r;
-	if (pipeline->writer != NULL)
-		kvwriter_begin(pipeline->writer, id);
+	begin_work(pipeline, id);
 	r = answer_all(answerer, questions, n, ret, usage, &reader_hooks, err);
-	if (pipeline->writer != NULL) {
-		kvwriter_end(pipeline->writer);
-		note_damage(pipeline, id);
-	}
+	end_work(pipeline, id);
 	answerer_close(answerer);
 	return r;
 }

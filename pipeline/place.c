@@ -1,16 +1,16 @@
 #include "pipeline/place.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-char *place_section(const struct view *view, size_t offset)
+int place_section(const struct view *view, size_t offset, char **ret)
 {
 	const char *name;
 	size_t n;
 
 	view_section_at(view, offset, &name, &n);
-	return name == NULL ? NULL : strndup(name, n);
+	*ret = name == NULL ? NULL : strndup(name, n);
+	return name != NULL && *ret == NULL ? -ENOMEM : 0;
 }
 
 int place_find(const char *source, const struct view *view, size_t start, size_t end, struct evidence *ret)
@@ -21,11 +21,9 @@ int place_find(const char *source, const struct view *view, size_t start, size_t
 	*ret = (struct evidence){ .quote = strndup(source + from, to - from),
 		                  .byte_start = (int64_t)from,
 		                  .byte_end = (int64_t)to,
-		                  .page = view_page_at(view, start),
-		                  .section = place_section(view, start) };
-	if (ret->quote != NULL)
+		                  .page = view_page_at(view, start) };
+	if (ret->quote != NULL && place_section(view, start, &ret->section) == 0)
 		return 0;
-	free(ret->section);
-	ret->section = NULL;
+	evidence_done(ret);
 	return -ENOMEM;
 }

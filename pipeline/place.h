@@ -11,8 +11,7 @@
  * source is the text that the view was made of; the strings are the caller's. -ENOMEM. */
 int place_find(const char *source, const struct view *view, size_t start, size_t end, struct evidence *ret);
 
-/* The words of the section that an offset of the view stands in; the caller's, for free(). NULL: none, or no
- * memory. */
-char *place_section(const struct view *view, size_t offset);
+/* The words of the section that an offset of the view stands in; the caller's, for free(). NULL: none. -ENOMEM. */
+int place_section(const struct view *view, size_t offset, char **ret);
 
 #endif

@@ -99,10 +99,10 @@ static int store_block(void *user, const uint32_t *tokens, size_t first, size_t 
 
 	if (prefix->kv == NULL || prefix->full)
 		return 0;
-	if (block_key(prefix, tokens, first, n, &key) < 0)
-		return err_set(err, -ENOMEM, "no memory for a block's key");
-	r = kvwriter_put(prefix->kv, &key, tokens + first, (n - first) * sizeof(*tokens), bytes, n_bytes,
-	                 err);
+	r = block_key(prefix, tokens, first, n, &key);
+	if (r == 0)
+		r = kvwriter_put(prefix->kv, &key, tokens + first, (n - first) * sizeof(*tokens), bytes,
+		                 n_bytes, err);
 	prefix->full = r < 0;
 	return 0;
 }

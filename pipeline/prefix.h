@@ -20,7 +20,7 @@ struct prefix {
 	struct kv_key *chain; /* [n_blocks] keys of the sequence's whole blocks so far */
 	size_t n_blocks, cap_blocks;
 	size_t n_loaded; /* of them, which the store had */
-	bool full; /* a put failed: none is tried again until prefix_start() */
+	bool full; /* a block was not put: none behind it is until prefix_start() */
 };
 
 void prefix_init(struct prefix *prefix, struct kvwriter *kv, const uint8_t *fingerprint);

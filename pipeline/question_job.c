@@ -48,7 +48,7 @@ static int find_answer(struct question_job *job, struct answer *ret, struct err 
 }
 
 /* The question's row, with this answer in place of any that it had. */
-static int keep_answer(struct question_job *job, const struct answer *answer, double seconds)
+static int keep_answer(struct question_job *job, const struct answer *answer, double seconds, struct err *err)
 {
 	struct question kept = job->question;
 
@@ -63,7 +63,7 @@ static int keep_answer(struct question_job *job, const struct answer *answer, do
 	kept.model = (char *)(uintptr_t)job->model;
 	kept.fingerprint = (char *)(uintptr_t)job->fingerprint;
 	kept.seconds = seconds;
-	return docstore_put_answer(job->store, &kept, job->err);
+	return docstore_put_answer(job->store, &kept, err);
 }
 
 /* It is classed as a document's failure of reading is. */
@@ -95,13 +95,13 @@ static int answer(struct question_job *job)
 		return put_back(job, r, &why);
 	if (r < 0)
 		return fail(job, r, &why);
-	r = keep_answer(job, &answer, clock_seconds() - began);
-	if (r == -EINVAL || r == -EFBIG) { /* this answer will never be taken */
-		why = *job->err;
+	r = keep_answer(job, &answer, clock_seconds() - began, &why);
+	if (r == -EINVAL || r == -EFBIG) /* this answer will never be taken */
 		r = fail(job, r, &why);
-	} else if (r == 0) {
+	else if (r < 0)
+		err_set(job->err, r, "%s", why.text);
+	else
 		job->answered = true;
-	}
 	answer_done(&answer);
 	return r;
 }

@@ -161,7 +161,6 @@ static int read_once(struct reader *reader, const struct audited_text *text, con
 	struct context *document = NULL;
 	int r = read_document(reader, text->tokens, text->n_tokens, usage, hooks, &document, err);
 
-	memset(results, 0, n_tasks * sizeof(*results));
 	if (r == 0)
 		r = do_tasks(reader, text, document, branches, tasks, n_tasks, usage, hooks, err);
 	for (size_t i = 0; i < n_tasks; i++) {
@@ -173,6 +172,21 @@ static int read_once(struct reader *reader, const struct audited_text *text, con
 		reader_result_done(&results[i]);
 	context_free(document);
 	return r;
+}
+
+/* Rows that had left memory may be lost with a damaged store; from there on they are computed again. */
+static int read_tokens(struct reader *reader, const struct audited_text *text,
+                       const struct reader_task *tasks, size_t n_tasks, struct reader_result *results,
+                       struct usage *usage, const struct reader_hooks *hooks, struct err *err)
+{
+	struct err why = { "" };
+	int r = read_once(reader, text, tasks, n_tasks, results, usage, hooks, &why);
+
+	for (int attempt = 1; r == -ESTALE && attempt < MAX_ATTEMPTS; attempt++) {
+		log_warning("kv store: %s, computing them again", why.text);
+		r = read_once(reader, text, tasks, n_tasks, results, usage, hooks, &why);
+	}
+	return r < 0 ? err_set(err, r, "%s", why.text) : 0;
 }
 
 int reader_read(struct reader *reader, const char *text, size_t n, const struct reader_task *tasks,
@@ -190,14 +204,9 @@ int reader_read(struct reader *reader, const char *text, size_t n, const struct 
 	if (n_tokens > engine_shape(reader->engine)->max_position_embeddings)
 		r = err_set(err, -EFBIG, "a part of %zu tokens does not fit the model's context of %u",
 		            n_tokens, engine_shape(reader->engine)->max_position_embeddings);
-	/* Rows that had left memory may be lost with a damaged store; from there on they are computed again. */
-	for (int attempt = 0; attempt == 0 || (r == -ESTALE && attempt < MAX_ATTEMPTS); attempt++) {
-		if (attempt > 0)
-			log_warning("kv store: %s, computing them again", err->text);
-		if (r == 0 || r == -ESTALE)
-			r = read_once(reader, &(struct audited_text){ text, n, tokens, n_tokens }, tasks,
-			              n_tasks, results, usage, hooks, err);
-	}
+	else
+		r = read_tokens(reader, &(struct audited_text){ text, n, tokens, n_tokens }, tasks, n_tasks,
+		                results, usage, hooks, err);
 	free(tokens);
 	return r;
 }

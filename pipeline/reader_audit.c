@@ -240,7 +240,6 @@ static int take_sight(const struct watch *watch, size_t i, struct sight *ret, st
 {
 	const struct branch *branch = &watch->branches[i];
 
-	ret->kind = branch->task->kind;
 	ret->parts = &watch->parts;
 	ret->n_generated = branch->n_generated;
 	ret->score = branch->log_probability / (double)branch->n_generated;

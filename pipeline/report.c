@@ -449,16 +449,11 @@ static void put_looked(struct buf *buf, const struct audit_view *view)
 	buf_puts(buf, "</section>\n");
 }
 
-/* Where something begins or ends in the text. */
-struct cut {
-	size_t at;
-};
-
-static int by_cut(const void *a, const void *b)
+static int by_offset(const void *a, const void *b)
 {
-	const struct cut *x = a, *y = b;
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
 
-	return (x->at > y->at) - (x->at < y->at);
+	return (x > y) - (x < y);
 }
 
 /* Places in order of their starts, for the walk over the text. */
@@ -479,7 +474,7 @@ static int by_start(const void *a, const void *b)
 /* The walk: segments between cuts, each within what covers it. */
 struct walk {
 	const struct audit_view *view;
-	struct cut *cuts;
+	size_t *cuts; /* [n_cuts] where something begins or ends in the text */
 	size_t n_cuts;
 	struct cover *marks; /* [n_marks] by_start() */
 	size_t n_marks, first_mark; /* marks before it have ended */
@@ -489,7 +484,7 @@ struct walk {
 static void add_cut(struct walk *walk, size_t at)
 {
 	if (at <= walk->view->stored.n)
-		walk->cuts[walk->n_cuts++].at = at;
+		walk->cuts[walk->n_cuts++] = at;
 }
 
 static int walk_init(struct walk *walk, const struct audit_view *view, const struct places *places)
@@ -497,7 +492,7 @@ static int walk_init(struct walk *walk, const struct audit_view *view, const str
 	const struct track *all = &view->tracks[TRACK_ALL];
 
 	*walk = (struct walk){ .view = view, .n_marks = places->n };
-	walk->cuts = array_new(struct cut, 2 * (all->n + places->n + view->stored.view.n_headings) + 2);
+	walk->cuts = array_new(size_t, 2 * (all->n + places->n + view->stored.view.n_headings) + 2);
 	walk->marks = array_new(struct cover, places->n);
 	if (walk->cuts == NULL || walk->marks == NULL)
 		return -ENOMEM;
@@ -518,7 +513,7 @@ static int walk_init(struct walk *walk, const struct audit_view *view, const str
 		add_cut(walk, (size_t)view->sections[i].start);
 		add_cut(walk, view_source(&view->stored.view, heading->end - 1) + 1);
 	}
-	qsort(walk->cuts, walk->n_cuts, sizeof(*walk->cuts), by_cut);
+	qsort(walk->cuts, walk->n_cuts, sizeof(*walk->cuts), by_offset);
 	qsort(walk->marks, walk->n_marks, sizeof(*walk->marks), by_start);
 	return 0;
 }
@@ -600,8 +595,8 @@ static int put_document_text(struct buf *buf, const struct audit_view *view, con
 	}
 	buf_puts(buf, "<div class=\"text\" id=\"text\" dir=\"auto\">");
 	for (size_t i = 0; r == 0 && i + 1 < walk.n_cuts; i++) {
-		if (walk.cuts[i].at < walk.cuts[i + 1].at)
-			put_segment(buf, &walk, walk.cuts[i].at, walk.cuts[i + 1].at);
+		if (walk.cuts[i] < walk.cuts[i + 1])
+			put_segment(buf, &walk, walk.cuts[i], walk.cuts[i + 1]);
 	}
 	buf_puts(buf, "</div>\n</section>\n");
 	free(walk.cuts);

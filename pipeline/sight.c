@@ -17,7 +17,6 @@ int sighting_init(struct sighting *sighting, const struct parts *parts, size_t n
 
 	*sighting = (struct sighting){ .buckets = array_new(uint32_t, n_positions),
 		                       .n_layers = n_layers,
-		                       .n_frame = n_frame,
 		                       .parts = parts };
 	sighting->record = (struct attention_record){
 		.buckets = sighting->buckets,

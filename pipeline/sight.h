@@ -14,7 +14,6 @@
 #include "model/attention_record.h"
 #include "model/shape.h"
 #include "pipeline/parts.h"
-#include "pipeline/prompt.h"
 
 /* The same tokens with dense attention behind them. */
 struct dense_view {
@@ -29,7 +28,6 @@ struct dense_view {
 };
 
 struct sight {
-	enum task_kind kind;
 	size_t n_generated; /* tokens, and as many whose attention it is */
 	double score; /* mean log-probability of a generated token */
 	const struct parts *parts; /* of the text */
@@ -43,7 +41,7 @@ struct sight {
 struct sighting {
 	struct attention_record record;
 	uint32_t *buckets;
-	size_t n_layers, n_frame;
+	size_t n_layers;
 	const struct parts *parts;
 };
 

@@ -318,6 +318,7 @@ static void what_invites_to_look_twice_is_looked_at_once(void **state)
 		{ "a.csv", "words,b\nc,d\n", "\",\"" },
 		{ "a.rtf", "{\\rtf1 words ", "\\u8364\\bin9999 {\\footnote" },
 		{ "a.rtf", "{\\rtf1 words ", "\\f1 \\'e4\\f2 " },
+		{ "a.txt", "words ", "\r" },
 	};
 
 	(void)state;

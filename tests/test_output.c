@@ -176,11 +176,14 @@ static void hostile_text_stays_text_in_markdown(void **state)
 
 	(void)state;
 	free(reading.document.name);
+	free(reading.document.model);
 	reading.document.name = copy(HOSTILE);
+	reading.document.model = copy(HOSTILE);
 	text = markdown_of(&reading);
 	assert_escaped(text.data + strlen("# "), HOSTILE);
 	assert_escaped(strstr(text.data, "\n> ") + strlen("\n> "), HOSTILE);
 	assert_escaped(strstr(text.data, "\n### 1. ") + strlen("\n### 1. "), HOSTILE);
+	assert_escaped(strstr(text.data, " parts by ") + strlen(" parts by "), HOSTILE);
 	assert_null(strstr(text.data, " <script"));
 	assert_null(strstr(text.data, " |"));
 	buf_done(&text);
@@ -352,6 +355,42 @@ static void a_name_that_is_not_utf8_is_still_written(void **state)
 	reading_done(&reading);
 }
 
+static unsigned n_allocations, failing;
+
+static void *allocate(size_t n)
+{
+	return n_allocations++ == failing ? NULL : malloc(n);
+}
+
+/* Not a list that lacks what there was no memory for: each allocation fails once. */
+static void json_is_whole_or_none_where_memory_is_short(void **state)
+{
+	struct reading reading = make_reading("The river rose.");
+	struct buf whole = { 0 };
+	int r;
+
+	(void)state;
+	assert_int_equal(output_json(&reading, &whole), 0);
+	failing = 0;
+	do {
+		struct buf text = { 0 };
+
+		n_allocations = 0;
+		json_set_alloc_funcs(allocate, free);
+		r = output_json(&reading, &text);
+		json_set_alloc_funcs(malloc, free);
+		if (r == 0)
+			assert_string_equal(text.data, whole.data);
+		else
+			assert_int_equal(r, -ENOMEM);
+		buf_done(&text);
+	} while (n_allocations > failing++);
+	assert_int_equal(r, 0);
+	assert_true(failing > 100);
+	buf_done(&whole);
+	reading_done(&reading);
+}
+
 static void outputs_are_the_same_bytes_twice(void **state)
 {
 	struct reading reading = make_reading("The river rose."), again = make_reading("The river rose.");
@@ -504,6 +543,16 @@ static void a_file_of_ours_that_somebody_changed_is_left_alone(void **state)
 	buf_done(&text);
 }
 
+/* No text becomes an output of a gigabyte: such a file is not even read. */
+static void a_file_that_is_larger_than_any_output_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(output_write(f->store, f->id, true, false, NULL), 0);
+	assert_int_equal(truncate(path_of(&f->outbox, "flood.txt.summary.md").text, (off_t)2 << 30), 0);
+	assert_int_equal(output_write(f->store, f->id, true, false, NULL), -EEXIST);
+}
+
 static void a_link_that_is_not_ours_is_left_alone_even_if_it_leads_nowhere(void **state)
 {
 	struct fixture *f = *state;
@@ -570,12 +619,14 @@ int main(void)
 		cmocka_unit_test(json_says_what_is_unknown_by_null),
 		cmocka_unit_test(hostile_text_comes_back_from_json_as_it_was),
 		cmocka_unit_test(a_name_that_is_not_utf8_is_still_written),
+		cmocka_unit_test(json_is_whole_or_none_where_memory_is_short),
 		cmocka_unit_test(outputs_are_the_same_bytes_twice),
 		TEST(outputs_are_written_beside_the_documents_output_path),
 		TEST(only_what_is_asked_for_is_written),
 		TEST(an_output_of_ours_is_replaced),
 		TEST(a_file_that_is_not_ours_is_left_alone),
 		TEST(a_file_of_ours_that_somebody_changed_is_left_alone),
+		TEST(a_file_that_is_larger_than_any_output_is_left_alone),
 		TEST(a_link_that_is_not_ours_is_left_alone_even_if_it_leads_nowhere),
 		TEST(a_document_without_an_output_path_has_none_to_write),
 		TEST(temporary_files_are_swept_out_and_no_others),

@@ -56,11 +56,12 @@ static void sections_are_those_of_the_nearest_heading(void **state)
 
 	(void)state;
 	assert_int_equal(view_make(source, strlen(source), true, &view, NULL), 0);
-	assert_null(place_section(&view, 0));
-	section = place_section(&view, (size_t)(strstr(view.text, "First") - view.text));
+	assert_int_equal(place_section(&view, 0, &section), 0);
+	assert_null(section);
+	assert_int_equal(place_section(&view, (size_t)(strstr(view.text, "First") - view.text), &section), 0);
 	assert_string_equal(section, "One");
 	free(section);
-	section = place_section(&view, view.n - 1);
+	assert_int_equal(place_section(&view, view.n - 1, &section), 0);
 	assert_string_equal(section, "Two");
 	free(section);
 	view_done(&view);

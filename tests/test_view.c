@@ -590,6 +590,21 @@ static void a_section_is_the_last_heading_or_the_part_of_the_file(void **state)
 	sink_result_done(&result);
 }
 
+/* Each of them ends a line, unless a line feed is near. */
+static void a_megabyte_of_carriage_returns_is_looked_at_once(void **state)
+{
+	enum { N_RETURNS = 1 << 20 };
+	struct buf text = { 0 };
+
+	(void)state;
+	buf_puts(&text, "one\r\r\ntwo\r\rthree");
+	for (size_t i = 0; i < N_RETURNS; i++)
+		buf_append(&text, "\r", 1);
+	buf_puts(&text, "four");
+	assert_view(text.data, false, "one\ntwo\n\nthree\n\nfour");
+	buf_done(&text);
+}
+
 static void a_wrapped_block_of_thousands_of_lines_is_one_line(void **state)
 {
 	enum { N_LINES = 5000 };
@@ -632,6 +647,7 @@ int main(void)
 		cmocka_unit_test(a_span_of_the_view_is_a_span_of_the_source),
 		cmocka_unit_test(the_map_holds_for_random_bytes),
 		cmocka_unit_test(one_line_of_a_megabyte_is_itself),
+		cmocka_unit_test(a_megabyte_of_carriage_returns_is_looked_at_once),
 		cmocka_unit_test(marks_say_what_blocks_are),
 		cmocka_unit_test(a_page_may_end_in_the_middle_of_a_sentence),
 		cmocka_unit_test(a_section_is_the_last_heading_or_the_part_of_the_file),
