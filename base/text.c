@@ -16,7 +16,7 @@ size_t text_control_length(const char *text)
 
 	if (first < ' ' || first == 0x7f)
 		return 1;
-	return first == 0xc2 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
+	return first == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80 ? 2 : 0;
 }
 
 size_t text_decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret)

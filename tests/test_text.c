@@ -75,11 +75,26 @@ static void every_byte_counts_at_every_place_of_eight(void **state)
 		}
 }
 
+static void control_characters_are_whole(void **state)
+{
+	(void)state;
+	assert_int_equal(text_control_length("\n"), 1);
+	assert_int_equal(text_control_length("\x7f"), 1);
+	assert_int_equal(text_control_length("\xc2\x80"), 2);
+	assert_int_equal(text_control_length("\xc2\x9f"), 2);
+	assert_int_equal(text_control_length(" "), 0);
+	assert_int_equal(text_control_length("\xc2\xa0"), 0);
+	assert_int_equal(text_control_length("\xc3\x80"), 0);
+	assert_int_equal(text_control_length("\xc2" /* and the end */), 0);
+	assert_int_equal(text_control_length("\xc2\n"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(eight_at_a_time_are_what_one_by_one_are),
 		cmocka_unit_test(every_byte_counts_at_every_place_of_eight),
+		cmocka_unit_test(control_characters_are_whole),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
