@@ -109,7 +109,7 @@ struct softmax_row {
 };
 
 struct ops {
-	const char *name; /* of the family: "plain", "avx2", "avx512", "avx512bf16" */
+	const char *name; /* of the family: "plain", "avx2", "avx2bf16", "avx512", "avx512bf16" */
 	bool rounds_inputs; /* what meets a bf16 matrix or a bf16 cache is rounded to bf16 first; not for strict numerics */
 
 	bool streams_e4m3; /* products of a row or two read e4m3 weights as such */
