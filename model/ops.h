@@ -17,8 +17,7 @@
 #include "base/err.h"
 #include "model/weights.h"
 
-#define INDEX_GROUP \
-	PANEL /* indexer keys that lie side by side: a panel of the matrix that the scan multiplies by */
+#define INDEX_GROUP PANEL /* indexer keys side by side: a panel of the matrix that the scan multiplies by */
 #define CODE_HEADS 4 /* an indexer query's heads are padded to a multiple of it where its keys are codes, */
 #define CODE_STEP 4 /* and its width likewise */
 #define CODE_MOST_WIDTH 512 /* wider keys have no codes: sums of products would overflow */
