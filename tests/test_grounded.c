@@ -458,7 +458,7 @@ static void a_token_that_is_not_allowed_changes_nothing(void **state)
 static void what_cannot_be_quoted_is_an_error_if_there_is_nothing_else(void **state)
 {
 	const struct fixture *fixture = *state;
-	static const struct grounded_span SPANS[] = { { "", 0 }, { "  \n ", 4 }, { "xy zz", 5 } };
+	static const struct grounded_span SPANS[] = { { "", 0 }, { "  \n ", 4 }, { "xy (zz", 6 } };
 	const struct vocabulary *sparse = &fixture->sparse;
 	struct grounded *grounded;
 	struct err err;
@@ -516,7 +516,7 @@ static void blanks_at_the_end_of_a_span_lead_nowhere(void **state)
 static void words_that_cannot_be_spelled_are_left_out(void **state)
 {
 	const struct vocabulary *sparse = &((const struct fixture *)*state)->sparse;
-	struct grounded *grounded = start(sparse, (const char *const[]){ "xc ab", NULL });
+	struct grounded *grounded = start(sparse, (const char *const[]){ "xc ab", "(xc", NULL });
 
 	ALLOWS_ONLY(grounded, sparse, false, "ab");
 	grounded_free(grounded);
