@@ -327,6 +327,7 @@ void context_drop_rows(struct context *context, size_t n, const struct block_io 
 	struct cache *cache = &context->cache;
 	size_t n_pages = n / CACHE_PAGE_TOKENS;
 
+	assert(n <= cache->n_tokens);
 	if (engine->paging == NULL || io->read == NULL || n <= engine->shape.index_topk ||
 	    n_pages * cache->layout->row_bytes <= engine->row_memory || paging_start(engine->paging) < 0)
 		return;
