@@ -20,14 +20,16 @@ void *array_alloc(size_t size, size_t n, size_t m)
 	return array == NULL ? NULL : memset(array, 0, bytes);
 }
 
-int array_grow(void *array_pointer, size_t size, size_t n, size_t *cap)
+int array_reserve(void *array_pointer, size_t size, size_t n, size_t *cap)
 {
 	void **array = array_pointer;
 	size_t new_cap = *cap == 0 ? 16 : *cap * 2, bytes;
 	void *grown;
 
-	if (n < *cap)
+	if (n <= *cap)
 		return 0;
+	if (new_cap < n)
+		new_cap = n;
 	if (__builtin_mul_overflow(new_cap, size, &bytes))
 		return -ENOMEM;
 	grown = realloc(*array, bytes);
@@ -36,4 +38,9 @@ int array_grow(void *array_pointer, size_t size, size_t n, size_t *cap)
 	*array = grown;
 	*cap = new_cap;
 	return 0;
+}
+
+int array_grow(void *array_pointer, size_t size, size_t n, size_t *cap)
+{
+	return array_reserve(array_pointer, size, n + 1, cap);
 }

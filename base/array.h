@@ -12,8 +12,11 @@ void *array_alloc(size_t size, size_t n, size_t m);
 #define array_new(type, ...) ((type *)ARRAY_ALLOC(sizeof(type), __VA_ARGS__, 1, ))
 #define ARRAY_ALLOC(size, n, m, ...) array_alloc((size), (n), (m))
 
-/* Make room for one more element behind n in a malloc'd array of capacity *cap, doubling it as needed.
+/* Make room for n elements of size bytes in a malloc'd array of capacity *cap, at least doubling it as needed.
  * -ENOMEM leaves the array as it was. */
+int array_reserve(void *array_pointer, size_t size, size_t n, size_t *cap);
+
+/* The same for one more element behind n. */
 int array_grow(void *array_pointer, size_t size, size_t n, size_t *cap);
 
 #endif

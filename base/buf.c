@@ -58,7 +58,9 @@ void buf_printf(struct buf *buf, const char *format, ...)
 	va_copy(again, args);
 	n = vsnprintf(NULL, 0, format, args);
 	room = n < 0 ? NULL : buf_reserve(buf, (size_t)n);
-	if (room != NULL) {
+	if (room == NULL) {
+		buf->failed = true;
+	} else {
 		vsnprintf(room, (size_t)n + 1, format, again);
 		buf->n += (size_t)n;
 	}

@@ -1,5 +1,5 @@
-/* A byte string that grows. The first failed allocation sticks: later calls do nothing, and buf_status() tells,
- * so that a page of appends needs one check. Always NUL-terminated when data is not NULL. */
+/* A byte string that grows. The first failure sticks: later calls do nothing, and buf_status() tells, so that a page of
+ * appends needs one check. Always NUL-terminated when data is not NULL. */
 #ifndef SKIMD_BASE_BUF_H
 #define SKIMD_BASE_BUF_H
 
@@ -19,7 +19,7 @@ void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(
 /* Room for n more bytes behind buf->n, to be filled by the caller, who then adds to buf->n. NULL: no memory. */
 char *buf_reserve(struct buf *buf, size_t n);
 
-/* 0, or -ENOMEM when any call since the start had no memory. */
+/* 0, or -ENOMEM when any call since the start had no memory, or a format and its arguments make no string. */
 int buf_status(const struct buf *buf);
 
 /* The string, now the caller's, for free(); NULL after a failure. The buffer is empty again. */

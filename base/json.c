@@ -1,9 +1,12 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
+#include "base/text.h"
 
 int json_parse(const char *path, const char *bytes, size_t n, json_t **ret, struct err *err)
 {
@@ -28,19 +31,6 @@ int json_read_file(const char *path, size_t max_bytes, json_t **ret, struct err 
 	return r;
 }
 
-/* Bytes of the UTF-8 character that starts here; 0: none does. */
-static size_t character_length(const char *bytes)
-{
-	for (size_t n = 1; n <= 4 && bytes[n - 1] != '\0'; n++) {
-		json_t *json = json_stringn(bytes, n);
-
-		json_decref(json);
-		if (json != NULL)
-			return n;
-	}
-	return 0;
-}
-
 json_t *json_of_bytes(const char *bytes)
 {
 	json_t *ret = json_string(bytes);
@@ -48,11 +38,12 @@ json_t *json_of_bytes(const char *bytes)
 
 	if (ret != NULL)
 		return ret;
-	while (*bytes != '\0') {
-		size_t n = character_length(bytes);
+	for (size_t left = strlen(bytes), n; left > 0; left -= n, bytes += n) {
+		uint32_t character;
 
+		n = text_decode_utf8((const unsigned char *)bytes, left, &character);
 		buf_append(&text, n > 0 ? bytes : "\xef\xbf\xbd", n > 0 ? n : 3);
-		bytes += n > 0 ? n : 1;
+		n = n > 0 ? n : 1;
 	}
 	ret = buf_status(&text) < 0 ? NULL : json_string(text.data);
 	buf_done(&text);

@@ -18,9 +18,9 @@ struct landlock_rule {
 };
 
 /* From here on nothing is opened but what the rules name, or executed, and where the kernel can do it no TCP
- * port is bound or connected to. A path that is not there is passed over. Call with no other thread running, as each
- * one has its own rules, and no_new_privs set. The version of Landlock's interface, 1 and up; -EOPNOTSUPP: the
- * kernel has no Landlock, or it is switched off; -E2BIG, -EPERM, -ENOMEM. */
+ * port is bound or connected to. A path that is not there, or out of reach, is passed over. Call with no other thread
+ * running, as each one has its own rules, and no_new_privs set. The version of Landlock's interface, 1 and up;
+ * -EOPNOTSUPP: the kernel has no Landlock, or it is switched off; -E2BIG, -EPERM, -ENOMEM. */
 int landlock_enter(const struct landlock_rule *rules, size_t n, struct err *err);
 
 /* The version of the interface that this kernel has, 0 for none. */

@@ -89,6 +89,7 @@ void seccomp_add_bits(struct seccomp_filter *filter, long number, unsigned argum
 void seccomp_add_one_of(struct seccomp_filter *filter, long number, unsigned argument, const uint32_t *values,
                         size_t n, uint32_t action, uint32_t otherwise)
 {
+	assert(2 + 2 * n <= UINT8_MAX); /* as far as a jump goes */
 	add(filter, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(2 + 2 * n), (uint32_t)number);
 	load(filter, ARGUMENT(argument));
 	for (size_t i = 0; i < n; i++) {
@@ -101,12 +102,16 @@ void seccomp_add_one_of(struct seccomp_filter *filter, long number, unsigned arg
 int seccomp_enter(struct seccomp_filter *filter, uint32_t otherwise, struct err *err)
 {
 	struct sock_fprog program;
+	long r;
 
 	if (THIS_ARCH == 0)
 		return err_set(err, -EOPNOTSUPP, "the system calls of this processor are not known");
 	end_with(filter, otherwise);
 	program = (struct sock_fprog){ filter->n, filter->lines };
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
+	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+	if (r > 0) /* the thread's number, and errno says nothing */
+		return err_set(err, -ESRCH, "no filter of system calls: thread %ld has another one", r);
+	if (r < 0)
 		return err_set(err, errno == EINVAL || errno == ENOSYS ? -EOPNOTSUPP : -errno,
 		               "no filter of system calls: %s", strerror(errno));
 	return 0;

@@ -43,7 +43,8 @@ void seccomp_add_one_of(struct seccomp_filter *filter, long number, unsigned arg
                         size_t n, uint32_t action, uint32_t otherwise);
 
 /* Put it up, in all threads of the process; calls that it does not name get `otherwise`. Needs no_new_privs.
- * -EOPNOTSUPP: this processor's calls are not known here, or the kernel has no filters; -EACCES, -ENOMEM, -ESRCH. */
+ * -EOPNOTSUPP: this processor's calls are not known here, or the kernel has no filters; -ESRCH: another thread has a
+ * filter that this one has not; -EACCES, -ENOMEM. */
 int seccomp_enter(struct seccomp_filter *filter, uint32_t otherwise, struct err *err);
 
 #endif

@@ -4,14 +4,11 @@
 
 size_t text_control_length(const char *text)
 {
-	unsigned char first = (unsigned char)text[0], second;
+	unsigned char first = (unsigned char)text[0];
 
 	if (first < ' ' || first == 0x7f)
 		return 1;
-	if (first != 0xc2)
-		return 0;
-	second = (unsigned char)text[1]; /* the end, where what is no UTF-8 is cut off here */
-	return second >= 0x80 && second < 0xa0 ? 2 : 0;
+	return first == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80 ? 2 : 0;
 }
 
 void text_printable(char *text)

@@ -13,7 +13,8 @@ void text_printable(char *text);
 /* The same for text that people read, as one line: line breaks and tabs become a blank, those around them go. */
 void text_join_lines(char *text);
 
-/* Bytes of the control character that text starts with, 0 if it starts with another. C1 controls have two in UTF-8. */
+/* Bytes of the control character that text starts with, 0 if it starts with another or with none: text need not be
+ * UTF-8. C1 controls have two. */
 size_t text_control_length(const char *text);
 
 /* Strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. Takes one character from bytes[0, n), n > 0.

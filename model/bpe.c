@@ -72,7 +72,7 @@ static int add_merge(struct bpe *bpe, const char *path, uint32_t rank, const str
 	size_t n_left;
 
 	bytes->n = 0;
-	if (vocab_read_alphabet(parts->left, parts->n_left, bytes) == 0) {
+	if (vocab_read_alphabet(parts->left, parts->n_left, bytes) == 0 && bytes->n > 0) {
 		n_left = bytes->n;
 		merge.left = vocab_find(bpe->vocab, bytes->data, n_left);
 		if (vocab_read_alphabet(parts->right, parts->n_right, bytes) == 0) {

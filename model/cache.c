@@ -162,17 +162,7 @@ static uint64_t new_page_id(void)
 /* Room for the ids of n pages. */
 static int reserve_ids(struct cache *cache, size_t n)
 {
-	size_t cap = n > 2 * cache->cap_ids ? n : 2 * cache->cap_ids;
-	uint64_t *ids;
-
-	if (n <= cache->cap_ids)
-		return 0;
-	ids = realloc(cache->page_ids, cap * sizeof(*ids));
-	if (ids == NULL)
-		return -ENOMEM;
-	cache->page_ids = ids;
-	cache->cap_ids = cap;
-	return 0;
+	return array_reserve(&cache->page_ids, sizeof(*cache->page_ids), n, &cache->cap_ids);
 }
 
 void cache_init(struct cache *cache, const struct cache_layout *layout)

@@ -50,8 +50,7 @@ struct cache {
 	const struct cache_layout *layout;
 	struct pieces rows, keys; /* of pages */
 	struct pieces slabs; /* of codes */
-	uint64_t *
-		page_ids; /* [rows.n] by which a page is known where it is not in memory; no other has the same */
+	uint64_t *page_ids; /* [rows.n] names of what the pages hold: of one id they hold the same */
 	size_t cap_ids;
 	size_t n_absent_rows, n_absent_keys; /* pages from the first on that are not in memory, */
 	const struct block_io *source; /* but here */

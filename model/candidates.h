@@ -14,12 +14,11 @@ struct candidates {
 	const struct scored *left; /* by codes, positions rising */
 	size_t n_left;
 	float near, off;
-	struct scored found
-		[CANDIDATE_ROUNDS]; /* [cap of a topk + 1] by round: positions rising; the caller puts exact scores */
+	struct scored found[CANDIDATE_ROUNDS]; /* [cap + 1]: positions rising; the caller puts exact scores */
 	size_t n_found[CANDIDATE_ROUNDS];
 };
 
-/* -ENOMEM. Not done: zeroed memory. */
+/* For what a topk of that cap leaves. -ENOMEM: for candidates_done() all the same, which takes zeroed memory as well. */
 int candidates_init(struct candidates *candidates, size_t cap);
 void candidates_done(struct candidates *candidates);
 

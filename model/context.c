@@ -62,17 +62,7 @@ void context_set_record(struct context *context, const struct attention_record *
 
 static int reserve_tokens(struct context *context, size_t n)
 {
-	size_t cap = context->cap_tokens * 2 > n ? context->cap_tokens * 2 : n + CACHE_PAGE_TOKENS;
-	uint32_t *tokens;
-
-	if (n <= context->cap_tokens)
-		return 0;
-	tokens = realloc(context->tokens, cap * sizeof(*tokens));
-	if (tokens == NULL)
-		return -ENOMEM;
-	context->tokens = tokens;
-	context->cap_tokens = cap;
-	return 0;
+	return array_reserve(&context->tokens, sizeof(*context->tokens), n, &context->cap_tokens);
 }
 
 int context_fork(const struct context *parent, struct context **ret, struct err *err)
@@ -337,6 +327,7 @@ void context_drop_rows(struct context *context, size_t n, const struct block_io 
 	struct cache *cache = &context->cache;
 	size_t n_pages = n / CACHE_PAGE_TOKENS;
 
+	assert(n <= cache->n_tokens);
 	if (engine->paging == NULL || io->read == NULL || n <= engine->shape.index_topk ||
 	    n_pages * cache->layout->row_bytes <= engine->row_memory || paging_start(engine->paging) < 0)
 		return;

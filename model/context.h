@@ -60,7 +60,8 @@ struct append {
 /* Append to several contexts in as few passes as fit: branches of a document share the stream of weights. What each
  * gets does not depend on the others. cancel (may be NULL) is looked at before each pass: -ECANCELED leaves every context
  * whole, with the tokens that were done; so does -ESTALE, see context_drop_rows(). -EINVAL: a token id beyond the
- * vocabulary; -ENOMEM. A context is listed once. */
+ * vocabulary; -ENOTSUP: dense attention over rows that have left memory, or a record of its expanded form; -EFBIG: 2^31
+ * tokens or more; -ENOMEM. A context is listed once. */
 int context_forward(const struct append *appends, size_t n, const atomic_bool *cancel, struct err *err);
 
 /* [vocab_size], of the last token of the last context_forward() that wanted them; NULL before. */

@@ -44,7 +44,8 @@ struct engine_settings {
 
 /* Map and check the checkpoint in dir, and pack its weights. *ret is the caller's, for engine_close(). -ENOENT: a file
  * is missing; -EBADMSG: a file is damaged, or a tensor is missing or of the wrong shape; -ENOTSUP: another kind of
- * model; -ENOMEM. dir must not change while open. */
+ * model; -EFBIG: config.json has more than 4 MiB, or tokenizer.json more than 128; -EAGAIN: no threads; -ENOMEM, and what
+ * open(2) and read(2) say. dir must not change while open. */
 int engine_open(const struct engine_settings *settings, struct engine **ret, struct err *err);
 void engine_close(struct engine *engine); /* NULL is allowed; free its contexts first */
 

@@ -69,30 +69,36 @@ static bool may_end(const char *bytes, size_t n, size_t at)
 	       (at == n || !is_in_word(bytes[at - 1]) || !is_in_word(bytes[at]));
 }
 
-/* From the last byte back: a position is spellable if words may end there, or some token leads from it to a spellable one. */
-static void find_spellable(const struct token_trie *trie, const struct grounded_span *span, bool *ret)
+/* Whether some token leads from a position to a spellable one. */
+static bool leads_on(const struct token_trie *trie, const struct grounded_span *span, const bool *spellable,
+                     size_t from)
 {
-	ret[span->n] = may_end(span->bytes, span->n, span->n);
-	for (size_t from = span->n; from-- > 0;) {
-		uint32_t node = TOKEN_TRIE_ROOT;
+	uint32_t node = TOKEN_TRIE_ROOT;
 
-		ret[from] = may_end(span->bytes, span->n, from);
-		for (size_t i = from; !ret[from] && i < span->n; i++) {
-			node = token_trie_step(trie, node, span->bytes[i]);
-			if (node == TOKEN_TRIE_NONE)
-				break;
-			ret[from] = ret[i + 1] && token_trie_token(trie, node) != TOKEN_TRIE_NONE;
-		}
+	for (size_t i = from; i < span->n; i++) {
+		node = token_trie_step(trie, node, span->bytes[i]);
+		if (node == TOKEN_TRIE_NONE)
+			return false;
+		if (spellable[i + 1] && token_trie_token(trie, node) != TOKEN_TRIE_NONE)
+			return true;
 	}
+	return false;
 }
 
-/* A candidate for each place of a span where a quotation may begin. */
+/* From the last byte back. */
+static void find_spellable(const struct token_trie *trie, const struct grounded_span *span, bool *ret)
+{
+	for (size_t at = span->n + 1; at-- > 0;)
+		ret[at] = may_end(span->bytes, span->n, at) || leads_on(trie, span, ret, at);
+}
+
+/* A candidate for each place of a span where a quotation may begin; that words may end there is not enough. */
 static void add_span(struct grounded *grounded, const struct grounded_span *span, size_t number,
                      bool *spellable)
 {
 	find_spellable(grounded->trie, span, spellable);
 	for (size_t i = 0; i < span->n; i++) {
-		if (may_start(span, i) && spellable[i])
+		if (may_start(span, i) && leads_on(grounded->trie, span, spellable, i))
 			grounded->candidates[grounded->n_candidates++] =
 				(struct candidate){ span->bytes + i, span->n - i, number, i, spellable + i };
 	}

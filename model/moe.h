@@ -16,8 +16,7 @@ struct moe_weights {
 	struct matrix gate; /* [n_routed_experts, hidden_size] */
 	float *bias; /* [n_routed_experts], or NULL */
 	struct mlp_weights *experts; /* [n_routed_experts] */
-	struct mlp_weights
-		shared; /* of n_shared_experts * moe_intermediate_size; or of dense intermediate_size */
+	struct mlp_weights shared; /* n_shared_experts * moe_intermediate_size wide, or intermediate_size */
 };
 
 /* sparse: router and experts, else the dense MLP alone (in shared). */

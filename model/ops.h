@@ -17,8 +17,7 @@
 #include "base/err.h"
 #include "model/weights.h"
 
-#define INDEX_GROUP \
-	PANEL /* indexer keys that lie side by side: a panel of the matrix that the scan multiplies by */
+#define INDEX_GROUP PANEL /* indexer keys side by side: a panel of the matrix that the scan multiplies by */
 #define CODE_HEADS 4 /* an indexer query's heads are padded to a multiple of it where its keys are codes, */
 #define CODE_STEP 4 /* and its width likewise */
 #define CODE_MOST_WIDTH 512 /* wider keys have no codes: sums of products would overflow */
@@ -109,7 +108,7 @@ struct softmax_row {
 };
 
 struct ops {
-	const char *name; /* of the family: "plain", "avx2", "avx512", "avx512bf16" */
+	const char *name; /* of the family: "plain", "avx2", "avx2bf16", "avx512", "avx512bf16" */
 	bool rounds_inputs; /* what meets a bf16 matrix or a bf16 cache is rounded to bf16 first; not for strict numerics */
 
 	bool streams_e4m3; /* products of a row or two read e4m3 weights as such */

@@ -5,7 +5,6 @@
 #define PAIR_BLOCK 256 /* words of x that are rounded at a time */
 #define PAIR_ROWS 8 /* cached rows whose scores are summed together */
 
-typedef uint32_t uvec8 __attribute__((vector_size(32)));
 typedef uint32_t uvec8_unaligned __attribute__((vector_size(32), aligned(4)));
 
 /* n floats as (n + 1) / 2 words. */

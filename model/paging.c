@@ -11,7 +11,7 @@
 #define NONE UINT32_MAX
 
 /* Which keys have a slot, in the order of their last use. */
-struct pool {
+struct slots {
 	uint32_t n_slots, n_used;
 	uint32_t first, last; /* latest and oldest, or NONE */
 	uint64_t *keys; /* [n_slots] */
@@ -23,8 +23,8 @@ struct pool {
 struct paging {
 	const struct cache_layout *layout;
 	size_t n_rows, n_keys; /* that fit */
-	bool started; /* there are pools */
-	struct pool rows, keys;
+	bool started; /* there are slots */
+	struct slots rows, keys;
 	uint8_t **row_pages; /* of CACHE_PAGE_TOKENS slots: latents, then rope keys */
 	uint8_t *key_slots; /* [keys.n_slots][index_head_dim] */
 	pthread_mutex_t lock; /* of keys, of reading blocks, and of what follows */
@@ -32,110 +32,110 @@ struct paging {
 	struct err err;
 };
 
-static void pool_done(struct pool *pool)
+static void slots_done(struct slots *slots)
 {
-	free(pool->keys);
-	free(pool->next);
-	free(pool->before);
-	free(pool->table);
-	*pool = (struct pool){ 0 };
+	free(slots->keys);
+	free(slots->next);
+	free(slots->before);
+	free(slots->table);
+	*slots = (struct slots){ 0 };
 }
 
-static int pool_init(struct pool *pool, size_t n_slots)
+static int slots_init(struct slots *slots, size_t n_slots)
 {
 	uint32_t n = n_slots < NONE / 4 ? (uint32_t)n_slots : NONE / 4, size = 16;
 
 	while (size < 2 * n)
 		size *= 2;
-	*pool = (struct pool){
+	*slots = (struct slots){
 		.n_slots = n,
 		.first = NONE,
 		.last = NONE,
-		.keys = malloc(n * sizeof(*pool->keys)),
-		.next = malloc(n * sizeof(*pool->next)),
-		.before = malloc(n * sizeof(*pool->before)),
-		.table = malloc(size * sizeof(*pool->table)),
+		.keys = malloc(n * sizeof(*slots->keys)),
+		.next = malloc(n * sizeof(*slots->next)),
+		.before = malloc(n * sizeof(*slots->before)),
+		.table = malloc(size * sizeof(*slots->table)),
 		.mask = size - 1,
 	};
-	if (pool->keys == NULL || pool->next == NULL || pool->before == NULL || pool->table == NULL)
+	if (slots->keys == NULL || slots->next == NULL || slots->before == NULL || slots->table == NULL)
 		return -ENOMEM;
-	memset(pool->table, 0xff, size * sizeof(*pool->table));
+	memset(slots->table, 0xff, size * sizeof(*slots->table));
 	return 0;
 }
 
-static uint32_t home_of(const struct pool *pool, uint64_t key)
+static uint32_t home_of(const struct slots *slots, uint64_t key)
 {
-	return (uint32_t)((key * 0x9e3779b97f4a7c15) >> 32) & pool->mask;
+	return (uint32_t)((key * 0x9e3779b97f4a7c15) >> 32) & slots->mask;
 }
 
 /* Where the key stands in the table, or the empty place where it would. */
-static uint32_t place_of(const struct pool *pool, uint64_t key)
+static uint32_t place_of(const struct slots *slots, uint64_t key)
 {
-	uint32_t place = home_of(pool, key);
+	uint32_t place = home_of(slots, key);
 
-	while (pool->table[place] != NONE && pool->keys[pool->table[place]] != key)
-		place = (place + 1) & pool->mask;
+	while (slots->table[place] != NONE && slots->keys[slots->table[place]] != key)
+		place = (place + 1) & slots->mask;
 	return place;
 }
 
 /* Those behind it that would not be found across the gap move up. */
-static void table_remove(struct pool *pool, uint32_t gap)
+static void table_remove(struct slots *slots, uint32_t gap)
 {
-	for (uint32_t place = (gap + 1) & pool->mask; pool->table[place] != NONE;
-	     place = (place + 1) & pool->mask) {
-		uint32_t home = home_of(pool, pool->keys[pool->table[place]]);
+	for (uint32_t place = (gap + 1) & slots->mask; slots->table[place] != NONE;
+	     place = (place + 1) & slots->mask) {
+		uint32_t home = home_of(slots, slots->keys[slots->table[place]]);
 
-		if (((place - home) & pool->mask) < ((place - gap) & pool->mask))
+		if (((place - home) & slots->mask) < ((place - gap) & slots->mask))
 			continue;
-		pool->table[gap] = pool->table[place];
+		slots->table[gap] = slots->table[place];
 		gap = place;
 	}
-	pool->table[gap] = NONE;
+	slots->table[gap] = NONE;
 }
 
-static void unlink_slot(struct pool *pool, uint32_t slot)
+static void unlink_slot(struct slots *slots, uint32_t slot)
 {
-	uint32_t before = pool->before[slot], next = pool->next[slot];
+	uint32_t before = slots->before[slot], next = slots->next[slot];
 
-	*(before == NONE ? &pool->first : &pool->next[before]) = next;
-	*(next == NONE ? &pool->last : &pool->before[next]) = before;
+	*(before == NONE ? &slots->first : &slots->next[before]) = next;
+	*(next == NONE ? &slots->last : &slots->before[next]) = before;
 }
 
-static void link_first(struct pool *pool, uint32_t slot)
+static void link_first(struct slots *slots, uint32_t slot)
 {
-	pool->before[slot] = NONE;
-	pool->next[slot] = pool->first;
-	*(pool->first == NONE ? &pool->last : &pool->before[pool->first]) = slot;
-	pool->first = slot;
+	slots->before[slot] = NONE;
+	slots->next[slot] = slots->first;
+	*(slots->first == NONE ? &slots->last : &slots->before[slots->first]) = slot;
+	slots->first = slot;
 }
 
 /* The key's slot, now the latest used one; NONE: it has none. */
-static uint32_t pool_find(struct pool *pool, uint64_t key)
+static uint32_t slots_find(struct slots *slots, uint64_t key)
 {
-	uint32_t slot = pool->table[place_of(pool, key)];
+	uint32_t slot = slots->table[place_of(slots, key)];
 
-	if (slot != NONE && slot != pool->first) {
-		unlink_slot(pool, slot);
-		link_first(pool, slot);
+	if (slot != NONE && slot != slots->first) {
+		unlink_slot(slots, slot);
+		link_first(slots, slot);
 	}
 	return slot;
 }
 
 /* A slot for a key that has none: a new one, or the oldest. */
-static uint32_t pool_take(struct pool *pool, uint64_t key)
+static uint32_t slots_take(struct slots *slots, uint64_t key)
 {
-	uint32_t slot = pool->n_used;
+	uint32_t slot = slots->n_used;
 
-	if (slot < pool->n_slots) {
-		pool->n_used++;
+	if (slot < slots->n_slots) {
+		slots->n_used++;
 	} else {
-		slot = pool->last;
-		table_remove(pool, place_of(pool, pool->keys[slot]));
-		unlink_slot(pool, slot);
+		slot = slots->last;
+		table_remove(slots, place_of(slots, slots->keys[slot]));
+		unlink_slot(slots, slot);
 	}
-	pool->keys[slot] = key;
-	pool->table[place_of(pool, key)] = slot;
-	link_first(pool, slot);
+	slots->keys[slot] = key;
+	slots->table[place_of(slots, key)] = slot;
+	link_first(slots, slot);
 	return slot;
 }
 
@@ -154,7 +154,7 @@ static size_t key_bytes(const struct paging *paging)
 	return paging->layout->index_width * element_bytes(paging);
 }
 
-static void free_pools(struct paging *paging)
+static void free_slots(struct paging *paging)
 {
 	for (size_t i = 0; paging->row_pages != NULL && i < paging->n_rows / CACHE_PAGE_TOKENS; i++)
 		free(paging->row_pages[i]);
@@ -162,8 +162,8 @@ static void free_pools(struct paging *paging)
 	free(paging->key_slots);
 	paging->row_pages = NULL;
 	paging->key_slots = NULL;
-	pool_done(&paging->rows);
-	pool_done(&paging->keys);
+	slots_done(&paging->rows);
+	slots_done(&paging->keys);
 }
 
 int paging_new(const struct cache_layout *layout, size_t row_memory, size_t key_memory, size_t min_rows,
@@ -184,13 +184,13 @@ int paging_new(const struct cache_layout *layout, size_t row_memory, size_t key_
 	return 0;
 }
 
-static int make_pools(struct paging *paging)
+static int make_slots(struct paging *paging)
 {
 	paging->row_pages = array_new(uint8_t *, paging->n_rows / CACHE_PAGE_TOKENS);
 	paging->key_slots = malloc(paging->n_keys * key_bytes(paging));
 	if (paging->row_pages == NULL || paging->key_slots == NULL ||
-	    pool_init(&paging->rows, paging->n_rows) < 0 || pool_init(&paging->keys, paging->n_keys) < 0) {
-		free_pools(paging);
+	    slots_init(&paging->rows, paging->n_rows) < 0 || slots_init(&paging->keys, paging->n_keys) < 0) {
+		free_slots(paging);
 		return -ENOMEM;
 	}
 	paging->started = true;
@@ -202,7 +202,7 @@ int paging_start(struct paging *paging)
 	int r;
 
 	pthread_mutex_lock(&paging->lock);
-	r = paging->started ? 0 : make_pools(paging);
+	r = paging->started ? 0 : make_slots(paging);
 	pthread_mutex_unlock(&paging->lock);
 	return r;
 }
@@ -211,7 +211,7 @@ void paging_free(struct paging *paging)
 {
 	if (paging == NULL)
 		return;
-	free_pools(paging);
+	free_slots(paging);
 	pthread_mutex_destroy(&paging->lock);
 	free(paging);
 }
@@ -306,11 +306,11 @@ bool paging_fetch_rows(struct paging *paging, const struct cache *cache, uint32_
 	pthread_mutex_lock(&paging->lock);
 	/* What is there becomes the latest first, so that nothing of it makes room for the rest. */
 	for (size_t i = 0; i < n; i++)
-		ret[i] = pool_find(&paging->rows, key_of(cache, layer, positions[i]));
+		ret[i] = slots_find(&paging->rows, key_of(cache, layer, positions[i]));
 	for (size_t i = 0; i < n && paging->r == 0; i++) {
 		if (ret[i] != NONE)
 			continue;
-		ret[i] = pool_take(&paging->rows, key_of(cache, layer, positions[i]));
+		ret[i] = slots_take(&paging->rows, key_of(cache, layer, positions[i]));
 		bring_row(paging, cache, layer, positions[i], ret[i]);
 	}
 	pthread_mutex_unlock(&paging->lock);
@@ -322,10 +322,10 @@ static void bring_key(struct paging *paging, const struct cache *cache, uint32_t
 {
 	size_t n = key_bytes(paging);
 	uint64_t key = key_of(cache, layer, pos);
-	uint32_t slot = pool_find(&paging->keys, key);
+	uint32_t slot = slots_find(&paging->keys, key);
 
 	if (slot == NONE) {
-		slot = pool_take(&paging->keys, key);
+		slot = slots_take(&paging->keys, key);
 		read_block(paging, cache, pos / CACHE_PAGE_TOKENS,
 		           paging->layout->row_bytes + paging->layout->index_offset[layer] +
 		                   pos % CACHE_PAGE_TOKENS * n,
@@ -349,12 +349,12 @@ void paging_fetch_keys(struct paging *paging, const struct cache *cache, uint32_
 	pthread_mutex_unlock(&paging->lock);
 }
 
-/* The pools may hold what a failure left: they are emptied. */
-static void empty(struct pool *pool)
+/* The slots may hold what a failure left: they are emptied. */
+static void empty(struct slots *slots)
 {
-	memset(pool->table, 0xff, (pool->mask + (size_t)1) * sizeof(*pool->table));
-	pool->n_used = 0;
-	pool->first = pool->last = NONE;
+	memset(slots->table, 0xff, (slots->mask + (size_t)1) * sizeof(*slots->table));
+	slots->n_used = 0;
+	slots->first = slots->last = NONE;
 }
 
 int paging_error(struct paging *paging, struct err *err)

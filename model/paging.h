@@ -1,5 +1,5 @@
 /* Rows and indexer keys of long sequences whose pages have left memory: they are read from the stored blocks when a
- * query selects them, and the latest used stay here, one pool for all layers and sequences. What comes back are the
+ * query selects them, and the latest used stay here, in slots of all layers and sequences. What comes back are the
  * bytes that were there, so results do not depend on any of it. */
 #ifndef SKIMD_MODEL_PAGING_H
 #define SKIMD_MODEL_PAGING_H
@@ -18,7 +18,7 @@ int paging_new(const struct cache_layout *layout, size_t row_memory, size_t key_
                struct paging **ret);
 void paging_free(struct paging *paging); /* NULL is allowed */
 
-/* Make the pools, whose memory is taken as they fill; again is nothing. Before the first fetch; by any thread. -ENOMEM. */
+/* Make the slots, whose memory is taken as they fill; again is nothing. Before the first fetch; by any thread. -ENOMEM. */
 int paging_start(struct paging *paging);
 
 /* How many rows can be there together. */

@@ -91,8 +91,7 @@ struct pass {
 
 	struct pass_scratch *scratch; /* [threads] */
 	struct dense *dense; /* of dense_reserve(), NULL before */
-	struct topk
-		*part_topk; /* [PASS_PARTS][SELECT_ROWS], where the threads share out the pages of few rows */
+	struct topk *part_topk; /* [PASS_PARTS][SELECT_ROWS], where threads share out the pages of few rows */
 	struct candidates candidates[PASS_FEW_ROWS]; /* of these rows */
 };
 

@@ -36,8 +36,7 @@ struct pool {
 	size_t n_items;
 	_Atomic bool stop;
 
-	_Alignas(
-		64) _Atomic uint32_t round; /* moves on with each run: the futex that idle workers sleep on */
+	_Alignas(64) _Atomic uint32_t round; /* moves on with each run: idle workers' futex */
 	_Alignas(64) _Atomic size_t next; /* item to be taken */
 	_Alignas(64) _Atomic uint32_t gate; /* workers inside the run, and CLOSED: the caller's futex */
 	_Atomic uint32_t sleepers;

@@ -9,7 +9,8 @@
 
 struct pool;
 
-/* n_threads in all, the caller counted; 0: as many as the CPU affinity allows. */
+/* n_threads in all, the caller counted, at most 256; 0: as many as the CPU affinity allows. -EAGAIN: so many cannot be
+ * started; -ENOMEM. */
 int pool_new(unsigned n_threads, struct pool **ret, struct err *err);
 void pool_free(struct pool *pool); /* NULL is allowed */
 

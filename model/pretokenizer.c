@@ -10,6 +10,7 @@
 #include <pcre2.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 
 #define MAX_STEPS 32
 #define MAX_PATTERN_BYTES 65536
@@ -195,36 +196,13 @@ void pretokenizer_free(struct pretokenizer *pretokenizer)
 	free(pretokenizer);
 }
 
-/* The length of the character at text, or 0 where none begins: surrogates, overlong forms and what lies behind
- * U+10FFFF are none. */
-static size_t character_length(const unsigned char *text, size_t n)
-{
-	unsigned first = text[0];
-	size_t length = first < 0x80   ? 1
-	                : first < 0xc2 ? 0
-	                : first < 0xe0 ? 2
-	                : first < 0xf0 ? 3
-	                : first < 0xf5 ? 4
-	                               : 0;
-
-	if (length == 0 || length > n)
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((first == 0xe0 && text[1] < 0xa0) || (first == 0xed && text[1] > 0x9f) ||
-	    (first == 0xf0 && text[1] < 0x90) || (first == 0xf4 && text[1] > 0x8f))
-		return 0;
-	return length;
-}
-
 static int check_utf8(const char *text, size_t n, struct err *err)
 {
+	uint32_t character;
 	size_t length;
 
 	for (size_t i = 0; i < n; i += length) {
-		length = character_length((const unsigned char *)text + i, n - i);
+		length = text_decode_utf8((const unsigned char *)text + i, n - i, &character);
 		if (length == 0)
 			return err_set(err, -EILSEQ, "byte %zu of the text is not UTF-8", i);
 	}
@@ -289,6 +267,7 @@ static int split_from(struct split *split, size_t i_step, const char *text, size
 {
 	const struct step *step = &split->pretokenizer->steps[i_step];
 	size_t done = 0, from = 0, start, end;
+	uint32_t character;
 	int r = 0;
 
 	if (n == 0)
@@ -306,7 +285,7 @@ static int split_from(struct split *split, size_t i_step, const char *text, size
 		done = end;
 		from = end;
 		if (start == end && end < n) /* an empty match cuts, and the search goes on behind it */
-			from += character_length((const unsigned char *)text + end, n - end);
+			from += text_decode_utf8((const unsigned char *)text + end, n - end, &character);
 	}
 	return r < 0 ? r : split_from(split, i_step + 1, text + done, n - done);
 }

@@ -332,11 +332,6 @@ uint64_t checkpoint_bytes(const struct checkpoint *checkpoint)
 	return n;
 }
 
-uint64_t checkpoint_n_tensors(const struct checkpoint *checkpoint)
-{
-	return checkpoint->n_tensors;
-}
-
 void checkpoint_each_file(const struct checkpoint *checkpoint,
                           void (*each)(void *user, const void *bytes, size_t n), void *user)
 {

@@ -31,7 +31,6 @@ void checkpoint_close(struct checkpoint *checkpoint);
 
 const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name); /* NULL: none */
 uint64_t checkpoint_bytes(const struct checkpoint *checkpoint); /* of all files */
-uint64_t checkpoint_n_tensors(const struct checkpoint *checkpoint);
 
 /* Call each with every file's bytes, in a fixed order: what a fingerprint is made of. */
 void checkpoint_each_file(const struct checkpoint *checkpoint,

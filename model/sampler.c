@@ -48,13 +48,6 @@ static double sum_of_weights(const float *logits, size_t n, float largest, doubl
 	return sum;
 }
 
-double sampler_log_sum(const float *logits, size_t n)
-{
-	float largest = logits[sampler_greedy(logits, n)];
-
-	return (double)largest + log(sum_of_weights(logits, n, largest, 1));
-}
-
 double sampler_log_probability(const float *logits, size_t n, uint32_t id)
 {
 	float largest = logits[sampler_greedy(logits, n)];

@@ -15,10 +15,6 @@ uint32_t sampler_greedy_among(const float *logits, const uint32_t *ids, size_t n
  * give the same bits. -INFINITY where the logit is NaN or all of the probability is elsewhere. */
 double sampler_log_probability(const float *logits, size_t n, uint32_t id);
 
-/* The logarithm of the sum of exp(logit), for those who ask for several ids of one step: a finite logit less this
- * is its log-probability, up to rounding. */
-double sampler_log_sum(const float *logits, size_t n);
-
 /* Seeded drawing: the same seed, settings and logits give the same tokens. The caller fills it in. */
 struct sampler {
 	uint64_t state; /* at first the seed, any value */

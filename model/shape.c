@@ -221,8 +221,8 @@ static void read_yarn(struct config *config, struct model_shape *shape, const js
 		read_number_of(config, rope, "original_max_position_embeddings", 0, 1, MAX_POSITIONS);
 	double beta_fast = read_number_of(config, rope, "beta_fast", 32, 1e-6, 1e6);
 	double beta_slow = read_number_of(config, rope, "beta_slow", 1, 1e-6, 1e6);
-	double mscale = read_number_of(config, rope, "mscale", 1, -1e3, 1e3);
-	double mscale_all_dim = read_number_of(config, rope, "mscale_all_dim", 0, -1e3, 1e3);
+	double mscale = read_number_of(config, rope, "mscale", 1, 0, 1e3);
+	double mscale_all_dim = read_number_of(config, rope, "mscale_all_dim", 0, 0, 1e3);
 	double m = yarn_mscale(factor, mscale_all_dim);
 
 	if (config->r == 0 && (factor == 0 || original == 0))

@@ -18,8 +18,8 @@ struct model_shape {
 	uint32_t vocab_size, hidden_size, intermediate_size, moe_intermediate_size;
 	uint32_t num_hidden_layers, num_attention_heads;
 	uint32_t q_lora_rank, kv_lora_rank, qk_nope_head_dim, qk_rope_head_dim, v_head_dim;
-	uint32_t index_n_heads, index_head_dim,
-		index_topk; /* the indexer: heads, width, tokens kept for each query */
+	uint32_t index_n_heads, index_head_dim; /* the indexer: heads, width, */
+	uint32_t index_topk; /* and tokens kept for each query */
 	uint32_t n_routed_experts, n_shared_experts, num_experts_per_tok, n_group, topk_group;
 	float routed_scaling_factor, rms_norm_eps;
 	bool norm_topk_prob, softmax_gate; /* scoring_func: softmax instead of sigmoid */

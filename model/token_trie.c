@@ -16,7 +16,6 @@ struct node {
 struct token_trie {
 	const struct tokenizer *tokenizer;
 	struct node *nodes;
-	size_t n_nodes;
 };
 
 struct token {
@@ -122,7 +121,7 @@ int token_trie_new(const struct tokenizer *tokenizer, struct token_trie **ret, s
 		return err_set(err, r, "no trie of %u tokens: %s", tokenizer_n_vocab(tokenizer),
 		               strerror(-r));
 	}
-	*trie = (struct token_trie){ tokenizer, building.nodes, building.n_nodes };
+	*trie = (struct token_trie){ tokenizer, building.nodes };
 	*ret = trie;
 	return 0;
 }
@@ -160,15 +159,4 @@ uint32_t token_trie_step(const struct token_trie *trie, uint32_t node, char byte
 uint32_t token_trie_token(const struct token_trie *trie, uint32_t node)
 {
 	return trie->nodes[node].token;
-}
-
-void token_trie_prefixes(const struct token_trie *trie, const char *bytes, size_t n,
-                         void (*token)(void *user, uint32_t id, size_t n_bytes), void *user)
-{
-	uint32_t node = TOKEN_TRIE_ROOT;
-
-	for (size_t i = 0; i < n && (node = token_trie_step(trie, node, bytes[i])) != TOKEN_TRIE_NONE; i++) {
-		if (trie->nodes[node].token != TOKEN_TRIE_NONE)
-			token(user, trie->nodes[node].token, i + 1);
-	}
 }

@@ -26,8 +26,4 @@ uint32_t token_trie_step(const struct token_trie *trie, uint32_t node, char byte
 /* The token whose bytes lead from the root to this node, or TOKEN_TRIE_NONE. */
 uint32_t token_trie_token(const struct token_trie *trie, uint32_t node);
 
-/* Call token for each token whose bytes are the first n_bytes of the n that are given, shortest first. */
-void token_trie_prefixes(const struct token_trie *trie, const char *bytes, size_t n,
-                         void (*token)(void *user, uint32_t id, size_t n_bytes), void *user);
-
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/text.h"
 
 struct vocab {
 	uint32_t n_ids;
@@ -114,9 +115,9 @@ static bool is_own_letter(unsigned byte)
 }
 
 /* The byte that a character of the alphabet stands for, or -1. */
-static int byte_of_letter(unsigned letter)
+static int byte_of_letter(uint32_t letter)
 {
-	unsigned n_others = letter - 0x100;
+	uint32_t n_others = letter - 0x100;
 
 	if (letter < 0x100)
 		return is_own_letter(letter) ? (int)letter : -1;
@@ -131,16 +132,12 @@ int vocab_read_alphabet(const char *string, size_t n, struct buf *ret)
 {
 	const unsigned char *at = (const unsigned char *)string, *end = at + n;
 
-	while (at < end) {
-		unsigned letter = *at++;
+	for (size_t n_taken; at < end; at += n_taken) {
+		uint32_t letter;
 		int byte;
 
-		if (letter >= 0x80) { /* all of the alphabet is at most two bytes of UTF-8 */
-			if ((letter & 0xe0) != 0xc0 || at == end)
-				return -EILSEQ;
-			letter = (letter & 0x1f) << 6 | (*at++ & 0x3f);
-		}
-		byte = byte_of_letter(letter);
+		n_taken = text_decode_utf8(at, (size_t)(end - at), &letter);
+		byte = n_taken == 0 ? -1 : byte_of_letter(letter);
 		if (byte < 0)
 			return -EILSEQ;
 		buf_append(ret, &(char){ (char)byte }, 1);

@@ -34,6 +34,7 @@
 #include "base/landlock.h"
 #include "base/log.h"
 #include "base/sanitized.h"
+#include "base/seccomp.h"
 #include "daemon/confine.h"
 #include "pipeline/extract.h"
 #include "tests/remove_tree.h"
@@ -658,6 +659,50 @@ static void without_seccomp_the_other_wall_stands(void **state)
 	assert_int_not_equal(errors[1], EAFNOSUPPORT);
 }
 
+struct other_thread {
+	pthread_barrier_t filtered, tried;
+};
+
+static void *filter_itself(void *user)
+{
+	struct other_thread *other = user;
+
+	be_without(SYS_acct);
+	pthread_barrier_wait(&other->filtered);
+	pthread_barrier_wait(&other->tried);
+	return NULL;
+}
+
+/* The kernel then names the thread, and sets no errno. */
+static void a_filter_that_not_all_threads_can_have_is_an_error(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		struct seccomp_filter filter;
+		struct other_thread other;
+		pthread_t thread;
+		int r;
+
+		pthread_barrier_init(&other.filtered, NULL, 2);
+		pthread_barrier_init(&other.tried, NULL, 2);
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		    pthread_create(&thread, NULL, filter_itself, &other) != 0)
+			_exit(255);
+		pthread_barrier_wait(&other.filtered);
+		seccomp_begin(&filter);
+		errno = 0;
+		r = seccomp_enter(&filter, SECCOMP_RET_ALLOW, NULL);
+		pthread_barrier_wait(&other.tried);
+		pthread_join(thread, NULL);
+		_exit(r == -ESRCH ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -682,6 +727,7 @@ int main(void)
 		TEST(no_privileges_are_gained),
 		TEST(without_landlock_the_other_wall_stands),
 		TEST(without_seccomp_the_other_wall_stands),
+		TEST(a_filter_that_not_all_threads_can_have_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

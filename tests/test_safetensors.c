@@ -129,7 +129,6 @@ static void every_fixture_opens_and_tells_its_tensors(void **state)
 		tensor = checkpoint_find(checkpoint, Q_A);
 		assert_non_null(tensor);
 		assert_int_equal(tensor->n_dims, 2);
-		assert_true(checkpoint_n_tensors(checkpoint) > 60);
 		assert_true(checkpoint_bytes(checkpoint) > 500000);
 		assert_null(checkpoint_find(checkpoint, "model.layers.0.self_attn.q_a_proj"));
 		checkpoint_close(checkpoint);

@@ -381,6 +381,8 @@ static void impossible_values_are_refused(void **state)
 		  "YaRN without 'factor'" },
 		{ "\"rope_scaling\":{\"type\":\"yarn\",\"factor\":0.5}", -EBADMSG,
 		  "key 'factor' is not a number from 1 to 1e+06" },
+		{ "\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4,\"mscale_all_dim\":-10}", -EBADMSG,
+		  "key 'mscale_all_dim' is not a number from 0 to 1000" },
 		{ "\"bos_token_id\":100", -EBADMSG, "key 'bos_token_id' is 100, expected 0 to 99" },
 		{ "\"eos_token_id\":null", -EBADMSG, "key 'eos_token_id' is missing" },
 		{ "\"eos_token_id\":100", -EBADMSG, "key 'eos_token_id' is not a token id" },

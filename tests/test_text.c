@@ -104,6 +104,20 @@ static void lines_that_people_read_are_joined(void **state)
 	expect(text_join_lines, "", "");
 }
 
+static void control_characters_are_whole(void **state)
+{
+	(void)state;
+	assert_int_equal(text_control_length("\n"), 1);
+	assert_int_equal(text_control_length("\x7f"), 1);
+	assert_int_equal(text_control_length("\xc2\x80"), 2);
+	assert_int_equal(text_control_length("\xc2\x9f"), 2);
+	assert_int_equal(text_control_length(" "), 0);
+	assert_int_equal(text_control_length("\xc2\xa0"), 0);
+	assert_int_equal(text_control_length("\xc3\x80"), 0);
+	assert_int_equal(text_control_length("\xc2" /* and the end */), 0);
+	assert_int_equal(text_control_length("\xc2\n"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +125,7 @@ int main(void)
 		cmocka_unit_test(every_byte_counts_at_every_place_of_eight),
 		cmocka_unit_test(a_name_keeps_a_mark_for_each_control_character),
 		cmocka_unit_test(lines_that_people_read_are_joined),
+		cmocka_unit_test(control_characters_are_whole),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
