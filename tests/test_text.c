@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 
-#define N_BYTES 40
+#define N_BYTES 72
 
 static bool is_utf8_by_one(const unsigned char *bytes, size_t n)
 {
@@ -30,7 +30,7 @@ static size_t printable_by_one(const unsigned char *bytes, size_t n)
 	return i;
 }
 
-/* Mostly letters, with bytes of other kinds at places that move over the borders of eight. */
+/* Mostly letters, with bytes of other kinds at places that move over the borders of sixteen. */
 static size_t make_bytes(unsigned char *bytes)
 {
 	static const unsigned char OTHERS[] = {
@@ -46,7 +46,7 @@ static size_t make_bytes(unsigned char *bytes)
 	return n;
 }
 
-static void eight_at_a_time_are_what_one_by_one_are(void **state)
+static void sixteen_at_a_time_are_what_one_by_one_are(void **state)
 {
 	unsigned char bytes[N_BYTES];
 
@@ -60,13 +60,13 @@ static void eight_at_a_time_are_what_one_by_one_are(void **state)
 	}
 }
 
-static void every_byte_counts_at_every_place_of_eight(void **state)
+static void every_byte_counts_at_every_place_of_sixteen(void **state)
 {
-	unsigned char bytes[16];
+	unsigned char bytes[32];
 
 	(void)state;
 	for (unsigned byte = 0; byte < 256; byte++)
-		for (size_t at = 0; at < 8; at++) {
+		for (size_t at = 0; at < 16; at++) {
 			memset(bytes, 'a', sizeof(bytes));
 			bytes[at] = (unsigned char)byte;
 			assert_int_equal(text_printable_length((const char *)bytes, sizeof(bytes)),
@@ -78,8 +78,8 @@ static void every_byte_counts_at_every_place_of_eight(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(eight_at_a_time_are_what_one_by_one_are),
-		cmocka_unit_test(every_byte_counts_at_every_place_of_eight),
+		cmocka_unit_test(sixteen_at_a_time_are_what_one_by_one_are),
+		cmocka_unit_test(every_byte_counts_at_every_place_of_sixteen),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);

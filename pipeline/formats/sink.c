@@ -213,33 +213,25 @@ static bool is_plain(char c)
 	return c > ' ' && c < 0x7f;
 }
 
-/* Whether two of eight printable characters that stand beside each other are blanks. */
-static bool have_two_blanks(uint64_t eight)
+/* The length of such words from their second character on, in steps of sixteen, but for a blank at their end. */
+static size_t count_sixteens(const char *text, size_t n)
 {
-	uint64_t blanks = ~((eight ^ TEXT_EIGHT(' ')) + TEXT_EIGHT(0x7f)) & TEXT_EIGHT(0x80);
+	size_t i = 1;
 
-	return (blanks & blanks >> 8) != 0;
-}
+	for (; n - i >= sizeof(text_sixteen); i += sizeof(text_sixteen)) {
+		text_sixteen now = text_take_sixteen(text + i), before = text_take_sixteen(text + i - 1);
+		text_sixteen two_blanks = (text_sixteen)(now == ' ') & (text_sixteen)(before == ' ');
 
-/* The length of such words in steps of eight, but for a blank at their end. */
-static size_t count_eights(const char *text, size_t n)
-{
-	uint64_t eight;
-	size_t i = 0;
-
-	for (; n - i >= sizeof(eight); i += sizeof(eight)) {
-		memcpy(&eight, text + i, sizeof(eight));
-		if (!text_are_printable(eight) || have_two_blanks(eight) ||
-		    (text[i] == ' ' && (i == 0 || text[i - 1] == ' ')))
+		if (text_is_any(text_not_printable(now) | two_blanks))
 			break;
 	}
-	return i > 0 && text[i - 1] == ' ' ? i - 1 : i;
+	return text[i - 1] == ' ' ? i - 1 : i;
 }
 
 /* Words with one blank between two of them, which any block keeps as they are. */
 static size_t count_plain(const char *text, size_t n)
 {
-	size_t i = count_eights(text, n);
+	size_t i = n > 0 && is_plain(*text) ? count_sixteens(text, n) : 0;
 
 	while (i < n &&
 	       (is_plain(text[i]) || (text[i] == ' ' && i > 0 && i + 1 < n && is_plain(text[i + 1]))))
