@@ -161,12 +161,13 @@ static int parse(const struct format *format, const struct format_input *input, 
 
 	if (r < 0)
 		return r;
+	sink_set_outlet(sink, input->outlet);
 	r = format->parse(input, sink, err);
 	if (r < 0 && sink_is_full(sink))
 		r = 0;
 	if (r == 0)
 		r = sink_take(sink, &parsed->result, err);
-	if (r == 0 && parsed->result.n == 0)
+	if (r == 0 && parsed->result.n + parsed->result.n_out == 0)
 		r = err_set(err, -ENODATA, "the file holds no text");
 	parsed->media_type = format->media_type;
 	sink_free(sink);

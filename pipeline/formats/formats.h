@@ -23,7 +23,8 @@ struct parsed {
 };
 
 /* The text of a file. bytes are used up, whatever comes of them; about: their name, the limits and programs, its bytes are
- * not looked at. At most max_text_bytes of text. *ret is the caller's, for parsed_done(); untouched on failure.
+ * not looked at; its outlet may get the beginning of the text, also of one that then fails. At most max_text_bytes of text.
+ * *ret is the caller's, for parsed_done(); untouched on failure.
  * -ENOTSUP: a format that is not read; -ENODATA: no text in it; -EFBIG: over a limit; -EBADMSG: damaged;
  * -EACCES: encrypted; -ENOPKG: needs a program that is not there; -ENOMEM. Words that do not repeat the name. */
 int formats_parse(struct buf *bytes, const struct format_input *about, size_t max_text_bytes,
