@@ -41,12 +41,19 @@ static void reserve_pages(struct buf *buf, size_t n)
 		madvise(room + skipped, (n - skipped) / page * page, MADV_POPULATE_WRITE);
 }
 
+/* What programs read we need not have, and of a scan not once for each page. */
 static int read_input(const struct extract_task *task, struct buf *ret, struct err *err)
 {
+	char beginning[FORMATS_BEGINNING];
 	off_t size = lseek(STDIN_FILENO, 0, SEEK_END);
+	ssize_t n = pread(STDIN_FILENO, beginning, sizeof(beginning), 0);
 
-	if (size < 0 || lseek(STDIN_FILENO, 0, SEEK_SET) < 0)
+	if (size < 0 || n < 0 || lseek(STDIN_FILENO, 0, SEEK_SET) < 0)
 		return err_set(err, -EIO, "cannot be read: %s", strerror(errno));
+	if (formats_is_for_programs(beginning, (size_t)n)) {
+		buf_append(ret, beginning, (size_t)n);
+		return buf_status(ret);
+	}
 	if ((uint64_t)size <= task->limits.max_file_bytes)
 		reserve_pages(ret, (size_t)size + (1 << 17));
 	return file_read_fd(STDIN_FILENO, "the file", task->limits.max_file_bytes, ret, err);

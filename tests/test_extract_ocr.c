@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -238,6 +239,23 @@ static void rubbish_is_only_text(void **state)
 	assert_int_equal(f->extracted.n_pages, 3);
 }
 
+/* Hundreds of megabytes of pictures, page for page: only programs read them. */
+static void the_pictures_are_not_taken_into_memory(void **state)
+{
+	const size_t n_bytes = (size_t)256 << 20;
+	struct fixture *f = *state;
+	struct rusage usage;
+
+	assert_int_equal(read_pages(f, "scan Boats.\ntext Tar.\n"), 0);
+	extracted_done(&f->extracted);
+	assert_int_equal(ftruncate(f->fd, (off_t)n_bytes), 0);
+	assert_int_equal(extract_file(f->fd, "scan.pdf", &f->limits, NULL, &f->extracted, &f->err), 0);
+	assert_string_equal(f->extracted.text, "Boats.\n\nTar.\n");
+	assert_int_equal(f->extracted.bytes, n_bytes);
+	assert_int_equal(getrusage(RUSAGE_CHILDREN, &usage), 0);
+	assert_in_range(usage.ru_maxrss, 1, (n_bytes >> 10) / 2);
+}
+
 static void pages_beyond_the_limit_are_left_out(void **state)
 {
 	struct fixture *f = *state;
@@ -334,6 +352,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_page_that_takes_too_long_is_ended, setup, teardown),
 		cmocka_unit_test_setup_teardown(after_three_slow_pages_the_rest_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(rubbish_is_only_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_pictures_are_not_taken_into_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(pages_beyond_the_limit_are_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_stops_between_two_pages_when_told_to, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_program_that_is_gone_fails_the_document, setup, teardown),

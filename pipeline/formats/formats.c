@@ -190,6 +190,14 @@ static const struct format *find_format(const struct format_input *input, bool i
 	return format != NULL ? format : find_among(FORMATS_SOURCE_CODE, input, is_text);
 }
 
+/* PDF alone, which is known by its first bytes. */
+bool formats_is_for_programs(const char *beginning, size_t n)
+{
+	const struct format_input input = { .bytes = beginning, .n = n, .name = "" };
+
+	return FORMAT_PDF.is(&input);
+}
+
 static void set_bytes(struct format_input *input, const struct buf *bytes)
 {
 	input->bytes = bytes->data;

@@ -31,6 +31,11 @@ int formats_parse(struct buf *bytes, const struct format_input *about, size_t ma
                   struct parsed *ret, struct err *err);
 void parsed_done(struct parsed *parsed); /* all zero is allowed */
 
+/* Whether a file that begins so is read by programs, from the file itself: formats_parse() then needs no more of it than these
+ * FORMATS_BEGINNING bytes, where is_file. */
+#define FORMATS_BEGINNING 16
+bool formats_is_for_programs(const char *beginning, size_t n);
+
 /* The constant that is equal to a media type that formats_parse() gives; NULL: there is none. */
 const char *formats_media_type(const char *word);
 
