@@ -84,14 +84,10 @@ size_t text_encode_utf8(uint32_t character, char *ret)
 
 size_t text_printable_length(const char *text, size_t n)
 {
-	uint64_t word;
 	size_t i = 0;
 
-	for (; n - i >= sizeof(word); i += sizeof(word)) {
-		memcpy(&word, text + i, sizeof(word));
-		if (!text_are_printable(word))
-			break;
-	}
+	while (n - i >= sizeof(text_sixteen) && !text_is_any(text_not_printable(text_take_sixteen(text + i))))
+		i += sizeof(text_sixteen);
 	while (i < n && text[i] >= ' ' && text[i] < 0x7f)
 		i++;
 	return i;
@@ -99,14 +95,10 @@ size_t text_printable_length(const char *text, size_t n)
 
 static size_t ascii_length(const char *bytes, size_t n)
 {
-	uint64_t word;
 	size_t i = 0;
 
-	for (; n - i >= sizeof(word); i += sizeof(word)) {
-		memcpy(&word, bytes + i, sizeof(word));
-		if ((word & TEXT_EIGHT(0x80)) != 0)
-			break;
-	}
+	while (n - i >= sizeof(text_sixteen) && !text_is_any(text_take_sixteen(bytes + i) & 0x80))
+		i += sizeof(text_sixteen);
 	return i;
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Put '?' for each control character: a file's name may hold any byte, and shall neither begin a line of its own
  * nor tell a terminal what to do. The text gets no longer. */
@@ -23,16 +24,32 @@ size_t text_decode_utf8(const unsigned char *bytes, size_t n, uint32_t *ret);
 /* The same back: ret has room for 4 bytes. Returns how many it took. character is at most U+10FFFF. */
 size_t text_encode_utf8(uint32_t character, char *ret);
 
-#define TEXT_EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte)) /* the same byte eight times */
+/* Sixteen bytes to be looked at together: a comparison gives 0xff for each of which it is true, or else 0. */
+typedef unsigned char text_sixteen __attribute__((vector_size(16)));
 
-/* Whether all eight bytes of a word are printable characters of ASCII, blanks among them. If they are, nothing is borrowed
- * from a byte here or carried into it. */
-static inline bool text_are_printable(uint64_t eight)
+static inline text_sixteen text_take_sixteen(const char *bytes)
 {
-	return ((eight | (eight - TEXT_EIGHT(' ')) | (eight + TEXT_EIGHT(1))) & TEXT_EIGHT(0x80)) == 0;
+	text_sixteen ret;
+
+	memcpy(&ret, bytes, sizeof(ret));
+	return ret;
 }
 
-/* How many of the n bytes at the beginning are such characters. */
+static inline bool text_is_any(text_sixteen mask)
+{
+	uint64_t halves[2];
+
+	memcpy(halves, &mask, sizeof(mask));
+	return (halves[0] | halves[1]) != 0;
+}
+
+/* Those that are no printable characters of ASCII; blanks are. */
+static inline text_sixteen text_not_printable(text_sixteen bytes)
+{
+	return (text_sixteen)(bytes - ' ' > '~' - ' ');
+}
+
+/* How many of the n bytes at the beginning are printable characters of ASCII. */
 size_t text_printable_length(const char *text, size_t n);
 
 bool text_is_utf8(const char *bytes, size_t n);

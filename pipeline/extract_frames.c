@@ -11,7 +11,8 @@
 #include "base/file.h"
 #include "base/text.h"
 
-/* In this order; or FAILURE behind the first, or the first two. Little-endian lengths of four bytes. */
+/* In this order, behind the text; or FAILURE behind the first, or the first two, and END. Little-endian lengths of four
+ * bytes. */
 enum frame_kind {
 	FRAME_HELLO = 'H', /* what speaks, and which version of this */
 	FRAME_MISSING = 'N', /* pages without text, four bytes each; may be left out */
@@ -20,14 +21,14 @@ enum frame_kind {
 	FRAME_CHARSET = 'C',
 	FRAME_PAGES = 'P', /* four bytes */
 	FRAME_TRUNCATED = 'R', /* the reason; empty: it is whole */
-	FRAME_WORDS = 'W', /* the text */
 	FRAME_MARKS = 'M',
-	FRAME_END = 'E', /* empty */
+	FRAME_END = 'E', /* four bytes: of text, which stands in front of all frames */
 };
 
-#define HELLO "skimd-extract 1"
+#define HELLO "skimd-extract 2"
 #define HEADER_BYTES 5
 #define NUMBER_BYTES 4
+#define END_BYTES (HEADER_BYTES + NUMBER_BYTES)
 #define MAX_NAME 127 /* Microsoft's media types have 73 bytes */
 
 static const int CODES[] = { ENOTSUP, ENODATA, EFBIG, EBADMSG, EACCES, ENOPKG, ENOMEM, EIO, ETIME };
@@ -56,7 +57,15 @@ static uint32_t get_number(const char *bytes)
 	return number;
 }
 
-static int put_frame(int fd, enum frame_kind kind, const void *bytes, size_t n)
+/* Nothing more once something could not be written. */
+static int put_bytes(struct frames *frames, const char *bytes, size_t n)
+{
+	if (frames->r == 0)
+		frames->r = file_write_all(frames->fd, bytes, n);
+	return frames->r;
+}
+
+static int put_frame(struct frames *frames, enum frame_kind kind, const void *bytes, size_t n)
 {
 	char header[HEADER_BYTES] = { (char)kind };
 	int r;
@@ -64,8 +73,8 @@ static int put_frame(int fd, enum frame_kind kind, const void *bytes, size_t n)
 	if (n > UINT32_MAX)
 		return -EFBIG;
 	put_number(header + 1, (uint32_t)n);
-	r = file_write_all(fd, header, sizeof(header));
-	return r < 0 || n == 0 ? r : file_write_all(fd, bytes, n);
+	r = put_bytes(frames, header, sizeof(header));
+	return r < 0 || n == 0 ? r : put_bytes(frames, bytes, n);
 }
 
 /* A parser's words may hold what stands in the file: the reader takes one line of text. */
@@ -82,12 +91,12 @@ static void make_plain(char *words)
 	}
 }
 
-static int put_string(int fd, enum frame_kind kind, const char *string)
+static int put_string(struct frames *frames, enum frame_kind kind, const char *string)
 {
-	return put_frame(fd, kind, string, strlen(string));
+	return put_frame(frames, kind, string, strlen(string));
 }
 
-static int put_marks(int fd, const struct marks *marks)
+static int put_marks(struct frames *frames, const struct marks *marks)
 {
 	struct buf bytes = { 0 };
 	int r;
@@ -95,12 +104,12 @@ static int put_marks(int fd, const struct marks *marks)
 	marks_encode(marks, &bytes);
 	r = buf_status(&bytes);
 	if (r == 0)
-		r = put_frame(fd, FRAME_MARKS, bytes.data, bytes.n);
+		r = put_frame(frames, FRAME_MARKS, bytes.data, bytes.n);
 	buf_done(&bytes);
 	return r;
 }
 
-static int put_missing(int fd, const struct ocr_pages *missing)
+static int put_missing(struct frames *frames, const struct ocr_pages *missing)
 {
 	char *bytes = missing->n == 0 ? NULL : array_new(char, missing->n, NUMBER_BYTES);
 	int r;
@@ -111,41 +120,62 @@ static int put_missing(int fd, const struct ocr_pages *missing)
 		return -ENOMEM;
 	for (size_t i = 0; i < missing->n; i++)
 		put_number(bytes + i * NUMBER_BYTES, missing->numbers[i]);
-	r = put_frame(fd, FRAME_MISSING, bytes, missing->n * NUMBER_BYTES);
+	r = put_frame(frames, FRAME_MISSING, bytes, missing->n * NUMBER_BYTES);
 	free(bytes);
 	return r;
 }
 
-int frames_write(int fd, const struct ocr_pages *missing, const struct parsed *parsed)
+static int put_end(struct frames *frames)
 {
+	char n_text[NUMBER_BYTES];
+
+	put_number(n_text, (uint32_t)frames->n_text);
+	return put_frame(frames, FRAME_END, n_text, sizeof(n_text));
+}
+
+void frames_write_text(void *user, const char *bytes, size_t n)
+{
+	struct frames *frames = user;
+
+	put_bytes(frames, bytes, n);
+	frames->n_text += n;
+}
+
+int frames_write(struct frames *frames, const struct ocr_pages *missing, const struct parsed *parsed)
+{
+	const struct sink_result *result = &parsed->result;
 	char n_pages[NUMBER_BYTES], truncated[SINK_REASON_MAX];
 	int r;
 
-	snprintf(truncated, sizeof(truncated), "%s", parsed->result.truncated);
+	if (result->n > UINT32_MAX - frames->n_text)
+		return -EFBIG;
+	frames_write_text(frames, result->text, result->n);
+	snprintf(truncated, sizeof(truncated), "%s", result->truncated);
 	make_plain(truncated);
-	put_number(n_pages, parsed->result.n_pages);
-	if ((r = put_string(fd, FRAME_HELLO, HELLO)) < 0 || (r = put_missing(fd, missing)) < 0 ||
-	    (r = put_string(fd, FRAME_MEDIA_TYPE, parsed->media_type)) < 0 ||
-	    (r = put_string(fd, FRAME_CHARSET, parsed->charset)) < 0 ||
-	    (r = put_frame(fd, FRAME_PAGES, n_pages, sizeof(n_pages))) < 0 ||
-	    (r = put_string(fd, FRAME_TRUNCATED, truncated)) < 0 ||
-	    (r = put_frame(fd, FRAME_WORDS, parsed->result.text, parsed->result.n)) < 0 ||
-	    (r = put_marks(fd, &parsed->result.marks)) < 0)
+	put_number(n_pages, result->n_pages);
+	if ((r = put_string(frames, FRAME_HELLO, HELLO)) < 0 || (r = put_missing(frames, missing)) < 0 ||
+	    (r = put_string(frames, FRAME_MEDIA_TYPE, parsed->media_type)) < 0 ||
+	    (r = put_string(frames, FRAME_CHARSET, parsed->charset)) < 0 ||
+	    (r = put_frame(frames, FRAME_PAGES, n_pages, sizeof(n_pages))) < 0 ||
+	    (r = put_string(frames, FRAME_TRUNCATED, truncated)) < 0 ||
+	    (r = put_marks(frames, &result->marks)) < 0)
 		return r;
-	return put_frame(fd, FRAME_END, NULL, 0);
+	return put_end(frames);
 }
 
-int frames_write_failure(int fd, const struct ocr_pages *missing, int code, const char *words)
+int frames_write_failure(struct frames *frames, const struct ocr_pages *missing, int code, const char *words)
 {
 	char bytes[NUMBER_BYTES + sizeof(((struct err *)NULL)->text)];
-	int r = put_string(fd, FRAME_HELLO, HELLO);
+	int r = put_string(frames, FRAME_HELLO, HELLO);
 
 	put_number(bytes, (uint32_t)-code);
 	snprintf(bytes + NUMBER_BYTES, sizeof(bytes) - NUMBER_BYTES, "%s", words);
 	make_plain(bytes + NUMBER_BYTES);
 	if (r == 0)
-		r = put_missing(fd, missing);
-	return r < 0 ? r : put_frame(fd, FRAME_FAILURE, bytes, NUMBER_BYTES + strlen(bytes + NUMBER_BYTES));
+		r = put_missing(frames, missing);
+	if (r == 0)
+		r = put_frame(frames, FRAME_FAILURE, bytes, NUMBER_BYTES + strlen(bytes + NUMBER_BYTES));
+	return r < 0 ? r : put_end(frames);
 }
 
 /* What is left to be read. */
@@ -264,13 +294,10 @@ static int take_names(struct source *source, struct parsed *ret)
 	return ret->media_type == NULL ? -EPROTO : 0;
 }
 
-/* Where it stands among the frames. */
-static int take_text(struct source *source, size_t max_text_bytes, struct frame *ret)
+static bool is_text(const struct frame *text, size_t max_text_bytes)
 {
-	if (take_frame(source, FRAME_WORDS, max_text_bytes, ret) < 0 || ret->n == 0 ||
-	    memchr(ret->bytes, '\0', ret->n) != NULL || !text_is_utf8(ret->bytes, ret->n))
-		return -EPROTO;
-	return 0;
+	return text->n > 0 && text->n <= max_text_bytes && memchr(text->bytes, '\0', text->n) == NULL &&
+	       text_is_utf8(text->bytes, text->n);
 }
 
 static int take_marks(struct source *source, const struct frame *text, struct sink_result *ret)
@@ -286,8 +313,8 @@ static int take_marks(struct source *source, const struct frame *text, struct si
 	return r == 0 || r == -ENOMEM ? r : -EPROTO;
 }
 
-static int take_result(struct source *source, size_t max_text_bytes, struct parsed *ret,
-                       struct frame *ret_text)
+static int take_result(struct source *source, const struct frame *text, size_t max_text_bytes,
+                       struct parsed *ret)
 {
 	struct frame frame;
 	int r;
@@ -298,17 +325,34 @@ static int take_result(struct source *source, size_t max_text_bytes, struct pars
 	if (frame.n != NUMBER_BYTES || get_number(frame.bytes) > INT32_MAX)
 		return -EPROTO;
 	ret->result.n_pages = get_number(frame.bytes);
-	if ((r = take_line(source, FRAME_TRUNCATED, ret->result.truncated, SINK_REASON_MAX)) < 0 ||
-	    (r = take_text(source, max_text_bytes, ret_text)) < 0 ||
-	    (r = take_marks(source, ret_text, &ret->result)) < 0)
-		return r;
-	return take_frame(source, FRAME_END, 0, &frame) < 0 || source->n > 0 ? -EPROTO : 0;
+	r = take_line(source, FRAME_TRUNCATED, ret->result.truncated, SINK_REASON_MAX);
+	if (r == 0 && !is_text(text, max_text_bytes))
+		r = -EPROTO;
+	if (r == 0)
+		r = take_marks(source, text, &ret->result);
+	return r == 0 && source->n > 0 ? -EPROTO : r;
 }
 
-/* The text stays in the memory that it came in: a second copy of a long one takes as long as its checks. */
+/* What there is, by the last frame: the text, and the other frames. */
+static int part(const struct buf *bytes, struct frame *ret_text, struct source *ret)
+{
+	struct source end;
+	struct frame number;
+
+	if (bytes->n < END_BYTES)
+		return -EPROTO;
+	end = (struct source){ bytes->data + bytes->n - END_BYTES, END_BYTES };
+	if (take_frame(&end, FRAME_END, NUMBER_BYTES, &number) < 0 || number.n != NUMBER_BYTES ||
+	    get_number(number.bytes) > bytes->n - END_BYTES)
+		return -EPROTO;
+	*ret_text = (struct frame){ bytes->data, get_number(number.bytes) };
+	*ret = (struct source){ bytes->data + ret_text->n, bytes->n - END_BYTES - ret_text->n };
+	return 0;
+}
+
+/* The text stays in the memory that it came in. */
 static void keep_text(struct buf *bytes, const struct frame *text, struct sink_result *ret)
 {
-	memmove(bytes->data, text->bytes, text->n);
 	bytes->data[text->n] = '\0';
 	ret->n = text->n;
 	ret->text = buf_take(bytes);
@@ -317,18 +361,20 @@ static void keep_text(struct buf *bytes, const struct frame *text, struct sink_r
 int frames_read(struct buf *bytes, size_t max_text_bytes, struct parsed *ret, struct ocr_pages *ret_missing,
                 struct err *err)
 {
-	struct source source = { bytes->data, bytes->n };
+	struct source source = { 0 };
 	struct parsed parsed = { .charset = "" };
 	struct frame text = { 0 };
 	struct err why = { "" };
-	int r = take_hello(&source);
+	int r = part(bytes, &text, &source);
 
+	if (r == 0)
+		r = take_hello(&source);
 	if (r == 0)
 		r = take_missing(&source, ret_missing);
 	if (r == 0 && is_next(&source, FRAME_FAILURE))
 		r = take_failure(&source, &why);
 	else if (r == 0)
-		r = take_result(&source, max_text_bytes, &parsed, &text);
+		r = take_result(&source, &text, max_text_bytes, &parsed);
 	if (r == 0) {
 		keep_text(bytes, &text, &parsed.result);
 		*ret = parsed;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -19,6 +20,7 @@
 #include "pipeline/formats/ocr.h"
 #include "pipeline/formats/programs.h"
 
+#define PIECE ((size_t)1 << 17) /* of text, on its way while the rest is made */
 #define SPARE_BYTES ((uint64_t)512 << 20) /* of memory, beside the file and what is made of its text */
 
 /* The file, and its text several times: unpacked, decoded, with marks, as bytes. */
@@ -29,14 +31,31 @@ static struct walls_limits limits_of(const struct extract_task *task)
 		                      task->limits.timeout_s };
 }
 
+/* Room at once, instead of doubling; and its pages, as a fault for each takes longer than reading what comes into it. */
+static void reserve_pages(struct buf *buf, size_t n)
+{
+	char *room = buf_reserve(buf, n);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), skipped = -(uintptr_t)room % page;
+
+	if (room != NULL && n > skipped)
+		madvise(room + skipped, (n - skipped) / page * page, MADV_POPULATE_WRITE);
+}
+
+/* What programs read we need not have, and of a scan not once for each page. */
 static int read_input(const struct extract_task *task, struct buf *ret, struct err *err)
 {
+	char beginning[FORMATS_BEGINNING];
 	off_t size = lseek(STDIN_FILENO, 0, SEEK_END);
+	ssize_t n = pread(STDIN_FILENO, beginning, sizeof(beginning), 0);
 
-	if (size < 0 || lseek(STDIN_FILENO, 0, SEEK_SET) < 0)
+	if (size < 0 || n < 0 || lseek(STDIN_FILENO, 0, SEEK_SET) < 0)
 		return err_set(err, -EIO, "cannot be read: %s", strerror(errno));
+	if (formats_is_for_programs(beginning, (size_t)n)) {
+		buf_append(ret, beginning, (size_t)n);
+		return buf_status(ret);
+	}
 	if ((uint64_t)size <= task->limits.max_file_bytes)
-		buf_reserve(ret, (size_t)size + (1 << 17)); /* at once, instead of doubling */
+		reserve_pages(ret, (size_t)size + (1 << 17));
 	return file_read_fd(STDIN_FILENO, "the file", task->limits.max_file_bytes, ret, err);
 }
 
@@ -50,8 +69,9 @@ static int read_texts(const struct extract_task *task, struct buf *ret, struct e
 }
 
 static int extract(const struct extract_task *task, struct programs *programs, struct ocr *ocr,
-                   struct parsed *ret, struct err *err)
+                   struct frames *frames, struct parsed *ret, struct err *err)
 {
+	const struct sink_outlet outlet = { frames_write_text, frames, PIECE };
 	const struct format_input about = { .name = task->name,
 		                            .max_bytes = task->limits.max_text_bytes,
 		                            .max_members = FORMATS_MAX_MEMBERS,
@@ -59,7 +79,8 @@ static int extract(const struct extract_task *task, struct programs *programs, s
 		                            .max_depth = FORMATS_MAX_DEPTH,
 		                            .is_file = true,
 		                            .programs = programs,
-		                            .ocr = task->limits.ocr_languages[0] == '\0' ? NULL : ocr };
+		                            .ocr = task->limits.ocr_languages[0] == '\0' ? NULL : ocr,
+		                            .outlet = &outlet };
 	struct buf bytes = { 0 }, texts = { 0 };
 	int r = read_texts(task, &texts, err);
 
@@ -98,17 +119,18 @@ static int put_up_walls(const struct extract_task *task, struct programs **ret, 
 static int run(const struct extract_task *task)
 {
 	struct ocr ocr = { .languages = task->limits.ocr_languages, .page = task->ocr_page };
+	struct frames frames = { .fd = STDOUT_FILENO };
 	struct programs *programs = NULL;
 	struct parsed parsed = { .charset = "" };
 	struct err err = { "" };
 	int r = put_up_walls(task, &programs, &err);
 
 	if (r == 0)
-		r = extract(task, programs, &ocr, &parsed, &err);
+		r = extract(task, programs, &ocr, &frames, &parsed, &err);
 	if (r == 0)
-		r = frames_write(STDOUT_FILENO, &ocr.missing, &parsed);
+		r = frames_write(&frames, &ocr.missing, &parsed);
 	else
-		r = frames_write_failure(STDOUT_FILENO, &ocr.missing, r, err.text);
+		r = frames_write_failure(&frames, &ocr.missing, r, err.text);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

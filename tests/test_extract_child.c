@@ -277,16 +277,34 @@ struct result {
 	size_t n_pages, n_marks;
 };
 
-static void put_result(struct buf *buf, const struct result *result)
+static void put_end(struct buf *buf, const char *text)
 {
-	put(buf, 'H', "skimd-extract 1", 15);
+	const char n[] = { (char)(strlen(text) & 0xff), (char)(strlen(text) >> 8), 0, 0 };
+
+	put(buf, 'E', n, sizeof(n));
+}
+
+static void put_hello(struct buf *buf, const char *text)
+{
+	buf_puts(buf, text);
+	put(buf, 'H', "skimd-extract 2", 15);
+}
+
+/* Behind the hello, and up to the end. */
+static void put_about(struct buf *buf, const struct result *result)
+{
 	put(buf, 'T', result->type, strlen(result->type));
 	put(buf, 'C', result->charset, strlen(result->charset));
 	put(buf, 'P', result->pages, result->n_pages);
 	put(buf, 'R', result->truncated, strlen(result->truncated));
-	put(buf, 'W', result->text, strlen(result->text));
 	put(buf, 'M', result->marks, result->n_marks);
-	put(buf, 'E', "", 0);
+	put_end(buf, result->text);
+}
+
+static void put_result(struct buf *buf, const struct result *result)
+{
+	put_hello(buf, result->text);
+	put_about(buf, result);
 }
 
 static const struct result GOOD = { "text/plain", "utf-8", "\2\0\0\0", "why", "words", "\1\0\1\0\5\0", 4, 6 };
@@ -383,6 +401,23 @@ static void the_text_is_bounded(void **state)
 	assert_int_equal(read_result(&result), 0);
 }
 
+static void an_end_that_lies_is_refused(void **state)
+{
+	static const char *const LIES[] = { "", "word", "words.",
+		                            "a text that is longer than all there is, by far: "
+		                            "of more than a hundred bytes, of which none is here" };
+	struct buf buf = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(LIES) / sizeof(LIES[0]); i++) {
+		put_result(&buf, &GOOD);
+		buf.n -= 9;
+		put_end(&buf, LIES[i]);
+		assert_int_equal(read_frames(&buf, NULL), -EPROTO);
+		buf_done(&buf);
+	}
+}
+
 static int read_failure(int code, const char *words, struct err *err)
 {
 	char bytes[64] = { (char)code };
@@ -390,8 +425,9 @@ static int read_failure(int code, const char *words, struct err *err)
 	int r;
 
 	memcpy(bytes + 4, words, strlen(words));
-	put(&buf, 'H', "skimd-extract 1", 15);
+	put_hello(&buf, "what was read before it failed");
 	put(&buf, 'F', bytes, 4 + strlen(words));
+	put_end(&buf, "what was read before it failed");
 	r = read_frames(&buf, err);
 	buf_done(&buf);
 	return r;
@@ -415,16 +451,14 @@ static void an_extractor_may_fail_for_a_parsers_reasons_alone(void **state)
 static int read_missing(const char *numbers, size_t n, bool asked, struct ocr_pages *ret)
 {
 	struct parsed parsed = { .charset = "" };
-	struct buf buf = { 0 }, result = { 0 };
+	struct buf buf = { 0 };
 	int r;
 
-	put_result(&result, &GOOD);
-	put(&buf, 'H', "skimd-extract 1", 15);
+	put_hello(&buf, GOOD.text);
 	put(&buf, 'N', numbers, n);
-	buf_append(&buf, result.data + 20, result.n - 20);
+	put_about(&buf, &GOOD);
 	r = frames_read(&buf, 1000, &parsed, asked ? ret : NULL, NULL);
 	parsed_done(&parsed);
-	buf_done(&result);
 	return r;
 }
 
@@ -464,11 +498,16 @@ static void what_is_written_is_read(void **state)
 	struct parsed parsed = { .media_type = "text/plain", .charset = "utf-8" }, back = { .charset = "" };
 	struct ocr_pages missing = { 0 }, listed = { 0 };
 	struct buf said = { 0 };
+	struct frames frames = { 0 }, failed;
+	const struct sink_outlet outlet = { frames_write_text, &frames, 1 };
 	struct err err = { "" };
 	int ends[2];
 
 	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	frames.fd = ends[1];
 	assert_int_equal(sink_new(1000, &sink, NULL), 0);
+	sink_set_outlet(sink, &outlet);
 	sink_page(sink, 3);
 	sink_begin(sink, SINK_HEADING, 2);
 	sink_text(sink, "Rivers", 6);
@@ -476,11 +515,12 @@ static void what_is_written_is_read(void **state)
 	sink_text(sink, "rise", 4);
 	sink_aside(sink);
 	sink_truncated(sink, "only \xff\n");
+	assert_int_equal(frames.n_text, strlen("Rivers\n"));
+	failed = frames;
 	assert_int_equal(sink_take(sink, &parsed.result, NULL), 0);
 	sink_free(sink);
 	assert_int_equal(ocr_pages_add(&missing, 3), 0);
-	assert_int_equal(pipe(ends), 0);
-	assert_int_equal(frames_write(ends[1], &missing, &parsed), 0);
+	assert_int_equal(frames_write(&frames, &missing, &parsed), 0);
 	read_pipe(ends[0], &said);
 	assert_int_equal(frames_read(&said, 1000, &back, &listed, &err), 0);
 	assert_int_equal(listed.n, 1);
@@ -494,7 +534,8 @@ static void what_is_written_is_read(void **state)
 	assert_string_equal(back.result.marks.places[1].section, "M\xc3\xbchle");
 	parsed_done(&parsed);
 	parsed_done(&back);
-	assert_int_equal(frames_write_failure(ends[1], &missing, -EACCES, "its \xe4 is \033 shut"), 0);
+	buf_append(&said, "Rivers\n", strlen("Rivers\n"));
+	assert_int_equal(frames_write_failure(&failed, &missing, -EACCES, "its \xe4 is \033 shut"), 0);
 	read_pipe(ends[0], &said);
 	assert_int_equal(frames_read(&said, 1000, &back, &listed, &err), -EACCES);
 	assert_string_equal(err.text, "its ? is ? shut");
@@ -503,6 +544,21 @@ static void what_is_written_is_read(void **state)
 	ocr_pages_done(&missing);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+static void who_cannot_write_says_so_at_the_end(void **state)
+{
+	struct parsed parsed = { .media_type = "text/plain", .charset = "utf-8" };
+	struct frames frames = { 0 };
+	struct ocr_pages none = { 0 };
+	struct fixture *f = *state;
+
+	frames.fd = f->fd; /* to be read from */
+	frames_write_text(&frames, "words", 5);
+	assert_int_equal(frames_write_failure(&frames, &none, -EBADMSG, "damaged"), -EBADF);
+	parsed.result.text = (char[]){ "words and words" };
+	parsed.result.n = 15;
+	assert_int_equal(frames_write(&frames, &none, &parsed), -EBADF);
 }
 
 int main(void)
@@ -523,9 +579,11 @@ int main(void)
 		cmocka_unit_test(frames_that_promise_what_they_do_not_hold_are_refused),
 		cmocka_unit_test(frames_may_end_anywhere),
 		cmocka_unit_test(the_text_is_bounded),
+		cmocka_unit_test(an_end_that_lies_is_refused),
 		cmocka_unit_test(an_extractor_may_fail_for_a_parsers_reasons_alone),
 		cmocka_unit_test(pages_without_text_are_listed_rising_and_when_asked_for),
 		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test_setup_teardown(who_cannot_write_says_so_at_the_end, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("extract_child", tests, NULL, NULL);

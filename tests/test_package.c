@@ -202,6 +202,44 @@ static void bombs_end_at_the_limit(void **state)
 	made_done(&made);
 }
 
+/* In pieces of 300 bytes: what was read, and what the last call said. */
+static size_t read_pieces(const struct made *made, uint64_t max_bytes, ssize_t *ret_last)
+{
+	const struct format_input input = {
+		.bytes = made->bytes.data, .n = made->bytes.n, .max_bytes = max_bytes, .max_members = 1
+	};
+	struct package *package = NULL;
+	struct member *member = NULL;
+	char bytes[300];
+	size_t n = 0;
+
+	assert_int_equal(package_open(&input, &package, NULL), 0);
+	assert_int_equal(member_open(package, "a", &member, NULL), 0);
+	while ((*ret_last = member_read(member, bytes, sizeof(bytes), NULL)) > 0)
+		n += (size_t)*ret_last;
+	member_close(member);
+	package_close(package);
+	return n;
+}
+
+static void what_the_limit_allows_is_read_to_the_last_byte(void **state)
+{
+	struct made made = { 0 };
+	char text[1001];
+	ssize_t last;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[1000] = '\0';
+	made_add(&made, "a", text);
+	made_end(&made);
+	assert_int_equal(read_pieces(&made, 1000, &last), 1000);
+	assert_int_equal(last, 0);
+	assert_int_equal(read_pieces(&made, 999, &last), 999);
+	assert_int_equal(last, -EFBIG);
+	made_done(&made);
+}
+
 /* One member that many names share unpacks to more than there is, again and again: all of it counts. */
 static void members_that_overlap_count_each_time(void **state)
 {
@@ -322,6 +360,7 @@ int main(void)
 		cmocka_unit_test(references_are_resolved),
 		cmocka_unit_test(packages_of_too_many_members_are_refused),
 		cmocka_unit_test(bombs_end_at_the_limit),
+		cmocka_unit_test(what_the_limit_allows_is_read_to_the_last_byte),
 		cmocka_unit_test(members_that_overlap_count_each_time),
 		cmocka_unit_test(counts_of_members_are_not_believed),
 		cmocka_unit_test(entities_are_neither_expanded_nor_loaded),

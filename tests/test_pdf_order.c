@@ -49,6 +49,7 @@ static void a_page_whose_letters_differ_stays(void **state)
 	assert_mended("one\n\ftwo\n\f", "one\n\f", "\none\n\n\ftwo\n\f");
 	assert_mended("one\n\f", "", "one\n\f");
 	assert_mended("", "one\n\f", "");
+	assert_mended("* * *\n\f", "", "* * *\n\f"); /* not even without letters */
 }
 
 static void an_order_that_is_none_is_not_taken(void **state)

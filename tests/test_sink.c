@@ -331,6 +331,49 @@ static void foreign_marks_are_refused(void **state)
 	assert_int_equal(marks.n_blocks, 0);
 }
 
+static void take(void *user, const char *bytes, size_t n)
+{
+	buf_append(user, bytes, n);
+}
+
+/* Block by block; what is open, or was empty, is not let out. */
+static void an_outlet_gets_what_does_not_change_any_more(void **state)
+{
+	struct fixture *fixture = *state;
+	struct buf out = { 0 };
+	const struct sink_outlet outlet = { take, &out, 10 };
+
+	sink_set_outlet(fixture->sink, &outlet);
+	put_block(fixture, SINK_HEADING, 1, "Short");
+	put_block(fixture, SINK_PARAGRAPH, 0, "and more than that ");
+	assert_int_equal(out.n, 0);
+	put_block(fixture, SINK_PREFORMATTED, 0, " \n\n  ");
+	assert_string_equal(out.data, "Short\n\nand more than that\n");
+	sink_end(fixture->sink);
+	put_block(fixture, SINK_ITEM, 1, "one");
+	put_block(fixture, SINK_ITEM, 1, "two");
+	sink_end(fixture->sink);
+	assert_string_equal(out.data, "Short\n\nand more than that\n");
+	put_block(fixture, SINK_ITEM, 1, "three");
+	sink_section(fixture->sink, "End", 3);
+	put(fixture, "all");
+	assert_int_equal(sink_take(fixture->sink, &fixture->result, NULL), 0);
+	assert_string_equal(out.data, "Short\n\nand more than that\n\none\ntwo\nthree\n");
+	assert_string_equal(fixture->result.text, "\nall\n");
+	assert_int_equal(fixture->result.n_out, out.n);
+	buf_append(&out, fixture->result.text, fixture->result.n);
+	free(fixture->result.text);
+	fixture->result.n = out.n;
+	fixture->result.text = buf_take(&out);
+	check_marks(&fixture->result);
+	assert_int_equal(fixture->result.marks.n_blocks, 6);
+	assert_block(fixture, 1, SINK_PARAGRAPH, 0, "and more than that");
+	assert_block(fixture, 4, SINK_ITEM, 1, "three");
+	assert_block(fixture, 5, SINK_PARAGRAPH, 0, "all");
+	assert_int_equal(fixture->result.marks.places[0].start,
+	                 strlen(fixture->result.text) - strlen("all\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +390,8 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_full_sink_keeps_what_came_and_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_first_reason_for_a_part_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_outlet_gets_what_does_not_change_any_more, setup,
+		                                teardown),
 		cmocka_unit_test(foreign_marks_are_refused),
 	};
 

@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-#define N_BYTES 40
+#define N_BYTES 72
 
 static bool is_utf8_by_one(const unsigned char *bytes, size_t n)
 {
@@ -31,7 +31,7 @@ static size_t printable_by_one(const unsigned char *bytes, size_t n)
 	return i;
 }
 
-/* Mostly letters, with bytes of other kinds at places that move over the borders of eight. */
+/* Mostly letters, with bytes of other kinds at places that move over the borders of sixteen. */
 static size_t make_bytes(unsigned char *bytes)
 {
 	static const unsigned char OTHERS[] = {
@@ -47,7 +47,7 @@ static size_t make_bytes(unsigned char *bytes)
 	return n;
 }
 
-static void eight_at_a_time_are_what_one_by_one_are(void **state)
+static void sixteen_at_a_time_are_what_one_by_one_are(void **state)
 {
 	unsigned char bytes[N_BYTES];
 
@@ -61,13 +61,13 @@ static void eight_at_a_time_are_what_one_by_one_are(void **state)
 	}
 }
 
-static void every_byte_counts_at_every_place_of_eight(void **state)
+static void every_byte_counts_at_every_place_of_sixteen(void **state)
 {
-	unsigned char bytes[16];
+	unsigned char bytes[32];
 
 	(void)state;
 	for (unsigned byte = 0; byte < 256; byte++)
-		for (size_t at = 0; at < 8; at++) {
+		for (size_t at = 0; at < 16; at++) {
 			memset(bytes, 'a', sizeof(bytes));
 			bytes[at] = (unsigned char)byte;
 			assert_int_equal(text_printable_length((const char *)bytes, sizeof(bytes)),
@@ -121,8 +121,8 @@ static void control_characters_are_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(eight_at_a_time_are_what_one_by_one_are),
-		cmocka_unit_test(every_byte_counts_at_every_place_of_eight),
+		cmocka_unit_test(sixteen_at_a_time_are_what_one_by_one_are),
+		cmocka_unit_test(every_byte_counts_at_every_place_of_sixteen),
 		cmocka_unit_test(a_name_keeps_a_mark_for_each_control_character),
 		cmocka_unit_test(lines_that_people_read_are_joined),
 		cmocka_unit_test(control_characters_are_whole),

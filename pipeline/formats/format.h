@@ -11,6 +11,7 @@
 
 struct ocr;
 struct programs;
+struct sink_outlet;
 
 /* A file as a parser gets it, unpacked. Borrowed. */
 struct format_input {
@@ -23,6 +24,7 @@ struct format_input {
 	bool is_file; /* bytes are what standard input has, for a program; else they were packed */
 	struct programs *programs; /* what may be run, see programs.h; NULL: nothing */
 	struct ocr *ocr; /* what becomes of pictures of text; NULL: nothing */
+	const struct sink_outlet *outlet; /* of the sink, not for the parser; see sink_collect.h */
 };
 
 struct format {

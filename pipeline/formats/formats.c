@@ -161,12 +161,13 @@ static int parse(const struct format *format, const struct format_input *input, 
 
 	if (r < 0)
 		return r;
+	sink_set_outlet(sink, input->outlet);
 	r = format->parse(input, sink, err);
 	if (r < 0 && sink_is_full(sink))
 		r = 0;
 	if (r == 0)
 		r = sink_take(sink, &parsed->result, err);
-	if (r == 0 && parsed->result.n == 0)
+	if (r == 0 && parsed->result.n + parsed->result.n_out == 0)
 		r = err_set(err, -ENODATA, "the file holds no text");
 	parsed->media_type = format->media_type;
 	sink_free(sink);
@@ -187,6 +188,14 @@ static const struct format *find_format(const struct format_input *input, bool i
 	const struct format *format = find_among(FORMATS, input, is_text);
 
 	return format != NULL ? format : find_among(FORMATS_SOURCE_CODE, input, is_text);
+}
+
+/* PDF alone, which is known by its first bytes. */
+bool formats_is_for_programs(const char *beginning, size_t n)
+{
+	const struct format_input input = { .bytes = beginning, .n = n, .name = "" };
+
+	return FORMAT_PDF.is(&input);
 }
 
 static void set_bytes(struct format_input *input, const struct buf *bytes)

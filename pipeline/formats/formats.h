@@ -23,12 +23,18 @@ struct parsed {
 };
 
 /* The text of a file. bytes are used up, whatever comes of them; about: their name, the limits and programs, its bytes are
- * not looked at. At most max_text_bytes of text. *ret is the caller's, for parsed_done(); untouched on failure.
+ * not looked at; its outlet may get the beginning of the text, also of one that then fails. At most max_text_bytes of text.
+ * *ret is the caller's, for parsed_done(); untouched on failure.
  * -ENOTSUP: a format that is not read; -ENODATA: no text in it; -EFBIG: over a limit; -EBADMSG: damaged;
  * -EACCES: encrypted; -ENOPKG: needs a program that is not there; -ENOMEM. Words that do not repeat the name. */
 int formats_parse(struct buf *bytes, const struct format_input *about, size_t max_text_bytes,
                   struct parsed *ret, struct err *err);
 void parsed_done(struct parsed *parsed); /* all zero is allowed */
+
+/* Whether a file that begins so is read by programs, from the file itself: formats_parse() then needs no more of it than these
+ * FORMATS_BEGINNING bytes, where is_file. */
+#define FORMATS_BEGINNING 16
+bool formats_is_for_programs(const char *beginning, size_t n);
 
 /* The constant that is equal to a media type that formats_parse() gives; NULL: there is none. */
 const char *formats_media_type(const char *word);

@@ -220,10 +220,13 @@ int member_open(struct package *package, const char *name, struct member **ret, 
 	return 0;
 }
 
+/* All that the limit allows is handed out before it is said to be passed. */
 ssize_t member_read(struct member *member, void *bytes, size_t n, struct err *err)
 {
 	struct package *package = member->package;
-	zip_int64_t n_read = zip_fread(member->file, bytes, n);
+	uint64_t most = package->max_unpacked, done = package->n_unpacked;
+	uint64_t left = done < most ? most - done : 0;
+	zip_int64_t n_read = zip_fread(member->file, bytes, left == 0 ? 1 : left < n ? left : n);
 
 	if (n_read < 0)
 		return fail(zip_file_get_error(member->file), member->what, err);

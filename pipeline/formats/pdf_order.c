@@ -210,7 +210,7 @@ static void put_page(const char *laid_out, size_t n, const char *raw, size_t n_r
 		ret->failed = true;
 		return;
 	}
-	if (!has_same_letters(&lines[0], &lines[1]) || is_worse(&lines[1], &lines[0])) {
+	if (lines[1].n == 0 || !has_same_letters(&lines[0], &lines[1]) || is_worse(&lines[1], &lines[0])) {
 		buf_append(ret, laid_out, n);
 		return;
 	}

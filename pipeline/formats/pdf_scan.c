@@ -61,8 +61,9 @@ int pdf_scan_read(const struct format_input *input, struct sink *sink, struct er
 
 	snprintf(page, sizeof(page), "%u", input->ocr->page);
 	r = programs_run(input->programs, &call, &output, err);
-	if (r == 0 && !output.cut)
-		r = judge(&output, err);
+	if (r == 0)
+		r = output.cut ? err_set(err, -EFBIG, "tesseract writes more than a page can hold")
+		               : judge(&output, err);
 	if (r == 0)
 		r = check_drawn(&output, err);
 	if (r == 0 && output.bytes.n > 0) {

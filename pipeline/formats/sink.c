@@ -16,7 +16,8 @@
 
 /* White space is not written before a word follows it: what is owed comes in front of that. */
 struct sink {
-	struct buf text;
+	struct buf text; /* behind what the outlet has; offsets count from the start of all */
+	size_t n_out;
 	size_t max_bytes;
 	struct marks marks;
 	size_t cap_blocks, cap_places;
@@ -34,7 +35,13 @@ struct sink {
 	size_t n_part;
 	int r;
 	char truncated[SINK_REASON_MAX];
+	const struct sink_outlet *outlet; /* NULL: none */
 };
+
+static size_t end_of(const struct sink *sink)
+{
+	return sink->n_out + sink->text.n;
+}
 
 static void fail(struct sink *sink, int r)
 {
@@ -63,7 +70,7 @@ static void overflow(struct sink *sink)
 /* Room is kept for the line feed behind the block. */
 static void append(struct sink *sink, const char *bytes, size_t n)
 {
-	if (sink->r == 0 && sink->text.n + n + 1 > sink->max_bytes)
+	if (sink->r == 0 && end_of(sink) + n + 1 > sink->max_bytes)
 		overflow(sink);
 	if (sink->r < 0)
 		return;
@@ -95,7 +102,7 @@ static void add_place(struct sink *sink)
 		return;
 	}
 	marks->places[marks->n_places++] =
-		(struct mark_place){ .start = sink->text.n, .page = sink->page, .section = section };
+		(struct mark_place){ .start = end_of(sink), .page = sink->page, .section = section };
 }
 
 /* Lines of one list or table. */
@@ -109,12 +116,12 @@ static bool follows_closely(const struct sink *sink)
 
 static void begin_words(struct sink *sink)
 {
-	sink->before = sink->text.n;
+	sink->before = end_of(sink);
 	if (sink->marks.n_blocks > 0 && !follows_closely(sink))
 		append(sink, "\n", 1);
 	if (sink->moved)
 		add_place(sink);
-	sink->mark.start = sink->text.n;
+	sink->mark.start = end_of(sink);
 	sink->has_words = true;
 	for (; sink->owes_cells > 0 && sink->r == 0; sink->owes_cells--)
 		append(sink, "\t", 1);
@@ -213,33 +220,25 @@ static bool is_plain(char c)
 	return c > ' ' && c < 0x7f;
 }
 
-/* Whether two of eight printable characters that stand beside each other are blanks. */
-static bool have_two_blanks(uint64_t eight)
+/* The length of such words from their second character on, in steps of sixteen, but for a blank at their end. */
+static size_t count_sixteens(const char *text, size_t n)
 {
-	uint64_t blanks = ~((eight ^ TEXT_EIGHT(' ')) + TEXT_EIGHT(0x7f)) & TEXT_EIGHT(0x80);
+	size_t i = 1;
 
-	return (blanks & blanks >> 8) != 0;
-}
+	for (; n - i >= sizeof(text_sixteen); i += sizeof(text_sixteen)) {
+		text_sixteen now = text_take_sixteen(text + i), before = text_take_sixteen(text + i - 1);
+		text_sixteen two_blanks = (text_sixteen)(now == ' ') & (text_sixteen)(before == ' ');
 
-/* The length of such words in steps of eight, but for a blank at their end. */
-static size_t count_eights(const char *text, size_t n)
-{
-	uint64_t eight;
-	size_t i = 0;
-
-	for (; n - i >= sizeof(eight); i += sizeof(eight)) {
-		memcpy(&eight, text + i, sizeof(eight));
-		if (!text_are_printable(eight) || have_two_blanks(eight) ||
-		    (text[i] == ' ' && (i == 0 || text[i - 1] == ' ')))
+		if (text_is_any(text_not_printable(now) | two_blanks))
 			break;
 	}
-	return i > 0 && text[i - 1] == ' ' ? i - 1 : i;
+	return text[i - 1] == ' ' ? i - 1 : i;
 }
 
 /* Words with one blank between two of them, which any block keeps as they are. */
 static size_t count_plain(const char *text, size_t n)
 {
-	size_t i = count_eights(text, n);
+	size_t i = n > 0 && is_plain(*text) ? count_sixteens(text, n) : 0;
 
 	while (i < n &&
 	       (is_plain(text[i]) || (text[i] == ' ' && i > 0 && i + 1 < n && is_plain(text[i + 1]))))
@@ -323,7 +322,7 @@ static bool is_blank(char c)
 static bool trim(struct sink *sink)
 {
 	const char *text = sink->text.data;
-	size_t start = sink->mark.start, end = sink->text.n;
+	size_t start = sink->mark.start - sink->n_out, end = sink->text.n;
 
 	while (end > start && is_blank(text[end - 1]))
 		end--;
@@ -331,8 +330,8 @@ static bool trim(struct sink *sink)
 		if (text[i] == '\n')
 			start = i + 1;
 	sink->text.n = end;
-	sink->mark.start = start;
-	sink->mark.end = end;
+	sink->mark.start = start + sink->n_out;
+	sink->mark.end = end_of(sink);
 	return end > start;
 }
 
@@ -357,9 +356,18 @@ static void drop_block(struct sink *sink)
 {
 	struct marks *marks = &sink->marks;
 
-	sink->text.n = sink->before;
+	sink->text.n = sink->before - sink->n_out;
 	if (marks->n_places > 0 && marks->places[marks->n_places - 1].start > sink->before)
 		marks->places[marks->n_places - 1].start = sink->before;
+}
+
+static void let_out(struct sink *sink)
+{
+	if (sink->outlet == NULL || sink->r < 0 || sink->text.n < sink->outlet->n_piece)
+		return;
+	sink->outlet->take(sink->outlet->user, sink->text.data, sink->text.n);
+	sink->n_out += sink->text.n;
+	sink->text.n = 0;
 }
 
 int sink_end(struct sink *sink)
@@ -374,6 +382,7 @@ int sink_end(struct sink *sink)
 	}
 	sink->open = sink->has_words = sink->owes_blank = sink->owes_break = sink->after_return = false;
 	sink->owes_cells = 0;
+	let_out(sink);
 	return sink->r;
 }
 
@@ -453,6 +462,11 @@ void sink_free(struct sink *sink)
 	free(sink);
 }
 
+void sink_set_outlet(struct sink *sink, const struct sink_outlet *outlet)
+{
+	sink->outlet = outlet;
+}
+
 bool sink_is_full(const struct sink *sink)
 {
 	return sink->r == -EFBIG;
@@ -464,6 +478,7 @@ int sink_take(struct sink *sink, struct sink_result *ret, struct err *err)
 
 	sink_end(sink);
 	result.n = sink->text.n;
+	result.n_out = sink->n_out;
 	result.text = sink->r == -ENOMEM ? NULL : buf_take(&sink->text);
 	if (result.text == NULL)
 		return err_set(err, -ENOMEM, "no memory for its text");

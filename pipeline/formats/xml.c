@@ -9,9 +9,12 @@
 
 #include "base/array.h"
 
-#define N_SLOTS 512 /* of the table of names; at least twice the tags of any dialect */
+#define SLOT_BITS 9
+#define N_SLOTS (1u << SLOT_BITS) /* of the table of names; at least twice the tags of any dialect */
 #define DEEPEST 250 /* libxml2 itself goes no deeper than 256 */
 #define N_PARTS 5 /* of an attribute, as libxml2 hands them over: name, prefix, URI, start, end */
+/* libxml2 asks for 4000 bytes at a time; inflate is slow at the end of each piece that it fills. */
+#define AHEAD ((size_t)1 << 17)
 
 struct slot {
 	const xmlChar *name; /* libxml2 keeps each name and URI once, so that the address tells it */
@@ -27,8 +30,8 @@ struct frame { /* an open element */
 
 /* Where the bytes come from: a member, or memory. */
 struct source {
-	struct member *member;
-	const char *bytes;
+	struct member *member; /* NULL: there is no more than the bytes at hand */
+	const char *bytes; /* n of them */
 	size_t n;
 };
 
@@ -47,11 +50,12 @@ struct xml {
 	int n_attributes;
 	int r; /* the first failure */
 	struct err *err;
+	char ahead[AHEAD]; /* of the member */
 };
 
 static size_t slot_of(const xmlChar *name)
 {
-	return ((uintptr_t)name >> 3 ^ (uintptr_t)name >> 12) % N_SLOTS;
+	return (size_t)((uint64_t)(uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15) >> (64 - SLOT_BITS));
 }
 
 static void stop(struct xml *xml, int r)
@@ -111,10 +115,11 @@ static bool is_other_choice(struct xml *xml, const xmlChar *name, const xmlChar 
 {
 	static const char *const space[] = { "http://schemas.openxmlformats.org/markup-compatibility/2006",
 		                             NULL };
-	struct frame *frame = xml->n_frames > 0 ? &xml->frames[xml->n_frames - 1] : NULL;
+	struct frame *frame;
 
-	if ((name != xml->choice && name != xml->fallback) || !is_space(space, uri) || frame == NULL)
+	if ((name != xml->choice && name != xml->fallback) || !is_space(space, uri) || xml->n_frames == 0)
 		return false;
+	frame = &xml->frames[xml->n_frames - 1];
 	if (frame->has_choice)
 		return true;
 	frame->has_choice = true;
@@ -204,21 +209,29 @@ static void on_error(void *user, xmlErrorPtr error)
 	                           error->line);
 }
 
+static int read_ahead(struct xml *xml)
+{
+	ssize_t n = member_read(xml->source.member, xml->ahead, sizeof(xml->ahead), xml->err);
+
+	if (n < 0 && xml->r == 0)
+		xml->r = (int)n;
+	xml->source.bytes = xml->ahead;
+	xml->source.n = n < 0 ? 0 : (size_t)n;
+	return n < 0 ? (int)n : 0;
+}
+
 static int read_source(void *user, char *bytes, int n)
 {
 	struct xml *xml = user;
 	struct source *source = &xml->source;
-	ssize_t n_read = source->n < (size_t)n ? (ssize_t)source->n : n;
+	int r = source->n == 0 && source->member != NULL ? read_ahead(xml) : 0;
+	size_t n_read = source->n < (size_t)n ? source->n : (size_t)n;
 
-	if (source->member != NULL) {
-		n_read = member_read(source->member, bytes, (size_t)n, xml->err);
-		if (n_read < 0 && xml->r == 0)
-			xml->r = (int)n_read;
-	} else {
-		memcpy(bytes, source->bytes, (size_t)n_read);
-		source->bytes += n_read;
-		source->n -= (size_t)n_read;
-	}
+	if (r < 0 || n_read == 0)
+		return r;
+	memcpy(bytes, source->bytes, n_read);
+	source->bytes += n_read;
+	source->n -= n_read;
 	return (int)n_read;
 }
 
