@@ -1,20 +1,18 @@
 #include "pipeline/abstract.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "pipeline/sentence.h"
 #include "pipeline/words.h"
 
 #define SAME \
 	0.6 /* a sentence of the text that shares so much with the model's is what that says, and better said */
-#define NEAR 0.4 /* what is farther from each of them is pieced together: the model has no thread there */
+#define NEAR 0.5 /* what is farther from each of them is pieced together: the model has no thread there */
 #define ALIKE 0.5 /* two that share so much say the same */
-#define N_FIRST 6 /* sentences of a document that may stand for it, */
-#define LEAD 0.15 /* and how much the first one is ahead of what is behind them */
+#define N_FIRST 10 /* sentences of a document that may stand for it, */
+#define LEAD 0.2 /* and how much the first one is ahead of what is behind them */
 
 /* Whether *ret says in some sentence what a text says. */
 static int find_said(const struct passages *ret, const char *text, size_t n, bool *ret_said)
@@ -55,28 +53,9 @@ static int add_passage(struct passages *ret, const struct material *material, co
 	return passage_copy_evidence(passage, &material->places[nearest->sentence]);
 }
 
-/* Not one that begins by pointing at what stands before it, but for "This manual", and no item of a list. */
-static bool stands_alone(const struct grounded_span *sentence)
+static bool stands_alone(const struct material *material, size_t sentence)
 {
-	static const char *const POINTERS[] = { "also", "and",   "but",   "he",   "his",  "however", "it",
-		                                "its",  "note",  "she",   "so",   "such", "that",    "their",
-		                                "then", "there", "these", "they", "this", "those",   NULL };
-	static const char *const TEXTS[] = { "article", "book",          "chapter",  "document", "file",
-		                             "guide",   "handbook",      "howto",    "license",  "manual",
-		                             "memo",    "page",          "paper",    "part",     "report",
-		                             "section", "specification", "standard", "text",     "tutorial",
-		                             NULL };
-	const char *bytes = sentence->bytes;
-	size_t at = 0;
-	struct word word;
-
-	if (!word_next(bytes, sentence->n, &at, &word) || isdigit((unsigned char)bytes[0]) != 0)
-		return false;
-	if (!word_is_among(bytes + word.start, word.end - word.start, POINTERS))
-		return true;
-	return strncasecmp(bytes + word.start, "this", strlen("this")) == 0 &&
-	       word_next(bytes, sentence->n, &at, &word) &&
-	       word_is_among(bytes + word.start, word.end - word.start, TEXTS);
+	return sentence_stands_alone(material->spans[sentence].bytes, material->spans[sentence].n);
 }
 
 /* Unless *ret says it already. */
@@ -97,11 +76,16 @@ static int add_quoted(struct passages *ret, const struct material *material, siz
 	               score, &quoted);
 }
 
+/* Whether nothing but white space stands between a sentence and the one before it. */
+static bool follows(const struct material *material, size_t sentence)
+{
+	return material->places[sentence].byte_start - material->places[sentence - 1].byte_end <= 2;
+}
+
 /* What a sentence that points back points to: the one right before it. */
 static bool has_antecedent(const struct material *material, size_t sentence)
 {
-	return sentence > 0 && stands_alone(&material->spans[sentence - 1]) &&
-	       material->places[sentence].byte_start - material->places[sentence - 1].byte_end <= 2;
+	return sentence > 0 && stands_alone(material, sentence - 1) && follows(material, sentence);
 }
 
 /* What the model says in nearly a sentence's words is quoted, with what that needs; else it is the model's. */
@@ -111,7 +95,7 @@ static int add_said(struct passages *ret, const struct material *material, const
 	bool same = nearest->score >= SAME;
 	int r;
 
-	if (same && stands_alone(&material->spans[nearest->sentence]))
+	if (same && stands_alone(material, nearest->sentence))
 		return add_quoted(ret, material, nearest->sentence, nearest->score);
 	if (!same || !has_antecedent(material, nearest->sentence))
 		return add_new(ret, material, text, n, true, share, nearest);
@@ -154,7 +138,7 @@ static double fitness(const struct material *material, const struct key_sentence
 {
 	double ahead = 1 - (double)key->sentence / N_FIRST;
 
-	return key->score - (stands_alone(&material->spans[key->sentence]) ? 0 : 1) +
+	return key->score - (stands_alone(material, key->sentence) ? 0 : 1) +
 	       (material->begins ? LEAD * ahead : 0);
 }
 
@@ -171,4 +155,18 @@ int abstract_add_extract(struct passages *ret, const struct material *material, 
 			chosen = &best[i];
 	}
 	return add_quoted(ret, material, chosen->sentence, chosen->score);
+}
+
+int abstract_add_next(struct passages *ret, const struct material *material)
+{
+	const struct passage *last = &ret->items[ret->n - 1];
+	size_t i = 0;
+
+	if (last->generated || last->n_evidence == 0)
+		return 0;
+	while (i < material->n_spans && material->places[i].byte_start != last->evidence[0].byte_start)
+		i++;
+	return i + 1 < material->n_spans && follows(material, i + 1)
+	               ? add_quoted(ret, material, i + 1, last->score)
+	               : 0;
 }

@@ -7,13 +7,18 @@
 
 #include "base/array.h"
 #include "pipeline/centrality.h"
+#include "pipeline/sentence.h"
 #include "pipeline/words.h"
 
 /* What weighs how much beside the words of the summary; measured, see bench/README.md. */
-#define TITLE 0.2
-#define CENTRAL 0.06
+#define TITLE 0.3
+#define CENTRAL \
+	0.6 /* of FEW sentences; of more it weighs less, as what a long text repeats is central there */
+#define ANNOUNCES 0.4 /* likewise */
+#define FEW 6
 #define EARLY 0.1 /* how far the first is ahead of the last, of MANY sentences and more */
 #define MANY 20
+#define LEANS 0.6 /* what is left to a sentence that does not stand alone */
 
 #define ALIKE 0.5 /* two sentences that share more than that say the same */
 
@@ -103,13 +108,21 @@ static double lateness(size_t i, size_t n)
 }
 
 /* Scores hold the centrality, and then all of it, from 0 to 1. */
-static void score_all(struct choice *choice, const struct stems *summary, const struct stems *title)
+static void score_all(struct choice *choice, const struct grounded_span *sentences,
+                      const struct stems *summary, const struct stems *title)
 {
-	for (size_t i = 0; i < choice->n; i++)
-		choice->scores[i] =
-			(EARLY + CENTRAL * choice->scores[i] - lateness(i, choice->n) +
-		         overlap(&choice->stems[i], summary) + TITLE * overlap(&choice->stems[i], title)) /
-			(EARLY + CENTRAL + 1 + TITLE);
+	double few = choice->n <= FEW ? 1 : FEW / (double)choice->n;
+
+	for (size_t i = 0; i < choice->n; i++) {
+		const struct grounded_span *sentence = &sentences[i];
+		double announces = sentence_announces(sentence->bytes, sentence->n) ? 1 : 0,
+		       leans = sentence_stands_alone(sentence->bytes, sentence->n) ? 1 : LEANS;
+		double sum = EARLY - lateness(i, choice->n) + overlap(&choice->stems[i], summary) +
+		             TITLE * overlap(&choice->stems[i], title) +
+		             few * (CENTRAL * choice->scores[i] + ANNOUNCES * announces);
+
+		choice->scores[i] = leans * sum / (EARLY + 1 + TITLE + few * (CENTRAL + ANNOUNCES));
+	}
 }
 
 int keys_choose(const struct grounded_span *sentences, size_t n, const struct key_guide *guide, size_t n_most,
@@ -123,7 +136,7 @@ int keys_choose(const struct grounded_span *sentences, size_t n, const struct ke
 	    (r = stems_of_guide(&summary, guide->summary)) == 0 &&
 	    (r = stems_of_guide(&title, guide->title)) == 0) {
 		choice.stems = stems;
-		score_all(&choice, &summary, &title);
+		score_all(&choice, sentences, &summary, &title);
 		choose(&choice, n_most, ret, ret_n);
 	}
 	stems_free(stems, n);

@@ -1,5 +1,6 @@
 /* Which sentences of a text stand for it: those that share most with a summary and a title of it, which say what matters
- * in other words, that are central, and that stand early; none that says again what another one says. */
+ * in other words, that stand early, and, where there are few, that are central or say what the text does. Behind them stand
+ * those that point back at what is not quoted; none says again what another one says. */
 #ifndef SKIMD_PIPELINE_KEYS_H
 #define SKIMD_PIPELINE_KEYS_H
 

@@ -68,14 +68,40 @@ static void add_part(struct material *material, const char *title, size_t n)
 	buf_puts(&material->parts, "\n");
 }
 
-/* The first heading in a chunk; NULL: it has none. */
-static const struct heading *first_heading(const struct view *view, const struct chunk *chunk)
+/* A section ends where one begins that is as strong. */
+static size_t section_end(const struct view *view, size_t heading)
 {
+	size_t i = heading + 1;
+
+	while (i < view->n_headings && view->headings[i].level > view->headings[heading].level)
+		i++;
+	return i < view->n_headings ? view->headings[i].start : view->n;
+}
+
+/* The heading of the section that has most of a chunk, among the strongest; one that goes beyond the chunk at both ends
+ * stands over other chunks as well, and counts where there is no other. NULL: there is none. */
+static const struct heading *main_heading(const struct view *view, const struct chunk *chunk)
+{
+	const struct heading *best = NULL, *around = NULL;
+	size_t most = 0;
+
 	for (size_t i = 0; i < view->n_headings && view->headings[i].start < chunk->end; i++) {
-		if (view->headings[i].start >= chunk->start)
-			return &view->headings[i];
+		const struct heading *heading = &view->headings[i];
+		size_t start = heading->start > chunk->start ? heading->start : chunk->start,
+		       end = section_end(view, i) < chunk->end ? section_end(view, i) : chunk->end;
+
+		if (end <= start ||
+		    title_says_nothing(view->text + heading->title, heading->end - heading->title))
+			continue;
+		if (start == chunk->start && end == chunk->end) {
+			around = heading;
+		} else if (best == NULL || heading->level < best->level ||
+		           (heading->level == best->level && end - start > most)) {
+			best = heading;
+			most = end - start;
+		}
 	}
-	return NULL;
+	return best != NULL ? best : around;
 }
 
 static int take_name(struct material *material, const char *name, size_t n)
@@ -104,16 +130,12 @@ static int set_own_title(struct material *material, const struct view *view, con
 	return take_name(material, view->text + place.start, place.end - place.start);
 }
 
-/* Another part is called by the section that it begins in, or else by the first heading in it. */
+/* Another part is called by a section of its own; the model's titles of parts are no better. */
 static int set_part_title(struct material *material, const struct view *view, const struct chunk *chunk)
 {
-	const struct heading *heading = first_heading(view, chunk);
-	const char *section = NULL;
-	size_t n = 0;
+	const struct heading *heading = main_heading(view, chunk);
 
-	view_section_at(view, chunk->start, &section, &n);
-	if (section != NULL)
-		return take_name(material, section, n);
+	material->title_own = heading != NULL;
 	return heading == NULL
 	               ? 0
 	               : take_name(material, view->text + heading->title, heading->end - heading->title);

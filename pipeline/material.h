@@ -21,7 +21,7 @@ struct material {
 	char *title; /* what to call it where the model has no name; NULL: nothing */
 	bool title_generated; /* the model wrote that, of the first part */
 	double title_score; /* that of the first part's */
-	bool title_own; /* no other title is better: the document, or its first part, is called so */
+	bool title_own; /* no other title is better: the document, or the part, is called so */
 	bool begins; /* a document */
 	size_t n_parts; /* whose passages it is made of; 0: a chunk */
 	struct passages opening; /* of passages: the summary of the first part */

@@ -209,3 +209,91 @@ bool sentence_worth_quoting(const char *text, struct sentence sentence)
 	       n_brackets * 15 <= n_signs && n_capitals * 2 <= n_letters && starts_well(text, sentence) &&
 	       ends_well(text, sentence);
 }
+
+/* What a text may call itself. */
+static const char *const TEXTS[] = { "article",  "book",  "chapter", "document", "file",          "guide",
+	                             "handbook", "howto", "license", "manual",   "memo",          "page",
+	                             "paper",    "part",  "report",  "section",  "specification", "standard",
+	                             "study",    "text",  "topic",   "tutorial", "work",          NULL };
+
+static bool next_is_among(const char *sentence, size_t n, size_t *at, const char *const *list)
+{
+	struct word word;
+
+	return word_next(sentence, n, at, &word) &&
+	       word_is_among(sentence + word.start, word.end - word.start, list);
+}
+
+/* "For example" */
+static bool is_example(const char *sentence, size_t n)
+{
+	static const char *const FOR[] = { "for", NULL }, *const EXAMPLE[] = { "example", "instance", NULL };
+	size_t at = 0;
+
+	return next_is_among(sentence, n, &at, FOR) && next_is_among(sentence, n, &at, EXAMPLE);
+}
+
+/* A string, or the rest of a sentence. */
+static bool is_piece(const char *sentence, size_t n, const struct word *first)
+{
+	return isdigit((unsigned char)sentence[0]) != 0 || (sentence[0] == '"' && sentence[n - 1] == '"') ||
+	       (islower((unsigned char)sentence[0]) != 0 &&
+	        word_is_function(sentence + first->start, first->end - first->start));
+}
+
+bool sentence_stands_alone(const char *sentence, size_t n)
+{
+	static const char *const POINTERS[] = { "also", "and",   "but",   "he",   "his",  "however", "it",
+		                                "its",  "note",  "she",   "so",   "such", "that",    "their",
+		                                "then", "there", "these", "they", "this", "those",   NULL };
+	static const char *const THIS[] = { "this", NULL };
+	size_t first = 0, at = 0;
+	struct word word;
+
+	if (!word_next(sentence, n, &first, &word) || is_piece(sentence, n, &word) || is_example(sentence, n))
+		return false;
+	return !word_is_among(sentence + word.start, word.end - word.start, POINTERS) ||
+	       (next_is_among(sentence, n, &at, THIS) && next_is_among(sentence, n, &at, TEXTS));
+}
+
+static bool is_adverb(const char *word, size_t n)
+{
+	static const char *const ADVERBS[] = { "also", "first", "further", "then", NULL };
+
+	return word_is_among(word, n, ADVERBS) || (n > 2 && memcmp(word + n - 2, "ly", 2) == 0);
+}
+
+/* What authors do, behind "we" and one adverb at most. */
+static bool does_something(const char *sentence, size_t n, size_t at)
+{
+	static const char *const DEEDS[] = {
+		"address",     "analyse", "analyze",  "apply",   "argue",     "build",     "consider",
+		"demonstrate", "derive",  "describe", "design",  "develop",   "establish", "evaluate",
+		"examine",     "explore", "extend",   "find",    "formulate", "give",      "introduce",
+		"investigate", "learn",   "offer",    "present", "propose",   "prove",     "provide",
+		"report",      "show",    "study",    "suggest", "train",     "use",       NULL
+	};
+	size_t behind = at;
+	struct word word;
+
+	if (word_next(sentence, n, &behind, &word) && is_adverb(sentence + word.start, word.end - word.start))
+		at = behind;
+	return next_is_among(sentence, n, &at, DEEDS);
+}
+
+bool sentence_announces(const char *sentence, size_t n)
+{
+	static const char *const WE[] = { "i", "we", NULL }, *const OUR[] = { "our", "this", NULL };
+	size_t at = 0;
+	struct word word;
+
+	while (word_next(sentence, n, &at, &word)) {
+		const char *start = sentence + word.start;
+		size_t length = word.end - word.start, behind = at;
+
+		if ((word_is_among(start, length, WE) && does_something(sentence, n, at)) ||
+		    (word_is_among(start, length, OUR) && next_is_among(sentence, n, &behind, TEXTS)))
+			return true;
+	}
+	return false;
+}

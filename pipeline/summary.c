@@ -20,6 +20,7 @@
 #define MIN_KEYS 2
 #define KEY_BYTES 8192 /* a text of twice as many has one key passage more */
 #define GROUP_BYTES CHUNK_MAX_BYTES
+#define LONG_BYTES 3000
 
 /* Takes text over. An empty one is no passage. */
 static int add_text(struct passages *ret, enum passage_kind kind, char *text, bool generated, double score)
@@ -142,6 +143,12 @@ static int add_title(struct passages *ret, const struct material *material, stru
 	return r < 0 ? r : add_nearest(&ret->items[ret->n - 1], material);
 }
 
+/* The beginning of a long document is not told in one sentence. Where the model wrote nothing, one stands for the text. */
+static bool tells_more(const struct material *material, const struct draft *draft)
+{
+	return material->begins && draft->summary != NULL && material->text.n >= LONG_BYTES;
+}
+
 /* The beginning of a document says best what it is: that stands in front of what the model makes of all, if anything. */
 static int add_abstract(struct passages *ret, const struct material *material, const struct draft *draft,
                         const struct key_guide *guide)
@@ -151,7 +158,11 @@ static int add_abstract(struct passages *ret, const struct material *material, c
 
 	if (r == 0 && draft->summary != NULL)
 		r = abstract_add(ret, material, &draft->source, draft->summary);
-	return r == 0 && ret->n == n ? abstract_add_extract(ret, material, guide) : r;
+	if (r == 0 && ret->n == n)
+		r = abstract_add_extract(ret, material, guide);
+	if (r == 0 && ret->n == n + 1 && tells_more(material, draft))
+		r = abstract_add_next(ret, material);
+	return r;
 }
 
 static int compare_places(const void *a, const void *b)

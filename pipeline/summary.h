@@ -2,7 +2,8 @@
  * of the text: those that share most with what the model says of it, and are central. A document is called as it calls
  * itself, else by the model. Summaries are the model's, sentence by sentence, those of a document beginning with its first
  * part's: each marked as generated, with the sentence that it comes nearest to as evidence, or quoted where that says the
- * same; what has words, names or numbers that the text has not is left out, and where nothing is left a sentence stands in. */
+ * same, and then with what follows it where the document is long; what has words, names or numbers that the text has not
+ * is left out, and where nothing is left a sentence stands in. */
 #ifndef SKIMD_PIPELINE_SUMMARY_H
 #define SKIMD_PIPELINE_SUMMARY_H
 
@@ -48,6 +49,6 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
                    const struct reader_hooks *hooks, struct err *err);
 
 /* Named in a chunk's key: changes when the tasks or what is made of their answers change. */
-#define SUMMARY_VERSION "summary 8"
+#define SUMMARY_VERSION "summary 9"
 
 #endif

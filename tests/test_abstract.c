@@ -22,6 +22,8 @@ static const char TEXT[] = "It is about the clear rain water of the garden, and 
 			   "the coast. The harbour master "
 			   "wrote a letter to the mill that same evening. The letter of the harbour master "
 			   "has been lost in the meantime. "
+			   "Nobody at the coast knew of any barrels. A fisherman sold some planks to a "
+			   "joiner. "
 			   "The garden of the mill was sold with its pond in the following year.\n";
 
 struct fixture {
@@ -203,6 +205,29 @@ static void a_sentence_that_points_back_stands_in_for_nothing_better_only(void *
 	f->material.n_spans = n; /* for material_done() */
 }
 
+static void a_quotation_goes_on_with_the_sentence_behind_it(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "In May 1843 seven barrels of timber were carried away by the river.");
+	assert_int_equal(abstract_add_next(&f->passages, &f->material), 0);
+	assert_int_equal(f->passages.n, 2);
+	assert_says(f, 1, false, "They have never been seen again at the mill or on the river.");
+}
+
+static void not_behind_the_last_sentence_nor_behind_the_models_words(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "The garden of the mill was sold with its pond in the following year.");
+	assert_int_equal(abstract_add_next(&f->passages, &f->material), 0);
+	assert_int_equal(f->passages.n, 1);
+	add(f, "The pond keeps rain water in the garden, and the warden opens the lower gate.");
+	assert_true(f->passages.items[1].generated);
+	assert_int_equal(abstract_add_next(&f->passages, &f->material), 0);
+	assert_int_equal(f->passages.n, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -217,6 +242,8 @@ int main(void)
 		TEST(of_a_documents_beginning_one_of_the_first_sentences_stands_in),
 		TEST(of_another_part_any_sentence_may),
 		TEST(a_sentence_that_points_back_stands_in_for_nothing_better_only),
+		TEST(a_quotation_goes_on_with_the_sentence_behind_it),
+		TEST(not_behind_the_last_sentence_nor_behind_the_models_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,8 +38,9 @@ static size_t choose(const struct key_guide *guide, size_t n_most, struct key_se
 
 static void the_summarys_words_choose(void **state)
 {
-	static const struct key_guide PARADE = { .summary = "Of a parade by the town hall." },
-				      DAM = { .summary = "Engineers mended the dam of the reservoir." };
+	static const struct key_guide PARADE = { .summary = "A parade went by the town hall at noon." },
+				      DAM = { .summary =
+		                                      "Engineers emptied the reservoir and mended its dam." };
 	struct key_sentence keys[N_TEXTS];
 
 	(void)state;
@@ -75,6 +76,37 @@ static void nothing_is_said_twice(void **state)
 	}
 }
 
+static size_t best_of(const char *const *texts, size_t n)
+{
+	struct grounded_span spans[N_TEXTS];
+	struct key_sentence key;
+	size_t n_keys;
+
+	for (size_t i = 0; i < n; i++)
+		spans[i] = (struct grounded_span){ texts[i], strlen(texts[i]) };
+	assert_int_equal(keys_choose(spans, n, &(struct key_guide){ NULL, NULL }, 1, &key, &n_keys), 0);
+	assert_int_equal(n_keys, 1);
+	return key.sentence;
+}
+
+static void what_points_back_stands_behind(void **state)
+{
+	static const char *const LEANING[] = { "It emptied the reservoir and mended the dam.",
+		                               "Engineers emptied the reservoir in March." };
+
+	(void)state;
+	assert_int_equal(best_of(LEANING, 2), 1);
+}
+
+static void among_few_sentences_one_that_says_what_the_text_does_is_ahead(void **state)
+{
+	static const char *const FEW_TEXTS[] = { "A parade went by the hall.", "Lunch was served at noon.",
+		                                 "We describe an old harbour." };
+
+	(void)state;
+	assert_int_equal(best_of(FEW_TEXTS, 3), 2);
+}
+
 static void of_nothing_nothing_is_chosen(void **state)
 {
 	static const struct key_guide NOTHING = { NULL, NULL };
@@ -108,6 +140,8 @@ int main(void)
 		cmocka_unit_test(the_summarys_words_choose),
 		cmocka_unit_test(without_a_guide_central_sentences_are_chosen),
 		cmocka_unit_test(nothing_is_said_twice),
+		cmocka_unit_test(what_points_back_stands_behind),
+		cmocka_unit_test(among_few_sentences_one_that_says_what_the_text_does_is_ahead),
 		cmocka_unit_test(of_nothing_nothing_is_chosen),
 		cmocka_unit_test(the_nearest_sentence_shares_most),
 	};

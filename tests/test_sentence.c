@@ -126,6 +126,58 @@ static void fragments_are_not_worth_quoting(void **state)
 	assert_false(sentence_worth_quoting("", (struct sentence){ 0, 0 }));
 }
 
+static bool is_alone(const char *sentence)
+{
+	return sentence_stands_alone(sentence, strlen(sentence));
+}
+
+static void what_points_back_does_not_stand_alone(void **state)
+{
+	(void)state;
+	assert_true(is_alone("The lamp had gone out."));
+	assert_true(is_alone("\"A file\" is what the keeper calls it."));
+	assert_false(is_alone("Such a file is no document itself."));
+	assert_false(is_alone("They have never been seen again."));
+	assert_false(is_alone("It says nothing of the lamp."));
+	assert_false(is_alone("This has the keeper's word for it."));
+	assert_false(is_alone("\"That,\" said the keeper, \"is the lamp.\""));
+	assert_false(is_alone("However, the lamp had gone out."));
+	assert_false(is_alone("For example, the lamp may be lit at four."));
+	assert_true(is_alone("For winter the keeper has another lamp."));
+	assert_false(is_alone("of a lamp, which is lit at four."));
+	assert_true(is_alone("lampd lights the lamp at four."));
+	assert_false(is_alone("\"SELECT lamp FROM lamps WHERE lit\""));
+	assert_false(is_alone("3 lamps are kept for the winter."));
+	assert_false(is_alone("..."));
+}
+
+static void a_text_may_point_at_itself(void **state)
+{
+	(void)state;
+	assert_true(is_alone("This manual describes the lamp."));
+	assert_false(is_alone("Such manuals describe the lamp."));
+	assert_false(is_alone("This"));
+}
+
+static bool announces(const char *sentence)
+{
+	return sentence_announces(sentence, strlen(sentence));
+}
+
+static void what_a_text_does_is_announced(void **state)
+{
+	(void)state;
+	assert_true(announces("We show that lamps burn longer in winter."));
+	assert_true(announces("To this end we then introduce a lamp."));
+	assert_true(announces("Here I carefully describe the lamp."));
+	assert_true(announces("All of this guide is about lamps."));
+	assert_false(announces("We then carefully describe the lamp.")); /* one adverb is enough */
+	assert_false(announces("The guide shows a lamp."));
+	assert_false(announces("We showed that lamps burn, and were lit at four."));
+	assert_false(announces("We"));
+	assert_false(announces(""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +188,9 @@ int main(void)
 		cmocka_unit_test(a_range_is_looked_at_and_nothing_else),
 		cmocka_unit_test(whole_sentences_are_worth_quoting),
 		cmocka_unit_test(fragments_are_not_worth_quoting),
+		cmocka_unit_test(what_points_back_does_not_stand_alone),
+		cmocka_unit_test(a_text_may_point_at_itself),
+		cmocka_unit_test(what_a_text_does_is_announced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

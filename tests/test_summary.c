@@ -209,6 +209,41 @@ static void a_text_that_the_model_does_not_read_gives_an_extract(void **state)
 	passages_done(&passages);
 }
 
+/* The title of the text behind "@", as if it were a part of its own. */
+static void assert_part_is_called(struct fixture *f, const char *source, const char *title)
+{
+	struct usage usage = { 0 };
+	struct passages passages = { 0 };
+	struct chunk chunk = { 0 };
+	struct view view;
+
+	assert_int_equal(view_make(source, strlen(source), true, &view, NULL), 0);
+	chunk.start = (size_t)(strchr(view.text, '@') - view.text) + 1;
+	chunk.end = view.n;
+	assert_int_equal(summary_chunk(f->reader, &(struct summary_text){ source, &view }, &chunk, true,
+	                               &passages, &usage, &NO_HOOKS, NULL),
+	                 0);
+	assert_non_null(only(&passages, PASSAGE_TITLE));
+	assert_string_equal(only(&passages, PASSAGE_TITLE)->text, title);
+	assert_false(only(&passages, PASSAGE_TITLE)->generated);
+	passages_done(&passages);
+	view_done(&view);
+}
+
+static void a_part_is_called_by_the_section_that_has_most_of_it(void **state)
+{
+	assert_part_is_called(*state,
+	                      "# Mills\n\n## Rivers\n\nThey rise. @They fall.\n\n## Gates\n\nThe gate was "
+	                      "opened at noon and closed again at night by the warden.\n\n### Locks\n\n"
+	                      "None.\n\n## Ropes\n\nNone.\n",
+	                      "Gates");
+	assert_part_is_called(*state,
+	                      "# Mills\n\nThey grind. @\n\n## Overview\n\nThe gate was opened at noon and "
+	                      "closed again at night.\n\n## Ropes\n\nNone.\n",
+	                      "Ropes");
+	assert_part_is_called(*state, "# Mills\n\n## Rivers\n\nThey rise. @They fall.\n", "Rivers");
+}
+
 static void a_table_of_numbers_gives_some_of_its_lines(void **state)
 {
 	const char *source = "year,level,rain\n1987,12.5,803\n1988,12.7,811\n1989,12.1,790\n";
@@ -491,6 +526,7 @@ int main(void)
 		TEST(a_chunk_gives_a_title_a_summary_and_verbatim_key_passages),
 		TEST(a_chunk_without_sentences_has_no_key_passages),
 		TEST(a_text_that_the_model_does_not_read_gives_an_extract),
+		TEST(a_part_is_called_by_the_section_that_has_most_of_it),
 		TEST(a_table_of_numbers_gives_some_of_its_lines),
 		TEST(no_chunks_reduce_to_nothing),
 		TEST(what_one_chunk_gave_is_the_documents),
