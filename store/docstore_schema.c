@@ -386,9 +386,9 @@ const struct db_schema DOCSTORE_SCHEMA = {
 
 /* What a document shows of a reading in work, or of one that did not succeed. */
 #define NO_PROGRESS "stage = NULL, progress = 0, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL"
-#define READ_TO_THE_END                                                                \
-	NO_FAILURE                                                                     \
-	", stage = NULL, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL," \
+/* MARK_READING has cleared an earlier failure: one that is there now came meanwhile. */
+#define READ_TO_THE_END                                                              \
+	"stage = NULL, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL," \
 	" crashes = 0, crashed_in = NULL, crashed_chunks = NULL, reread = 0"
 #define NO_FAILURE "error = NULL, retry = NULL, retry_at = NULL"
 
@@ -496,7 +496,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[MARK_READING] = "UPDATE document SET state = 'reading', " NO_PROGRESS ", " NO_FAILURE ", changed = 0"
 			 " WHERE id = ?1",
 	[PUT_BACK] = "UPDATE document SET state = iif(state = 'reading', 'queued', state), " NO_PROGRESS
-		     ", error = NULL, changed = 0 WHERE id = ?1",
+		     ", changed = 0 WHERE id = ?1",
 	[PUT_BACK_ALL] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", changed = 0"
 			 " WHERE state = 'reading'",
 	/* The crash is its old content's where the file changed while it was read. One that got further than at its last
