@@ -147,9 +147,7 @@ static int open_db(struct docstore *store, const char *path, struct err *err)
 	return store->read_only ? open_reader(store, empty, err) : open_writer(store, empty, err);
 }
 
-/* *ret_orderly: who wrote last closed it. */
-static int open_file(struct docstore *store, const struct docstore_settings *settings, bool *ret_orderly,
-                     struct err *err)
+static int open_file(struct docstore *store, const struct docstore_settings *settings, struct err *err)
 {
 	char *path = NULL;
 	int r = db_resolve(settings->path, store->read_only ? 0 : FILE_MODE, &path, err);
@@ -157,7 +155,7 @@ static int open_file(struct docstore *store, const struct docstore_settings *set
 	if (r < 0)
 		return r;
 	if (!store->read_only)
-		r = docstore_lock(path, settings, &store->lock_fd, ret_orderly, err);
+		r = docstore_lock(path, settings, &store->lock_fd, &store->last_writer, err);
 	if (r == 0)
 		r = open_db(store, path, err);
 	free(path);
@@ -172,7 +170,6 @@ static int64_t system_clock(void)
 int docstore_open(const struct docstore_settings *settings, struct docstore **ret, struct err *err)
 {
 	struct docstore *store = calloc(1, sizeof(*store));
-	bool orderly = true;
 	int r;
 
 	if (store == NULL)
@@ -184,9 +181,9 @@ int docstore_open(const struct docstore_settings *settings, struct docstore **re
 	if (strcmp(settings->path, DB_IN_MEMORY) == 0)
 		r = open_db(store, settings->path, err);
 	else
-		r = open_file(store, settings, &orderly, err);
+		r = open_file(store, settings, err);
 	if (r == 0 && !store->read_only)
-		r = docstore_recover(store, orderly, err);
+		r = docstore_recover(store, store->last_writer == 0, err);
 	if (r == 0 && !store->read_only)
 		docstore_scrub(store, NULL); /* what a reader is in the way of waits for docstore_close() */
 	if (r < 0) {
@@ -198,7 +195,7 @@ int docstore_open(const struct docstore_settings *settings, struct docstore **re
 	return 0;
 }
 
-/* The lock goes last: by then the database is at rest. */
+/* The lock goes last: by then the database is at rest. One that could not be opened is left to the next, crash and all. */
 void docstore_close(struct docstore *store)
 {
 	if (store == NULL)
@@ -208,7 +205,7 @@ void docstore_close(struct docstore *store)
 		db_exec(store->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
 	}
 	db_close(store->db);
-	docstore_unlock(store->lock_fd);
+	docstore_unlock(store->lock_fd, store->is_open ? 0 : store->last_writer);
 	pthread_mutex_destroy(&store->lock);
 	free(store);
 }

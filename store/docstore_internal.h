@@ -14,6 +14,7 @@ struct docstore {
 	bool durable; /* a commit waits for the disk */
 	bool is_open; /* the database is ours: what docstore_open() refused is left as it was */
 	int lock_fd; /* -1: none */
+	long last_writer; /* that did not close the database; 0: it did */
 	int64_t (*clock)(void);
 };
 

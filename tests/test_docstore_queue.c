@@ -369,6 +369,34 @@ static void a_long_document_that_got_further_is_not_given_up(void **state)
 	expect_state(f, id, DOCUMENT_FAILED);
 }
 
+static void set_version(struct fixture *f, int64_t version)
+{
+	char sql[48];
+	sqlite3 *sqlite;
+
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", (int)version);
+	assert_int_equal(sqlite3_open(f->path, &sqlite), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(sqlite);
+}
+
+static void a_start_that_fails_does_not_hide_a_crash_from_the_next(void **state)
+{
+	struct fixture *f = *state;
+	struct docstore_settings settings = { .path = f->path, .mode = DOCSTORE_WRITE };
+
+	int64_t version = query(f, "PRAGMA user_version");
+
+	add(f, INBOX, "/in/1");
+	die_in(f, begin_to_read);
+	set_version(f, version + 1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(docstore_open(&settings, &f->store, NULL), -EBADMSG);
+	set_version(f, version);
+	f->store = open_or_fail(f->path, DOCSTORE_WRITE);
+	assert_int_equal(query(f, "SELECT crashes FROM document WHERE state = 'queued'"), 1);
+}
+
 static void close_as_if_it_crashed(struct fixture *f)
 {
 	char name[80];
@@ -576,6 +604,7 @@ int main(void)
 		TEST(a_file_that_changes_while_it_fails_is_read_again_from_the_first_attempt),
 		TEST(two_crashes_in_the_same_content_are_enough),
 		TEST(an_orderly_stop_is_no_crash),
+		TEST(a_start_that_fails_does_not_hide_a_crash_from_the_next),
 		TEST(a_long_document_that_got_further_is_not_given_up),
 		TEST(a_crash_after_a_change_is_not_the_new_contents),
 		TEST(the_same_content_elsewhere_is_known_by_its_crashes),
