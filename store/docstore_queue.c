@@ -122,7 +122,7 @@ int docstore_refuse(struct docstore *store, const struct document_file *file, co
 	/* A group that was joined or a folder that was opened leaves no trace in the file: whenever it can be read, it
 	 * is another one than this. */
 	refused.ctime_ns = 0;
-	if ((find_row(&txn, file) != 0 || !was_forgotten(&txn, file)) &&
+	if ((find_row(&txn, file) != 0 || !(was_forgotten(&txn, file) || was_forgotten(&txn, &refused))) &&
 	    leave_out(&txn, &refused, DOCUMENT_FAILED, reason))
 		txn_run(&txn, PUT_EVENT, db_text("warning"), db_int(find_row(&txn, file)), db_text(reason));
 	return docstore_end(store, &txn);
