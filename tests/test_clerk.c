@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/clerk.h"
+#include "daemon/document_file.h"
 #include "daemon/loop.h"
 #include "daemon/units.h"
 
@@ -223,6 +224,24 @@ static void telling_waits_for_no_writer(void **state)
 	print_message("# the slowest of %d calls took %.3f ms\n", N_FILES, (double)slowest_ns / 1e6);
 }
 
+/* Without the sanitizer it would pass in any case. */
+static void a_file_may_be_dated_as_its_owner_likes(void **state)
+{
+	static const int64_t SECONDS[] = { 0, -1, INT64_C(10413792000), INT64_C(-10413792000), INT64_C(1) << 40 };
+	const size_t n = sizeof(SECONDS) / sizeof(SECONDS[0]);
+	int64_t times[sizeof(SECONDS) / sizeof(SECONDS[0])];
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		const struct stat st = { .st_mtim = { .tv_sec = SECONDS[i], .tv_nsec = 7 } };
+
+		times[i] = document_file_of("/in/a", NULL, NULL, &st).mtime_ns;
+		for (size_t j = 0; j < i; j++)
+			assert_true(times[i] != times[j]);
+	}
+	assert_int_equal(times[0], 7);
+}
+
 static void what_is_copied_may_go(void **state)
 {
 	struct fixture *f = *state;
@@ -257,6 +276,7 @@ int main(void)
 		TEST(the_order_is_kept),
 		TEST(what_went_unseen_is_gone_below_the_folders_alone),
 		TEST(telling_waits_for_no_writer),
+		cmocka_unit_test(a_file_may_be_dated_as_its_owner_likes),
 		TEST(what_is_copied_may_go),
 		TEST(it_stops_with_notes_unwritten),
 	};
