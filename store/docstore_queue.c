@@ -212,7 +212,8 @@ struct failure {
 /* The failure of one that was to be tried again later, but has been often enough, or not yet. */
 static void put_off(struct failure *failure, int64_t id, int64_t n_before, int64_t now)
 {
-	size_t n = strlen(failure->reason);
+	char end[REASON_BYTES];
+	size_t n;
 
 	failure->n_attempts = n_before + 1;
 	if (failure->n_attempts < BACKOFF_ATTEMPTS) {
@@ -220,9 +221,11 @@ static void put_off(struct failure *failure, int64_t id, int64_t n_before, int64
 		return;
 	}
 	failure->retry = RETRY_CHANGED;
-	snprintf(failure->reason + n, sizeof(failure->reason) - n,
-	         "; given up after %d attempts, 'skimctl retry %lld' tries again", BACKOFF_ATTEMPTS,
-	         (long long)id);
+	n = (size_t)snprintf(end, sizeof(end),
+	                     "; given up after %d attempts, 'skimctl retry %lld' tries again",
+	                     BACKOFF_ATTEMPTS, (long long)id);
+	n = strnlen(failure->reason, sizeof(failure->reason) - 1 - n);
+	memcpy(failure->reason + n, end, strlen(end) + 1);
 }
 
 static void count_attempt(struct txn *txn, int64_t id, struct failure *failure, int64_t now)

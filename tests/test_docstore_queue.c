@@ -145,6 +145,28 @@ static void a_passing_failure_that_does_not_pass_is_given_up(void **state)
 	assert_int_equal(query(f, "SELECT attempts FROM document"), 1);
 }
 
+static void that_it_is_given_up_stands_behind_the_longest_reason(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add(f, INBOX, "/in/1"), next;
+	char reason[1024];
+
+	memset(reason, 'x', sizeof(reason) - 1);
+	reason[sizeof(reason) - 1] = '\0';
+	assert_int_equal(take(f), id);
+	for (int i = 1; i < BACKOFF_ATTEMPTS; i++) {
+		fail_document(f, id, RETRY_LATER, reason);
+		assert_int_equal(docstore_next_retry(f->store, &next, NULL), 0);
+		now_s = next;
+		assert_int_equal(take(f), id);
+	}
+	fail_document(f, id, RETRY_LATER, reason);
+	assert_int_equal(query(f,
+	                       "SELECT error GLOB 'xxxx*xx; given up after 12 attempts, ''skimctl retry 1''"
+	                       " tries again' FROM document"),
+	                 1);
+}
+
 static void outputs_that_cannot_be_written_are_tried_again_with_pauses(void **state)
 {
 	struct fixture *f = *state;
@@ -596,6 +618,7 @@ int main(void)
 		cmocka_unit_test(back_off_doubles_up_to_six_hours),
 		TEST(a_passing_failure_comes_back_when_it_is_due),
 		TEST(a_passing_failure_that_does_not_pass_is_given_up),
+		TEST(that_it_is_given_up_stands_behind_the_longest_reason),
 		TEST(outputs_that_cannot_be_written_are_tried_again_with_pauses),
 		TEST(a_clock_that_jumps_neither_starves_nor_storms),
 		TEST(a_retry_that_is_due_waits_behind_what_waits_for_longer),
