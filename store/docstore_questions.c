@@ -361,12 +361,21 @@ int docstore_get_question(struct docstore *store, int64_t id, struct question *r
 	return end_with_question(store, &txn, row, "there is no such question", ret);
 }
 
+static sqlite3_stmt *next_of(struct txn *txn, int64_t id, int64_t document_id, const char *text)
+{
+	if (document_id != 0)
+		return txn_rows(txn, NEXT_QUESTION_OF_DOCUMENT, db_int(id), db_int(document_id),
+		                db_text(text));
+	if (text != NULL)
+		return txn_rows(txn, NEXT_QUESTION_OF_TEXT, db_int(id), db_text(text));
+	return txn_rows(txn, NEXT_QUESTION_OF_ALL, db_int(id));
+}
+
 int docstore_next_question(struct docstore *store, int64_t id, int64_t document_id, const char *text,
                            struct question *ret, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	sqlite3_stmt *row =
-		txn_rows(&txn, NEXT_QUESTION_OF, db_int(id), db_int_or_null(document_id), db_text(text));
+	sqlite3_stmt *row = next_of(&txn, id, document_id, text);
 
 	return end_with_question(store, &txn, row, "there is no further question", ret);
 }

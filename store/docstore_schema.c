@@ -750,9 +750,14 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[GET_QUESTION_ATTEMPTS] = "SELECT attempts FROM question WHERE id = ?1",
 	[GET_QUESTION] = "SELECT " QUESTION_COLUMNS " WHERE question.id = ?1",
 	[GET_QUESTIONS] = "SELECT " QUESTION_COLUMNS " WHERE question.document_id = ?1 ORDER BY question.id",
-	[NEXT_QUESTION_OF] = "SELECT " QUESTION_COLUMNS " WHERE question.id > ?1 AND question.document_id ="
-			     " coalesce(?2, question.document_id) AND question.text = coalesce(?3, "
-			     "question.text) ORDER BY question.id LIMIT 1",
+	[NEXT_QUESTION_OF_ALL] =
+		"SELECT " QUESTION_COLUMNS " WHERE question.id > ?1 ORDER BY question.id LIMIT 1",
+	[NEXT_QUESTION_OF_TEXT] =
+		"SELECT " QUESTION_COLUMNS
+		" WHERE question.id > ?1 AND question.text = ?2 ORDER BY question.id LIMIT 1",
+	[NEXT_QUESTION_OF_DOCUMENT] =
+		"SELECT " QUESTION_COLUMNS " WHERE question.id > ?1 AND question.document_id = ?2"
+		" AND question.text = coalesce(?3, question.text) ORDER BY question.id LIMIT 1",
 	[MARK_ANSWERED] =
 		"UPDATE question SET state = 'answered', " NO_QUESTION_FAILURE ", crashes = 0 WHERE id = ?1",
 	[PUT_ANSWER] = "INSERT INTO answer(question_id, document_id, text, found, generated, score, model, "
