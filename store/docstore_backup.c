@@ -108,8 +108,8 @@ int docstore_save_old(struct docstore *store, struct err *err)
 	if ((r = copy_beside_others(store, temporary, err)) == 0 && (r = sync_copy(fd, old, err)) == 0 &&
 	    rename(temporary, old) < 0)
 		r = err_set(err, -errno, "%s: cannot be written: %s", old, strerror(errno));
-	if (r == 0)
-		r = file_sync_folder_of(old);
+	if (r == 0 && (r = file_sync_folder_of(old)) < 0)
+		err_set(err, r, "%s: cannot sync its folder: %s", old, strerror(-r));
 	close(fd);
 	if (r < 0)
 		unlink(temporary);
