@@ -42,7 +42,7 @@ static struct txn begin(struct docstore *store, bool durable, struct err *err)
 		store->durable = durable;
 	txn = txn_begin(store->db, err);
 	if (r < 0)
-		txn_fail(&txn, r, "%s: no memory for a transaction", store->db->path);
+		txn_fail(&txn, r, "no memory for a transaction");
 	return txn;
 }
 
