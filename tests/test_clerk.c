@@ -32,6 +32,7 @@ struct fixture {
 	struct docstore *store;
 	struct clerk *clerk;
 	atomic_uint n_queued, n_rested;
+	atomic_bool held; /* the clerk, in on_queued() */
 };
 
 static void on_queued(void *user)
@@ -39,6 +40,8 @@ static void on_queued(void *user)
 	struct fixture *f = user;
 
 	f->n_queued++;
+	while (f->held)
+		usleep(1000);
 }
 
 static void on_rested(void *user)
@@ -334,14 +337,27 @@ static void what_is_copied_may_go(void **state)
 	assert_state(f, "/in/a", DOCUMENT_IGNORED, "no file");
 }
 
+static int count_any(void *user, const struct document_event *event)
+{
+	(void)event;
+	(*(int *)user)++;
+	return 0;
+}
+
 static void it_stops_with_notes_unwritten(void **state)
 {
 	struct fixture *f = *state;
+	int n = 0;
 
+	f->held = true;
+	add(f, "/in/a");
 	for (int i = 0; i < N_FILES; i++)
 		clerk_event(f->clerk, "info", "more of the same");
+	f->held = false;
 	clerk_stop(f->clerk);
 	f->clerk = NULL;
+	assert_int_equal(docstore_events(f->store, 0, N_FILES + 1, count_any, &n, NULL), 0);
+	assert_true(n < N_FILES);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
