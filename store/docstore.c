@@ -15,7 +15,6 @@
 #include "store/docstore_schema.h"
 
 #define FILE_MODE 0640
-#define BUSY_MS 5000
 
 /* A persistent WAL lets a user who may only read open the database while nobody has it open for writing. */
 static const char PRAGMAS[] = "PRAGMA foreign_keys = ON;"
@@ -130,7 +129,7 @@ static int open_db(struct docstore *store, const char *path, struct err *err)
 	struct db_settings settings = {
 		.path = path,
 		.read_only = store->read_only,
-		.busy_ms = BUSY_MS,
+		.busy_ms = DOCSTORE_BUSY_MS,
 		.sql = DOCSTORE_STATEMENTS,
 		.n_sql = N_DOCSTORE_STATEMENTS,
 	};

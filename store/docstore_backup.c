@@ -14,7 +14,6 @@
 #include "store/docstore_internal.h"
 
 #define BACKUP_MODE 0640
-#define BUSY_MS 5000
 #define LEFT_OVER_S 600 /* a copy in work is written to more often */
 
 enum { COPY, N_STATEMENTS };
@@ -34,7 +33,7 @@ static int copy_beside_others(struct docstore *store, const char *path, struct e
 {
 	struct db_settings settings = { .path = store->db->path,
 		                        .read_only = true,
-		                        .busy_ms = BUSY_MS,
+		                        .busy_ms = DOCSTORE_BUSY_MS,
 		                        .sql = STATEMENTS,
 		                        .n_sql = N_STATEMENTS };
 	int no_checkpoint = 0, r;

@@ -7,6 +7,8 @@
 #include "store/db.h"
 #include "store/docstore.h"
 
+#define DOCSTORE_BUSY_MS 5000 /* that another process may have the database locked before a call gives up */
+
 struct docstore {
 	pthread_mutex_t lock; /* guards db */
 	struct db *db;
