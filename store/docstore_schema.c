@@ -523,7 +523,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			   " sha256 = (SELECT sha256 FROM document WHERE id = ?1))",
 	[QUEUE_AGAIN] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE ", attempts = 0"
 			" WHERE id = ?1",
-	[QUEUE_REREAD] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", error = NULL, reread = 1"
+	[QUEUE_REREAD] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE ", reread = 1"
 			 " WHERE id = ?1",
 	/* Under its old key no chunk of it is found any more; those that are read from now on are. */
 	[DISOWN_CHUNKS] =

@@ -196,6 +196,21 @@ static void outputs_that_cannot_be_written_are_tried_again_with_pauses(void **st
 	                 1);
 }
 
+static void what_is_reread_waits_for_no_other_try(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add(f, INBOX, "/in/1");
+
+	take(f);
+	read_document(f, id, 'a', TEXT, "Floods");
+	assert_int_equal(docstore_unpublished(f->store, id, RETRY_LATER, "no room", NULL), 0);
+	assert_int_equal(docstore_reread(f->store, id, NULL), 0);
+	assert_int_equal(
+		query(f, "SELECT state = 'queued' AND error IS NULL AND retry IS NULL AND retry_at IS NULL"
+	                 " FROM document"),
+		1);
+}
+
 static void a_clock_that_jumps_neither_starves_nor_storms(void **state)
 {
 	struct fixture *f = *state;
@@ -620,6 +635,7 @@ int main(void)
 		TEST(a_passing_failure_that_does_not_pass_is_given_up),
 		TEST(that_it_is_given_up_stands_behind_the_longest_reason),
 		TEST(outputs_that_cannot_be_written_are_tried_again_with_pauses),
+		TEST(what_is_reread_waits_for_no_other_try),
 		TEST(a_clock_that_jumps_neither_starves_nor_storms),
 		TEST(a_retry_that_is_due_waits_behind_what_waits_for_longer),
 		TEST(what_waits_for_other_content_does_not_come_back_for_a_chmod),
