@@ -367,12 +367,9 @@ int docstore_find_named(struct docstore *store, const char *word, int64_t *ret_i
 int docstore_count(struct docstore *store, enum document_state state, int64_t *ret_n, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	sqlite3_stmt *row = txn_rows(&txn, COUNT_STATE, db_text(document_state_name(state)));
-	int64_t n = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-	int r;
+	int64_t n = rows_first_integer(txn_rows(&txn, COUNT_STATE, db_text(document_state_name(state))));
+	int r = docstore_end(store, &txn);
 
-	row_done(row);
-	r = docstore_end(store, &txn);
 	if (r == 0)
 		*ret_n = n;
 	return r;

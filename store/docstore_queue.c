@@ -83,11 +83,7 @@ int docstore_add(struct docstore *store, const struct document_file *file, int64
 /* The row's number; 0: it has none, or failed. */
 static int64_t find_row(struct txn *txn, const struct document_file *file)
 {
-	sqlite3_stmt *row = txn_rows(txn, FIND_FILE, FILE_VALUES(file), db_text(file->folder));
-	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-
-	row_done(row);
-	return id;
+	return rows_first_integer(txn_rows(txn, FIND_FILE, FILE_VALUES(file), db_text(file->folder)));
 }
 
 /* Whether that changed anything. */
@@ -230,10 +226,8 @@ static void put_off(struct failure *failure, int64_t id, int64_t n_before, int64
 
 static void count_attempt(struct txn *txn, int64_t id, struct failure *failure, int64_t now)
 {
-	sqlite3_stmt *row = txn_rows(txn, GET_ATTEMPTS, db_int(id));
-	int64_t n_before = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+	int64_t n_before = rows_first_integer(txn_rows(txn, GET_ATTEMPTS, db_int(id)));
 
-	row_done(row);
 	if (failure->retry == RETRY_LATER)
 		put_off(failure, id, n_before, now);
 }

@@ -513,7 +513,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[FIND_QUARANTINED] =
 		"SELECT 1 FROM document AS other WHERE id <> ?1 AND crashes >= ?2 AND crashed_in <> 'extract'"
 		" AND +state = 'failed' AND sha256 = (SELECT sha256 FROM document WHERE id = ?1)",
-	[GET_ATTEMPTS] = "SELECT attempts, state = 'reading' AND NOT changed FROM document WHERE id = ?1",
+	[GET_ATTEMPTS] = "SELECT attempts FROM document WHERE id = ?1",
 	/* What is done and could not be written out has failed, too. */
 	[GET_OUTCOME] = "SELECT iif(state = 'done' AND NOT published AND error IS NOT NULL, 'failed', state)"
 			" FROM document WHERE id = ?1",
