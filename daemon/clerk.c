@@ -13,7 +13,7 @@
 #include "daemon/paths.h"
 #include "pipeline/messages.h"
 
-#define MAX_NOTES 100000 /* that wait; each takes some hundred bytes */
+#define MAX_NOTES 100000
 #define RETRY_S 10 /* until what could not be written is tried again */
 
 struct note {
@@ -263,6 +263,8 @@ int clerk_start(const struct clerk_settings *settings, struct clerk **ret, struc
 	if (clerk == NULL)
 		return err_set(err, -ENOMEM, "no memory for the clerk");
 	clerk->settings = *settings;
+	if (clerk->settings.max_notes == 0)
+		clerk->settings.max_notes = MAX_NOTES;
 	STAILQ_INIT(&clerk->notes);
 	pthread_mutex_init(&clerk->lock, NULL);
 	init_wake(&clerk->wake);
@@ -307,7 +309,7 @@ static int put(struct clerk *clerk, struct note *note)
 	if (note == NULL)
 		return -ENOMEM;
 	pthread_mutex_lock(&clerk->lock);
-	full = clerk->n_notes >= MAX_NOTES;
+	full = clerk->n_notes >= clerk->settings.max_notes;
 	if (!full) {
 		STAILQ_INSERT_TAIL(&clerk->notes, note, next);
 		clerk->n_notes++;

@@ -19,6 +19,7 @@ struct clerk_settings {
 	void *user;
 	void (*queued)(void *user); /* a document waits to be read; from the clerk's thread, as the next */
 	void (*rested)(void *user); /* nothing waits to be written any more */
+	size_t max_notes; /* that wait, of some hundred bytes each; 0: 100,000 */
 };
 
 int clerk_start(const struct clerk_settings *settings, struct clerk **ret, struct err *err);

@@ -109,6 +109,7 @@ static void finish_deferred(void *user, int r, const struct err *why)
 	struct call *call = deferred->call;
 	struct err err = *why;
 
+	deferred->commands->n_deferred--;
 	if (r == 0) {
 		answer_deferred(deferred, &err);
 	} else {
@@ -122,12 +123,16 @@ static void finish_deferred(void *user, int r, const struct err *why)
 int commands_defer(struct call *call, int (*run)(struct deferred *deferred, struct err *err), bool wakes,
                    struct err *err)
 {
-	struct deferred *deferred = calloc(1, sizeof(*deferred));
+	struct commands *commands = call_user(call);
+	struct deferred *deferred;
 	int r;
 
+	if (commands->n_deferred >= MAX_DEFERRED)
+		return err_set(err, -EBUSY, "too many commands wait to be carried out: try again later");
+	deferred = calloc(1, sizeof(*deferred));
 	if (deferred == NULL)
 		return err_set(err, -ENOMEM, "no memory for a command");
-	*deferred = (struct deferred){ .commands = call_user(call),
+	*deferred = (struct deferred){ .commands = commands,
 		                       .call = call,
 		                       .run = run,
 		                       .wakes = wakes,
@@ -135,12 +140,14 @@ int commands_defer(struct call *call, int (*run)(struct deferred *deferred, stru
 		                       .fields = json_object() };
 	r = deferred->lines == NULL || deferred->fields == NULL
 	            ? err_set(err, -ENOMEM, "no memory for a command")
-	            : errands_put(deferred->commands->errands, run_deferred, finish_deferred, deferred, err);
-	if (r < 0)
+	            : errands_put(commands->errands, run_deferred, finish_deferred, deferred, err);
+	if (r < 0) {
 		deferred_free(deferred);
-	else
-		call_keep(call);
-	return r;
+		return r;
+	}
+	commands->n_deferred++;
+	call_keep(call);
+	return 0;
 }
 
 static void rescan_now(void *user)

@@ -15,6 +15,9 @@
 #define MAX_HELD_BYTES \
 	((size_t)32 << 20) /* of answers that were made at once and are not sent yet, of all clients */
 
+/* Commands that wait to be carried out. As many as there are clients: only those of clients that are gone can be more. */
+#define MAX_DEFERRED 64
+
 struct commands {
 	struct commands_settings settings;
 	struct control *control;
@@ -22,6 +25,7 @@ struct commands {
 	struct loop_timer *rescan_timer;
 	uint64_t started_ns, scanned_ns;
 	size_t n_held_bytes;
+	unsigned n_deferred;
 };
 
 /* A command that takes a while: its thread's part makes lines and fields of the answer. */
@@ -35,7 +39,7 @@ struct deferred {
 	size_t n_bytes; /* of the lines, about */
 };
 
-/* Have run() called. -ENOMEM. */
+/* Have run() called. -ENOMEM; -EBUSY: too many wait. */
 int commands_defer(struct call *call, int (*run)(struct deferred *deferred, struct err *err), bool wakes,
                    struct err *err);
 

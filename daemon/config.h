@@ -101,7 +101,7 @@ const struct config_watch *config_watch_of(const struct config *config, const ch
 
 /* The section extract, as the pipeline takes it. */
 struct extract_limits config_extract_limits(const struct config *config);
-/* Whether a folder is watched in the same way, whatever becomes of its documents: everything but outputs and keep. */
+/* Whether a folder is watched in the same way, whatever becomes of its documents: everything but outputs, questions and keep. */
 bool config_watch_is_same(const struct config_watch *a, const struct config_watch *b);
 
 /* Of two that are the same: each gets the strings of the other, so that who has borrowed them keeps them. */

@@ -10,6 +10,7 @@
 #define READ_BYTES ((size_t)16 << 10)
 #define OUT_BYTES ((size_t)8 << 10) /* waiting to be sent: no more is made */
 #define MAX_LINES 16 /* of one client at a time */
+#define MAX_ASKED 64 /* times that one stream is asked for a line, which it may not have */
 
 struct call {
 	unsigned n_owners;
@@ -247,10 +248,15 @@ static void take_lines(struct peer *peer)
 	}
 }
 
+static bool may_make_line(const struct peer *peer)
+{
+	return peer->call != NULL && peer->call->next != NULL && !peer->call->asleep && !peer->broken &&
+	       n_waiting(peer) < OUT_BYTES;
+}
+
 static void make_answer(struct peer *peer)
 {
-	while (peer->call != NULL && peer->call->next != NULL && !peer->call->asleep && !peer->broken &&
-	       n_waiting(peer) < OUT_BYTES) {
+	for (int i = 0; i < MAX_ASKED && may_make_line(peer); i++) {
 		struct call *call = call_keep(peer->call);
 		struct err err = { "" };
 		int r = call->next(call, call->state, &err);
@@ -312,7 +318,7 @@ static void watch_events(struct peer *peer)
 
 	if (peer->call == NULL && !peer->ended && !peer->closing && n_unread(peer) <= PROTOCOL_MAX_LINE)
 		events |= EPOLLIN;
-	/* Lines that wait are taken in the next round, after other clients' */
+	/* Lines that wait are taken in the next round, after other clients', and streams go on in it. */
 	if (n_waiting(peer) > 0 || (may_take_line(peer) && line_end(peer) != NULL) ||
 	    (peer->call != NULL && peer->call->next != NULL && !peer->call->asleep))
 		events |= EPOLLOUT;
@@ -327,6 +333,8 @@ void peer_serve(struct peer *peer)
 		return;
 	peer->serving = true;
 	take_lines(peer);
+	if (n_waiting(peer) == 0)
+		peer->sent_ns = loop_now_ns(); /* it takes all that is made, which may be nothing for long */
 	make_answer(peer);
 	send_out(peer);
 	tidy_in(peer);

@@ -2,9 +2,10 @@
 
 #include "daemon/units.h"
 
+/* Only to be compared: those after 2262 begin anew, as any user may date a file. */
 static int64_t nanoseconds(struct timespec time)
 {
-	return (int64_t)time.tv_sec * (int64_t)NS_PER_S + time.tv_nsec;
+	return (int64_t)((uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec);
 }
 
 struct document_file document_file_of(const char *path, const char *folder, const char *output,

@@ -32,18 +32,16 @@ static int open_source(const char *path, struct err *err)
 static int copy_bytes(int from, int to)
 {
 	char bytes[16384];
-	ssize_t n, n_written;
+	ssize_t n;
+	int r;
 
 	while ((n = copy_file_range(from, NULL, to, NULL, PIECE_BYTES, 0)) > 0)
 		;
 	if (n < 0 && errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
 		return -errno;
 	while ((n = read(from, bytes, sizeof(bytes))) > 0) {
-		for (ssize_t i = 0; i < n; i += n_written) {
-			n_written = write(to, bytes + i, (size_t)(n - i));
-			if (n_written < 0)
-				return -errno;
-		}
+		if ((r = file_write_all(to, bytes, (size_t)n)) < 0)
+			return r;
 	}
 	return n < 0 ? -errno : 0;
 }

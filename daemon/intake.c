@@ -31,6 +31,7 @@ struct intake {
 	struct intake_settings settings;
 	struct folder **folders; /* [n_folders], as config->watch */
 	size_t n_folders;
+	bool gone_untold; /* the clerk could not take note of a file that is gone */
 	pthread_mutex_t lock; /* guards the configuration's folders, which other threads ask for */
 };
 
@@ -165,13 +166,16 @@ static int see_unreadable(void *user, const char *path, int error)
 	return refuse(folder, path, &st, error);
 }
 
-/* One that cannot even be noted is found to be gone by the next start. */
 static void see_gone(void *user, const char *path)
 {
 	const struct folder *folder = user;
+	struct intake *intake = folder->intake;
+	int r = clerk_gone(intake->settings.clerk, path);
 
-	if (clerk_gone(folder->intake->settings.clerk, path) < 0)
-		log_error("'%s': no memory to note that it is gone", path);
+	if (r < 0 && !intake->gone_untold)
+		log_warning("'%s': that it is gone cannot be noted: %s, looking for all that is gone later",
+		            path, strerror(-r));
+	intake->gone_untold |= r < 0;
 }
 
 static void see_settled(void *user)
@@ -186,7 +190,18 @@ static int mark_vanished(struct intake_settings *settings, struct err *err)
 {
 	int r = clerk_find_gone(settings->clerk, settings->config);
 
-	return r < 0 ? err_set(err, r, "no memory for the documents that are gone") : 0;
+	if (r < 0)
+		return err_set(err, r, "files that are gone cannot be looked for: %s", strerror(-r));
+	return 0;
+}
+
+void intake_clerk_rested(struct intake *intake)
+{
+	struct err err;
+
+	/* Where it fails, there is another time. */
+	if (intake->gone_untold && mark_vanished(&intake->settings, &err) == 0)
+		intake->gone_untold = false;
 }
 
 static int open_watch(struct folder *folder, struct err *err)

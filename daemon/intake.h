@@ -43,6 +43,9 @@ int intake_reload(struct intake *intake, struct config *fresh, struct err *err);
 /* Scan all folders now; what cannot be scanned is logged. */
 void intake_rescan(struct intake *intake);
 
+/* The clerk may have room again: have what went while it had none looked for. */
+void intake_clerk_rested(struct intake *intake);
+
 /* Take in what has happened until now: what was written before this call is unsettled, or told of, after it. */
 void intake_catch_up(struct intake *intake);
 

@@ -138,6 +138,7 @@ static void on_wake(void *user)
 	if (atomic_exchange(&daemon->work_came, false)) {
 		worker_wake(daemon->worker);
 		asking_documents(daemon->asking);
+		intake_clerk_rested(daemon->intake);
 	}
 	look_at_worker(daemon);
 	look_at_programs(daemon);

@@ -38,9 +38,17 @@ static const struct {
 	{ "model", skimctl_model, "info, verify, run, bench: a model by itself", SKIMCTL_MODEL_USAGE },
 };
 
+void skimctl_tell(const struct err *err)
+{
+	struct err fit = *err;
+
+	text_printable(fit.text);
+	fprintf(stderr, "skimctl: %s\n", fit.text);
+}
+
 int skimctl_fail(const struct err *err)
 {
-	fprintf(stderr, "skimctl: %s\n", err->text);
+	skimctl_tell(err);
 	return SKIMCTL_FAILED;
 }
 

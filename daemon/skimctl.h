@@ -76,7 +76,9 @@ int skimctl_cache(int argc, char **argv);
 int skimctl_allow(int argc, char **argv);
 int skimctl_model(int argc, char **argv);
 
-/* "skimctl: words" on standard error; returns SKIMCTL_FAILED. */
+/* "skimctl: words" on standard error, where what is not fit for a terminal is replaced: files' names stand in them. The
+ * second returns SKIMCTL_FAILED. */
+void skimctl_tell(const struct err *err);
 int skimctl_fail(const struct err *err);
 
 /* The words for a database that another process has open for writing; returns -EBUSY. */

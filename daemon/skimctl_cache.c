@@ -107,8 +107,12 @@ static int open_cache(const struct request *request, uint64_t budget_bytes, stru
 
 	if (r == -EBUSY)
 		return skimctl_in_use(request->path, err);
-	if (r == 0 && replaced.text[0] != '\0')
-		fprintf(stderr, "skimctl: %s, set aside and made anew\n", replaced.text);
+	if (r == 0 && replaced.text[0] != '\0') {
+		struct err words;
+
+		err_set(&words, 0, "%s, set aside and made anew", replaced.text);
+		skimctl_tell(&words);
+	}
 	return r;
 }
 

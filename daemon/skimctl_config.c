@@ -20,7 +20,7 @@ static bool told_of_missing; /* by an earlier look at the configuration */
 static void tell_missing(const struct err *why)
 {
 	if (!told_of_missing)
-		fprintf(stderr, "skimctl: %s\n", why->text);
+		skimctl_tell(why);
 }
 
 /* A folder that went away is the daemon's trouble: its database and its socket are where they were. */

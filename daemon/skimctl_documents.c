@@ -144,6 +144,6 @@ int skimctl_show(int argc, char **argv)
 		control_client_close(client);
 	}
 	if (r == 0 && note.text[0] != '\0')
-		fprintf(stderr, "skimctl: %s\n", note.text);
+		skimctl_tell(&note);
 	return r < 0 ? skimctl_fail(&err) : SKIMCTL_OK;
 }

@@ -174,9 +174,14 @@ static DIR *open_folder(const struct tree *tree, const char *path)
 		errno = -fd;
 		return NULL;
 	}
-	dir = fdopendir(fd);
-	if (dir == NULL)
+	/* The names of one that cannot be entered could be read, and nothing behind them. */
+	dir = faccessat(fd, ".", X_OK, AT_EACCESS) < 0 ? NULL : fdopendir(fd);
+	if (dir == NULL) {
+		int error = errno;
+
 		close(fd);
+		errno = error;
+	}
 	return dir;
 }
 

@@ -15,7 +15,6 @@
 #include "store/docstore_schema.h"
 
 #define FILE_MODE 0640
-#define BUSY_MS 5000
 
 /* A persistent WAL lets a user who may only read open the database while nobody has it open for writing. */
 static const char PRAGMAS[] = "PRAGMA foreign_keys = ON;"
@@ -42,7 +41,7 @@ static struct txn begin(struct docstore *store, bool durable, struct err *err)
 		store->durable = durable;
 	txn = txn_begin(store->db, err);
 	if (r < 0)
-		txn_fail(&txn, r, "%s: no memory for a transaction", store->db->path);
+		txn_fail(&txn, r, "no memory for a transaction");
 	return txn;
 }
 
@@ -130,7 +129,7 @@ static int open_db(struct docstore *store, const char *path, struct err *err)
 	struct db_settings settings = {
 		.path = path,
 		.read_only = store->read_only,
-		.busy_ms = BUSY_MS,
+		.busy_ms = DOCSTORE_BUSY_MS,
 		.sql = DOCSTORE_STATEMENTS,
 		.n_sql = N_DOCSTORE_STATEMENTS,
 	};
@@ -147,9 +146,7 @@ static int open_db(struct docstore *store, const char *path, struct err *err)
 	return store->read_only ? open_reader(store, empty, err) : open_writer(store, empty, err);
 }
 
-/* *ret_orderly: who wrote last closed it. */
-static int open_file(struct docstore *store, const struct docstore_settings *settings, bool *ret_orderly,
-                     struct err *err)
+static int open_file(struct docstore *store, const struct docstore_settings *settings, struct err *err)
 {
 	char *path = NULL;
 	int r = db_resolve(settings->path, store->read_only ? 0 : FILE_MODE, &path, err);
@@ -157,7 +154,7 @@ static int open_file(struct docstore *store, const struct docstore_settings *set
 	if (r < 0)
 		return r;
 	if (!store->read_only)
-		r = docstore_lock(path, settings, &store->lock_fd, ret_orderly, err);
+		r = docstore_lock(path, settings, &store->lock_fd, &store->last_writer, err);
 	if (r == 0)
 		r = open_db(store, path, err);
 	free(path);
@@ -172,7 +169,6 @@ static int64_t system_clock(void)
 int docstore_open(const struct docstore_settings *settings, struct docstore **ret, struct err *err)
 {
 	struct docstore *store = calloc(1, sizeof(*store));
-	bool orderly = true;
 	int r;
 
 	if (store == NULL)
@@ -184,9 +180,9 @@ int docstore_open(const struct docstore_settings *settings, struct docstore **re
 	if (strcmp(settings->path, DB_IN_MEMORY) == 0)
 		r = open_db(store, settings->path, err);
 	else
-		r = open_file(store, settings, &orderly, err);
+		r = open_file(store, settings, err);
 	if (r == 0 && !store->read_only)
-		r = docstore_recover(store, orderly, err);
+		r = docstore_recover(store, store->last_writer == 0, err);
 	if (r == 0 && !store->read_only)
 		docstore_scrub(store, NULL); /* what a reader is in the way of waits for docstore_close() */
 	if (r < 0) {
@@ -198,7 +194,7 @@ int docstore_open(const struct docstore_settings *settings, struct docstore **re
 	return 0;
 }
 
-/* The lock goes last: by then the database is at rest. */
+/* The lock goes last: by then the database is at rest. One that could not be opened is left to the next, crash and all. */
 void docstore_close(struct docstore *store)
 {
 	if (store == NULL)
@@ -208,7 +204,7 @@ void docstore_close(struct docstore *store)
 		db_exec(store->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
 	}
 	db_close(store->db);
-	docstore_unlock(store->lock_fd);
+	docstore_unlock(store->lock_fd, store->is_open ? 0 : store->last_writer);
 	pthread_mutex_destroy(&store->lock);
 	free(store);
 }
@@ -371,12 +367,9 @@ int docstore_find_named(struct docstore *store, const char *word, int64_t *ret_i
 int docstore_count(struct docstore *store, enum document_state state, int64_t *ret_n, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	sqlite3_stmt *row = txn_rows(&txn, COUNT_STATE, db_text(document_state_name(state)));
-	int64_t n = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-	int r;
+	int64_t n = rows_first_integer(txn_rows(&txn, COUNT_STATE, db_text(document_state_name(state))));
+	int r = docstore_end(store, &txn);
 
-	row_done(row);
-	r = docstore_end(store, &txn);
 	if (r == 0)
 		*ret_n = n;
 	return r;

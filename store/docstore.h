@@ -238,7 +238,8 @@ int docstore_next_retry(struct docstore *store, int64_t *ret_unix_seconds, struc
 /* Take one document, whatever its state: it is 'reading' now. -ENOENT. */
 int docstore_start(struct docstore *store, int64_t id, struct err *err);
 
-/* Back to 'queued', its chunks kept, its error cleared: the daemon stops before it is done, or tries it again. */
+/* Back to 'queued', its chunks kept: the daemon stops before it is done, or tries it again. One that was refused
+ * meanwhile stays so. */
 int docstore_put_back(struct docstore *store, int64_t id, struct err *err);
 
 /* How far a document in work is. */

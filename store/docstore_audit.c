@@ -277,9 +277,7 @@ int docstore_load_audit(struct docstore *store, int64_t id, struct audit *ret, s
 		read_look(&txn, row, &audit.looks);
 	for (row = txn_rows(&txn, GET_CHECKS, db_int(id)); row != NULL; row = txn_next(&txn, row))
 		read_check(&txn, row, &audit.checks);
-	row = txn_rows(&txn, COUNT_DUE, db_int(id));
-	audit.n_due = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-	row_done(row);
+	audit.n_due = rows_first_integer(txn_rows(&txn, COUNT_DUE, db_int(id)));
 	r = docstore_end(store, &txn);
 	if (r < 0)
 		audit_done(&audit);

@@ -14,7 +14,6 @@
 #include "store/docstore_internal.h"
 
 #define BACKUP_MODE 0640
-#define BUSY_MS 5000
 #define LEFT_OVER_S 600 /* a copy in work is written to more often */
 
 enum { COPY, N_STATEMENTS };
@@ -34,7 +33,7 @@ static int copy_beside_others(struct docstore *store, const char *path, struct e
 {
 	struct db_settings settings = { .path = store->db->path,
 		                        .read_only = true,
-		                        .busy_ms = BUSY_MS,
+		                        .busy_ms = DOCSTORE_BUSY_MS,
 		                        .sql = STATEMENTS,
 		                        .n_sql = N_STATEMENTS };
 	int no_checkpoint = 0, r;
@@ -108,8 +107,8 @@ int docstore_save_old(struct docstore *store, struct err *err)
 	if ((r = copy_beside_others(store, temporary, err)) == 0 && (r = sync_copy(fd, old, err)) == 0 &&
 	    rename(temporary, old) < 0)
 		r = err_set(err, -errno, "%s: cannot be written: %s", old, strerror(errno));
-	if (r == 0)
-		r = file_sync_folder_of(old);
+	if (r == 0 && (r = file_sync_folder_of(old)) < 0)
+		err_set(err, r, "%s: cannot sync its folder: %s", old, strerror(-r));
 	close(fd);
 	if (r < 0)
 		unlink(temporary);

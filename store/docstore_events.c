@@ -4,6 +4,7 @@
 
 #include "base/array.h"
 #include "store/docstore_internal.h"
+#include "store/docstore_rows.h"
 #include "store/docstore_schema.h"
 
 #define N_BATCH 256 /* rows that are in memory at a time */
@@ -20,12 +21,9 @@ int docstore_event(struct docstore *store, const char *level, int64_t id, const 
 int docstore_trim_events(struct docstore *store, size_t n_most, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	sqlite3_stmt *row = txn_rows(&txn, EVENTS_SPAN);
-	int64_t span = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-	int r;
+	int64_t span = rows_first_integer(txn_rows(&txn, EVENTS_SPAN));
+	int r = docstore_end(store, &txn);
 
-	row_done(row);
-	r = docstore_end(store, &txn);
 	if (r < 0 || span <= (int64_t)n_most)
 		return r;
 	txn = docstore_begin(store, err);
@@ -81,10 +79,8 @@ static void events_done(struct events *events)
 static int find_before_newest(struct docstore *store, size_t n, int64_t *ret_id, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	sqlite3_stmt *row = txn_rows(&txn, EVENT_BEFORE, db_int((int64_t)n));
 
-	*ret_id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-	row_done(row);
+	*ret_id = rows_first_integer(txn_rows(&txn, EVENT_BEFORE, db_int((int64_t)n)));
 	return docstore_end(store, &txn);
 }
 

@@ -15,7 +15,6 @@
 #define REWRITE "rewrite" /* the file has bytes of rows that are gone */
 #define EMPTY_WAL "empty wal" /* the WAL has, and by it the file */
 #define READERS_MS 500 /* that readers get to end what they are doing */
-#define BUSY_MS 5000
 
 static void need_rest(struct txn *txn, int64_t id)
 {
@@ -86,7 +85,7 @@ static int empty_wal(struct db *db, struct err *err)
 
 	sqlite3_busy_timeout(db->sqlite, READERS_MS);
 	r = db_int_of(db, "PRAGMA wal_checkpoint(TRUNCATE)", &busy, err);
-	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
+	sqlite3_busy_timeout(db->sqlite, DOCSTORE_BUSY_MS);
 	if (r < 0)
 		return r;
 	if (busy != 0)

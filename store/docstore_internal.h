@@ -7,6 +7,8 @@
 #include "store/db.h"
 #include "store/docstore.h"
 
+#define DOCSTORE_BUSY_MS 5000 /* that another process may have the database locked before a call gives up */
+
 struct docstore {
 	pthread_mutex_t lock; /* guards db */
 	struct db *db;
@@ -14,6 +16,7 @@ struct docstore {
 	bool durable; /* a commit waits for the disk */
 	bool is_open; /* the database is ours: what docstore_open() refused is left as it was */
 	int lock_fd; /* -1: none */
+	long last_writer; /* that did not close the database; 0: it did */
 	int64_t (*clock)(void);
 };
 

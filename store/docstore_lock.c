@@ -96,7 +96,7 @@ static int lock(int fd, const struct docstore_settings *settings, struct err *er
 	return err_set(err, -errno, "%s: cannot lock: %s", settings->path, strerror(errno));
 }
 
-int docstore_lock(const char *path, const struct docstore_settings *settings, int *ret_fd, bool *ret_orderly,
+int docstore_lock(const char *path, const struct docstore_settings *settings, int *ret_fd, long *ret_last,
                   struct err *err)
 {
 	char name[PATH_MAX];
@@ -117,15 +117,15 @@ int docstore_lock(const char *path, const struct docstore_settings *settings, in
 		return r;
 	}
 	*ret_fd = fd;
-	*ret_orderly = last == 0;
+	*ret_last = last;
 	return 0;
 }
 
 /* Who finds another holder's number than 0, and the lock free, knows that the holder did not come here. */
-void docstore_unlock(int fd)
+void docstore_unlock(int fd, long last)
 {
 	if (fd < 0)
 		return;
-	write_holder(fd, 0);
+	write_holder(fd, last);
 	close(fd);
 }

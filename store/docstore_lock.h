@@ -5,10 +5,12 @@
 
 #include "store/docstore.h"
 
-/* path is settings' path made absolute. *ret_fd holds the lock until docstore_unlock(); *ret_orderly: so did the last
- * one, and did not just end. -EBUSY; -EINTR: a signal while waiting. */
-int docstore_lock(const char *path, const struct docstore_settings *settings, int *ret_fd, bool *ret_orderly,
+/* path is settings' path made absolute. *ret_fd holds the lock until docstore_unlock(); *ret_last: the process that had it
+ * last and just ended; 0: none, it was given back. -EBUSY; -EINTR: a signal while waiting. */
+int docstore_lock(const char *path, const struct docstore_settings *settings, int *ret_fd, long *ret_last,
                   struct err *err);
-void docstore_unlock(int fd); /* -1 is allowed */
+
+/* last: what the next one gets for *ret_last, 0 unless what the last one left is still to be seen to. fd -1 is allowed. */
+void docstore_unlock(int fd, long last);
 
 #endif

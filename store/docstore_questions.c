@@ -34,19 +34,10 @@ static bool is_somebody(const char *source)
 	return strcmp(source, "folder") != 0 && strcmp(source, "file") != 0;
 }
 
-/* The first column of a statement's first row; 0: there is none. */
-static int64_t first_integer(sqlite3_stmt *row)
-{
-	int64_t integer = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-
-	row_done(row);
-	return integer;
-}
-
 /* What folders ask of all documents takes nobody's place. */
 static void need_room(struct txn *txn)
 {
-	if (first_integer(txn_rows(txn, COUNT_ASKED_BY_SOMEBODY)) >= QUESTION_MAX_ASKED)
+	if (rows_first_integer(txn_rows(txn, COUNT_ASKED_BY_SOMEBODY)) >= QUESTION_MAX_ASKED)
 		txn_fail(txn, -EAGAIN, "%d questions wait to be answered: ask again later",
 		         QUESTION_MAX_ASKED);
 }
@@ -55,9 +46,9 @@ static int64_t find_or_put(struct txn *txn, const struct question_request *reque
 {
 	int64_t document_id = request->document_id, id;
 
-	if (first_integer(txn_rows(txn, HAS_DOCUMENT, db_int(document_id))) == 0)
+	if (rows_first_integer(txn_rows(txn, HAS_DOCUMENT, db_int(document_id))) == 0)
 		txn_fail(txn, -ENOENT, "there is no document %lld", (long long)document_id);
-	id = first_integer(txn_rows(txn, FIND_QUESTION, db_int(document_id), db_text(request->text)));
+	id = rows_first_integer(txn_rows(txn, FIND_QUESTION, db_int(document_id), db_text(request->text)));
 	if (id != 0) {
 		txn_run(txn, ASK_AGAIN, db_int(id), db_text(request->fingerprint),
 		        db_int(is_somebody(request->source)));
@@ -126,7 +117,7 @@ int docstore_ask_from_inbox(struct docstore *store, const struct question_reques
 	if (r < 0)
 		return r;
 	txn = docstore_begin(store, err);
-	if (first_integer(txn_rows(&txn, HAS_INBOX_ROW, db_text(inbox), db_int(row))) == 0) {
+	if (rows_first_integer(txn_rows(&txn, HAS_INBOX_ROW, db_text(inbox), db_int(row))) == 0) {
 		txn_run(&txn, PUT_INBOX_ROW, db_text(inbox), db_int(row));
 		id = ask(&txn, request);
 	}
@@ -139,7 +130,7 @@ int docstore_ask_from_inbox(struct docstore *store, const struct question_reques
 int docstore_has_inbox_row(struct docstore *store, const char *inbox, int64_t row, bool *ret, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	bool found = first_integer(txn_rows(&txn, HAS_INBOX_ROW, db_text(inbox), db_int(row))) != 0;
+	bool found = rows_first_integer(txn_rows(&txn, HAS_INBOX_ROW, db_text(inbox), db_int(row))) != 0;
 	int r = docstore_end(store, &txn);
 
 	if (r == 0)
@@ -164,8 +155,8 @@ int docstore_has_ask_file(struct docstore *store, int64_t document_id, const str
                           bool *ret, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	bool found =
-		first_integer(txn_rows(&txn, HAS_ASK_FILE, db_int(document_id), ASK_FILE_VALUES(file))) != 0;
+	bool found = rows_first_integer(
+			     txn_rows(&txn, HAS_ASK_FILE, db_int(document_id), ASK_FILE_VALUES(file))) != 0;
 	int r = docstore_end(store, &txn);
 
 	if (r == 0)
@@ -200,7 +191,8 @@ static int64_t next_question(struct txn *txn, int64_t beside)
 
 	row_done(row);
 	if (id != 0 && beside != 0)
-		other = first_integer(txn_rows(txn, NEXT_QUESTION_BESIDE, db_int(beside), db_int(of_folder)));
+		other = rows_first_integer(
+			txn_rows(txn, NEXT_QUESTION_BESIDE, db_int(beside), db_int(of_folder)));
 	return other != 0 ? other : id;
 }
 
@@ -226,7 +218,7 @@ int docstore_take_question(struct docstore *store, int64_t beside, int64_t *ret_
 int docstore_has_question(struct docstore *store, bool *ret, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	bool found = first_integer(txn_rows(&txn, NEXT_QUESTION)) != 0;
+	bool found = rows_first_integer(txn_rows(&txn, NEXT_QUESTION)) != 0;
 	int r = docstore_end(store, &txn);
 
 	if (r == 0)
@@ -284,7 +276,7 @@ static void fail(struct txn *txn, int64_t id, const char *error, struct db_value
 /* As put off as a document is: so much later each time, and not for ever. */
 static void put_off(struct txn *txn, int64_t id, const char *error, int64_t now)
 {
-	int64_t n_attempts = 1 + first_integer(txn_rows(txn, GET_QUESTION_ATTEMPTS, db_int(id)));
+	int64_t n_attempts = 1 + rows_first_integer(txn_rows(txn, GET_QUESTION_ATTEMPTS, db_int(id)));
 	char words[512];
 
 	if (n_attempts < BACKOFF_ATTEMPTS) {
@@ -311,7 +303,7 @@ int docstore_fail_question(struct docstore *store, int64_t id, enum document_ret
 /* Fails the next question that has crashed too often. False: there is none. */
 static bool fail_crashed(struct txn *txn)
 {
-	int64_t id = first_integer(txn_rows(txn, NEXT_QUESTION_CRASHED, db_int(QUESTION_MAX_CRASHES)));
+	int64_t id = rows_first_integer(txn_rows(txn, NEXT_QUESTION_CRASHED, db_int(QUESTION_MAX_CRASHES)));
 	char error[128];
 
 	if (id == 0)
@@ -361,12 +353,21 @@ int docstore_get_question(struct docstore *store, int64_t id, struct question *r
 	return end_with_question(store, &txn, row, "there is no such question", ret);
 }
 
+static sqlite3_stmt *next_of(struct txn *txn, int64_t id, int64_t document_id, const char *text)
+{
+	if (document_id != 0)
+		return txn_rows(txn, NEXT_QUESTION_OF_DOCUMENT, db_int(id), db_int(document_id),
+		                db_text(text));
+	if (text != NULL)
+		return txn_rows(txn, NEXT_QUESTION_OF_TEXT, db_int(id), db_text(text));
+	return txn_rows(txn, NEXT_QUESTION_OF_ALL, db_int(id));
+}
+
 int docstore_next_question(struct docstore *store, int64_t id, int64_t document_id, const char *text,
                            struct question *ret, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	sqlite3_stmt *row =
-		txn_rows(&txn, NEXT_QUESTION_OF, db_int(id), db_int_or_null(document_id), db_text(text));
+	sqlite3_stmt *row = next_of(&txn, id, document_id, text);
 
 	return end_with_question(store, &txn, row, "there is no further question", ret);
 }
@@ -375,7 +376,7 @@ int docstore_count_questions(struct docstore *store, enum question_state state, 
                              struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
-	int64_t n = first_integer(txn_rows(&txn, COUNT_QUESTIONS, db_text(question_state_name(state))));
+	int64_t n = rows_first_integer(txn_rows(&txn, COUNT_QUESTIONS, db_text(question_state_name(state))));
 	int r = docstore_end(store, &txn);
 
 	if (r == 0)

@@ -83,11 +83,7 @@ int docstore_add(struct docstore *store, const struct document_file *file, int64
 /* The row's number; 0: it has none, or failed. */
 static int64_t find_row(struct txn *txn, const struct document_file *file)
 {
-	sqlite3_stmt *row = txn_rows(txn, FIND_FILE, FILE_VALUES(file), db_text(file->folder));
-	int64_t id = row == NULL ? 0 : sqlite3_column_int64(row, 0);
-
-	row_done(row);
-	return id;
+	return rows_first_integer(txn_rows(txn, FIND_FILE, FILE_VALUES(file), db_text(file->folder)));
 }
 
 /* Whether that changed anything. */
@@ -122,7 +118,7 @@ int docstore_refuse(struct docstore *store, const struct document_file *file, co
 	/* A group that was joined or a folder that was opened leaves no trace in the file: whenever it can be read, it
 	 * is another one than this. */
 	refused.ctime_ns = 0;
-	if ((find_row(&txn, file) != 0 || !was_forgotten(&txn, file)) &&
+	if ((find_row(&txn, file) != 0 || !(was_forgotten(&txn, file) || was_forgotten(&txn, &refused))) &&
 	    leave_out(&txn, &refused, DOCUMENT_FAILED, reason))
 		txn_run(&txn, PUT_EVENT, db_text("warning"), db_int(find_row(&txn, file)), db_text(reason));
 	return docstore_end(store, &txn);
@@ -212,7 +208,8 @@ struct failure {
 /* The failure of one that was to be tried again later, but has been often enough, or not yet. */
 static void put_off(struct failure *failure, int64_t id, int64_t n_before, int64_t now)
 {
-	size_t n = strlen(failure->reason);
+	char end[REASON_BYTES];
+	size_t n;
 
 	failure->n_attempts = n_before + 1;
 	if (failure->n_attempts < BACKOFF_ATTEMPTS) {
@@ -220,17 +217,17 @@ static void put_off(struct failure *failure, int64_t id, int64_t n_before, int64
 		return;
 	}
 	failure->retry = RETRY_CHANGED;
-	snprintf(failure->reason + n, sizeof(failure->reason) - n,
-	         "; given up after %d attempts, 'skimctl retry %lld' tries again", BACKOFF_ATTEMPTS,
-	         (long long)id);
+	n = (size_t)snprintf(end, sizeof(end),
+	                     "; given up after %d attempts, 'skimctl retry %lld' tries again",
+	                     BACKOFF_ATTEMPTS, (long long)id);
+	n = strnlen(failure->reason, sizeof(failure->reason) - 1 - n);
+	memcpy(failure->reason + n, end, strlen(end) + 1);
 }
 
 static void count_attempt(struct txn *txn, int64_t id, struct failure *failure, int64_t now)
 {
-	sqlite3_stmt *row = txn_rows(txn, GET_ATTEMPTS, db_int(id));
-	int64_t n_before = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+	int64_t n_before = rows_first_integer(txn_rows(txn, GET_ATTEMPTS, db_int(id)));
 
-	row_done(row);
 	if (failure->retry == RETRY_LATER)
 		put_off(failure, id, n_before, now);
 }

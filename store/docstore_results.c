@@ -58,20 +58,27 @@ int docstore_put_text(struct docstore *store, int64_t id, const struct document 
 	return docstore_end(store, &txn);
 }
 
-int docstore_get_text(struct docstore *store, int64_t id, char **ret_text, size_t *ret_n, struct err *err)
+static int get_bytes(struct docstore *store, int64_t id,
+                     char *(*get)(struct txn *txn, int64_t document_id, size_t *ret_n), char **ret,
+                     size_t *ret_n, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
 	size_t n = 0;
-	char *text = rows_get_text(&txn, id, &n);
+	char *bytes = get(&txn, id, &n);
 	int r = docstore_end(store, &txn);
 
 	if (r < 0) {
-		free(text);
+		free(bytes);
 		return r;
 	}
-	*ret_text = text;
+	*ret = bytes;
 	*ret_n = n;
 	return 0;
+}
+
+int docstore_get_text(struct docstore *store, int64_t id, char **ret_text, size_t *ret_n, struct err *err)
+{
+	return get_bytes(store, id, rows_get_text, ret_text, ret_n, err);
 }
 
 int docstore_put_marks(struct docstore *store, int64_t id, const char *marks, size_t n, struct err *err)
@@ -93,18 +100,7 @@ int docstore_put_marks(struct docstore *store, int64_t id, const char *marks, si
 
 int docstore_get_marks(struct docstore *store, int64_t id, char **ret_marks, size_t *ret_n, struct err *err)
 {
-	struct txn txn = docstore_begin_read(store, err);
-	size_t n = 0;
-	char *marks = rows_get_marks(&txn, id, &n);
-	int r = docstore_end(store, &txn);
-
-	if (r < 0) {
-		free(marks);
-		return r;
-	}
-	*ret_marks = marks;
-	*ret_n = n;
-	return 0;
+	return get_bytes(store, id, rows_get_marks, ret_marks, ret_n, err);
 }
 
 int docstore_put_chunk(struct docstore *store, int64_t id, const struct document_chunk *chunk,

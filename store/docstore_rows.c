@@ -222,6 +222,14 @@ enum document_state rows_read_state(struct txn *txn, sqlite3_stmt *row, int colu
 	return (enum document_state)name_number(txn, row, column, STATE_NAMES, N_STATES);
 }
 
+int64_t rows_first_integer(sqlite3_stmt *row)
+{
+	int64_t integer = row == NULL ? 0 : sqlite3_column_int64(row, 0);
+
+	row_done(row);
+	return integer;
+}
+
 void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret)
 {
 	int column = 0;

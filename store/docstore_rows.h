@@ -6,6 +6,9 @@
 #include "store/db.h"
 #include "store/docstore.h"
 
+/* The first column of a statement's first row, which ends it; 0: there is none. */
+int64_t rows_first_integer(sqlite3_stmt *row);
+
 /* A row of DOCUMENT_COLUMNS. */
 void rows_read_document(struct txn *txn, sqlite3_stmt *row, struct document *ret);
 

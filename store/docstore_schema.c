@@ -386,9 +386,9 @@ const struct db_schema DOCSTORE_SCHEMA = {
 
 /* What a document shows of a reading in work, or of one that did not succeed. */
 #define NO_PROGRESS "stage = NULL, progress = 0, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL"
-#define READ_TO_THE_END                                                                \
-	NO_FAILURE                                                                     \
-	", stage = NULL, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL," \
+/* MARK_READING has cleared an earlier failure: one that is there now came meanwhile. */
+#define READ_TO_THE_END                                                              \
+	"stage = NULL, tokens_done = NULL, tokens_total = NULL, eta_seconds = NULL," \
 	" crashes = 0, crashed_in = NULL, crashed_chunks = NULL, reread = 0"
 #define NO_FAILURE "error = NULL, retry = NULL, retry_at = NULL"
 
@@ -496,7 +496,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[MARK_READING] = "UPDATE document SET state = 'reading', " NO_PROGRESS ", " NO_FAILURE ", changed = 0"
 			 " WHERE id = ?1",
 	[PUT_BACK] = "UPDATE document SET state = iif(state = 'reading', 'queued', state), " NO_PROGRESS
-		     ", error = NULL, changed = 0 WHERE id = ?1",
+		     ", changed = 0 WHERE id = ?1",
 	[PUT_BACK_ALL] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", changed = 0"
 			 " WHERE state = 'reading'",
 	/* The crash is its old content's where the file changed while it was read. One that got further than at its last
@@ -513,7 +513,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[FIND_QUARANTINED] =
 		"SELECT 1 FROM document AS other WHERE id <> ?1 AND crashes >= ?2 AND crashed_in <> 'extract'"
 		" AND +state = 'failed' AND sha256 = (SELECT sha256 FROM document WHERE id = ?1)",
-	[GET_ATTEMPTS] = "SELECT attempts, state = 'reading' AND NOT changed FROM document WHERE id = ?1",
+	[GET_ATTEMPTS] = "SELECT attempts FROM document WHERE id = ?1",
 	/* What is done and could not be written out has failed, too. */
 	[GET_OUTCOME] = "SELECT iif(state = 'done' AND NOT published AND error IS NOT NULL, 'failed', state)"
 			" FROM document WHERE id = ?1",
@@ -523,7 +523,7 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 			   " sha256 = (SELECT sha256 FROM document WHERE id = ?1))",
 	[QUEUE_AGAIN] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE ", attempts = 0"
 			" WHERE id = ?1",
-	[QUEUE_REREAD] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", error = NULL, reread = 1"
+	[QUEUE_REREAD] = "UPDATE document SET state = 'queued', " NO_PROGRESS ", " NO_FAILURE ", reread = 1"
 			 " WHERE id = ?1",
 	/* Under its old key no chunk of it is found any more; those that are read from now on are. */
 	[DISOWN_CHUNKS] =
@@ -750,9 +750,14 @@ const char *const DOCSTORE_STATEMENTS[N_DOCSTORE_STATEMENTS] = {
 	[GET_QUESTION_ATTEMPTS] = "SELECT attempts FROM question WHERE id = ?1",
 	[GET_QUESTION] = "SELECT " QUESTION_COLUMNS " WHERE question.id = ?1",
 	[GET_QUESTIONS] = "SELECT " QUESTION_COLUMNS " WHERE question.document_id = ?1 ORDER BY question.id",
-	[NEXT_QUESTION_OF] = "SELECT " QUESTION_COLUMNS " WHERE question.id > ?1 AND question.document_id ="
-			     " coalesce(?2, question.document_id) AND question.text = coalesce(?3, "
-			     "question.text) ORDER BY question.id LIMIT 1",
+	[NEXT_QUESTION_OF_ALL] =
+		"SELECT " QUESTION_COLUMNS " WHERE question.id > ?1 ORDER BY question.id LIMIT 1",
+	[NEXT_QUESTION_OF_TEXT] =
+		"SELECT " QUESTION_COLUMNS
+		" WHERE question.id > ?1 AND question.text = ?2 ORDER BY question.id LIMIT 1",
+	[NEXT_QUESTION_OF_DOCUMENT] =
+		"SELECT " QUESTION_COLUMNS " WHERE question.id > ?1 AND question.document_id = ?2"
+		" AND question.text = coalesce(?3, question.text) ORDER BY question.id LIMIT 1",
 	[MARK_ANSWERED] =
 		"UPDATE question SET state = 'answered', " NO_QUESTION_FAILURE ", crashes = 0 WHERE id = ?1",
 	[PUT_ANSWER] = "INSERT INTO answer(question_id, document_id, text, found, generated, score, model, "

@@ -144,7 +144,7 @@ static inline int64_t query(struct fixture *f, const char *sql)
 }
 
 /* In a child, which ends without closing the store, as a crash does. */
-static inline void crash_in(struct fixture *f, void (*work)(struct fixture *f))
+static inline void die_in(struct fixture *f, void (*work)(struct fixture *f))
 {
 	int status;
 	pid_t child;
@@ -159,6 +159,11 @@ static inline void crash_in(struct fixture *f, void (*work)(struct fixture *f))
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
+static inline void crash_in(struct fixture *f, void (*work)(struct fixture *f))
+{
+	die_in(f, work);
 	f->store = open_or_fail(f->path, DOCSTORE_WRITE);
 }
 

@@ -7,19 +7,24 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/clerk.h"
+#include "daemon/document_file.h"
+#include "daemon/intake.h"
 #include "daemon/loop.h"
 #include "daemon/units.h"
 
 #define N_FILES 500
+#define MAX_NOTES 1000
 #define SLOW_NS (50 * NS_PER_MS) /* longer than the loop may stand still */
 
 struct fixture {
@@ -27,6 +32,7 @@ struct fixture {
 	struct docstore *store;
 	struct clerk *clerk;
 	atomic_uint n_queued, n_rested;
+	atomic_bool held; /* the clerk, in on_queued() */
 };
 
 static void on_queued(void *user)
@@ -34,6 +40,8 @@ static void on_queued(void *user)
 	struct fixture *f = user;
 
 	f->n_queued++;
+	while (f->held)
+		usleep(1000);
 }
 
 static void on_rested(void *user)
@@ -48,7 +56,9 @@ static int set_up(void **state)
 	static struct fixture fixture;
 	struct fixture *f = &fixture;
 	struct docstore_settings settings = { .path = f->path, .mode = DOCSTORE_WRITE };
-	struct clerk_settings clerk = { .user = f, .queued = on_queued, .rested = on_rested };
+	struct clerk_settings clerk = {
+		.user = f, .queued = on_queued, .rested = on_rested, .max_notes = MAX_NOTES
+	};
 
 	memset(f, 0, sizeof(*f));
 	snprintf(f->folder, sizeof(f->folder), "/tmp/test_clerk.XXXXXX");
@@ -195,14 +205,87 @@ static void what_went_unseen_is_gone_below_the_folders_alone(void **state)
 	assert_state(f, "/nowhere/a", DOCUMENT_QUEUED, NULL);
 }
 
-static void telling_waits_for_no_writer(void **state)
+/* Another process that writes: the clerk waits until it ends. */
+static sqlite3 *write_beside(struct fixture *f)
 {
-	struct fixture *f = *state;
-	uint64_t slowest_ns = 0;
 	sqlite3 *other;
 
 	assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	return other;
+}
+
+static void end_writing(sqlite3 *other)
+{
+	assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(other);
+}
+
+static void on_settled(void *user)
+{
+	(void)user;
+}
+
+static void make_old_file(const char *path)
+{
+	const struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fclose(file);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void what_goes_while_there_is_no_room_for_a_note_is_found_later(void **state)
+{
+	struct fixture *f = *state;
+	char folder[64], path[80];
+	struct config_watch watch = {
+		.path = folder, .outbox = folder, .settle_ns = NS_PER_S, .rescan_ns = NS_PER_DAY
+	};
+	struct config config = { .watch = &watch, .n_watch = 1 };
+	struct intake_settings settings = { .config = &config, .clerk = f->clerk, .settled = on_settled };
+	struct intake *intake;
+	sqlite3 *other;
+	int r;
+
+	snprintf(folder, sizeof(folder), "%.40s/in", f->folder);
+	snprintf(path, sizeof(path), "%.60s/a", folder);
+	assert_int_equal(mkdir(folder, 0700), 0);
+	make_old_file(path);
+	assert_int_equal(loop_new(&settings.loop, NULL), 0);
+	assert_int_equal(intake_open(&settings, &intake, NULL), 0);
+	clerk_wait(f->clerk);
+	assert_state(f, path, DOCUMENT_QUEUED, NULL);
+
+	other = write_beside(f);
+	clerk_event(f->clerk, "info", "waits for the other writer");
+	while ((r = clerk_gone(f->clerk, "/in/never known")) == 0)
+		;
+	assert_int_equal(r, -EAGAIN);
+	assert_int_equal(unlink(path), 0);
+	intake_catch_up(intake);
+	intake_clerk_rested(intake); /* not yet */
+	end_writing(other);
+	clerk_wait(f->clerk);
+	assert_state(f, path, DOCUMENT_QUEUED, NULL);
+	intake_clerk_rested(intake);
+	clerk_wait(f->clerk);
+	assert_state(f, path, DOCUMENT_GONE, NULL);
+	intake_clerk_rested(intake); /* once is enough */
+	assert_int_equal(clerk_n_waiting(f->clerk), 0);
+
+	intake_close(intake);
+	loop_free(settings.loop);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+static void telling_waits_for_no_writer(void **state)
+{
+	struct fixture *f = *state;
+	sqlite3 *other = write_beside(f);
+	uint64_t slowest_ns = 0;
+
 	for (int i = 0; i < N_FILES; i++) {
 		char path[32];
 		uint64_t start_ns = loop_now_ns(), took_ns;
@@ -215,12 +298,30 @@ static void telling_waits_for_no_writer(void **state)
 	assert_true(slowest_ns < SLOW_NS);
 	assert_int_equal(clerk_n_waiting(f->clerk), N_FILES);
 	assert_true(clerk_has(f->clerk, "/in/499"));
-	assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(other);
+	end_writing(other);
 	clerk_wait(f->clerk);
 	assert_false(clerk_has(f->clerk, "/in/499"));
 	assert_int_equal(f->n_queued, N_FILES);
 	print_message("# the slowest of %d calls took %.3f ms\n", N_FILES, (double)slowest_ns / 1e6);
+}
+
+/* Without the sanitizer it would pass in any case. */
+static void a_file_may_be_dated_as_its_owner_likes(void **state)
+{
+	static const int64_t SECONDS[] = { 0, -1, INT64_C(10413792000), INT64_C(-10413792000),
+		                           INT64_C(1) << 40 };
+	const size_t n = sizeof(SECONDS) / sizeof(SECONDS[0]);
+	int64_t times[sizeof(SECONDS) / sizeof(SECONDS[0])];
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		const struct stat st = { .st_mtim = { .tv_sec = SECONDS[i], .tv_nsec = 7 } };
+
+		times[i] = document_file_of("/in/a", NULL, NULL, &st).mtime_ns;
+		for (size_t j = 0; j < i; j++)
+			assert_true(times[i] != times[j]);
+	}
+	assert_int_equal(times[0], 7);
 }
 
 static void what_is_copied_may_go(void **state)
@@ -236,14 +337,27 @@ static void what_is_copied_may_go(void **state)
 	assert_state(f, "/in/a", DOCUMENT_IGNORED, "no file");
 }
 
+static int count_any(void *user, const struct document_event *event)
+{
+	(void)event;
+	(*(int *)user)++;
+	return 0;
+}
+
 static void it_stops_with_notes_unwritten(void **state)
 {
 	struct fixture *f = *state;
+	int n = 0;
 
+	f->held = true;
+	add(f, "/in/a");
 	for (int i = 0; i < N_FILES; i++)
 		clerk_event(f->clerk, "info", "more of the same");
+	f->held = false;
 	clerk_stop(f->clerk);
 	f->clerk = NULL;
+	assert_int_equal(docstore_events(f->store, 0, N_FILES + 1, count_any, &n, NULL), 0);
+	assert_true(n < N_FILES);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -256,7 +370,9 @@ int main(void)
 		TEST(that_a_file_cannot_be_read_is_one_event),
 		TEST(the_order_is_kept),
 		TEST(what_went_unseen_is_gone_below_the_folders_alone),
+		TEST(what_goes_while_there_is_no_room_for_a_note_is_found_later),
 		TEST(telling_waits_for_no_writer),
+		cmocka_unit_test(a_file_may_be_dated_as_its_owner_likes),
 		TEST(what_is_copied_may_go),
 		TEST(it_stops_with_notes_unwritten),
 	};

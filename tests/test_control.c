@@ -112,6 +112,19 @@ static int next_until(struct call *call, void *user, struct err *err)
 	return 0;
 }
 
+/* A line, and no other until the flag is set: it looks through what is none of its matter. */
+static int next_match(struct call *call, void *user, struct err *err)
+{
+	struct stream *stream = user;
+
+	(void)err;
+	if (stream->n++ == 0)
+		call_more(call, json_pack("{s:b}", "first", 1));
+	else if (stream->fixture->flag)
+		call_reply(call, json_pack("{s:b}", "second", 1));
+	return 1;
+}
+
 static int start_stream(struct call *call, int (*next)(struct call *call, void *user, struct err *err))
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
@@ -131,6 +144,12 @@ static int until(struct call *call, struct err *err)
 {
 	(void)err;
 	return start_stream(call, next_until);
+}
+
+static int search(struct call *call, struct err *err)
+{
+	(void)err;
+	return start_stream(call, next_match);
 }
 
 static int carry_out(void *user, struct err *err)
@@ -166,7 +185,7 @@ static const struct protocol_key NUMBER[] = { { "number", JSON_INTEGER, true }, 
 static const struct control_command COMMANDS[] = {
 	{ "ping", NONE, ping },     { "whoami", NONE, whoami }, { "echo", ECHO, echo },
 	{ "count", NUMBER, count }, { "until", NONE, until },   { "later", NONE, later },
-	{ NULL, NULL, NULL },
+	{ "search", NONE, search }, { NULL, NULL, NULL },
 };
 
 static void woken(void *user)
@@ -624,6 +643,27 @@ static void who_stops_amid_a_line_is_dropped_but_not_who_waits(void **state)
 	close(waiting);
 }
 
+static void a_stream_that_makes_no_line_blocks_nobody_and_is_not_dropped(void **state)
+{
+	struct fixture *f = *state;
+	int fd, stalled;
+
+	f->settings.limits.stalled_ns = 100 * NS_PER_MS;
+	start(f);
+	fd = connect_to(f);
+	say_text(fd, "{\"skimd\":1,\"command\":\"search\"}\n" PING);
+	assert_hears(fd, "{\"id\":null,\"ok\":true,\"first\":true,\"more\":true}\n");
+	stalled = connect_to(f);
+	say_text(stalled, PING "{\"skimd\":1");
+	assert_hears(stalled, PONG);
+	assert_hears(stalled, ""); /* the time that one has that is stalled is over */
+	f->flag = true;
+	assert_hears(fd, "{\"id\":null,\"ok\":true,\"second\":true}\n");
+	assert_hears(fd, PONG);
+	close(fd);
+	close(stalled);
+}
+
 static void a_stream_may_wait_for_a_change(void **state)
 {
 	struct fixture *f = *state;
@@ -969,6 +1009,7 @@ int main(void)
 		STOPPED(who_does_not_read_for_long_is_dropped),
 		STOPPED(who_stops_amid_a_line_is_dropped_but_not_who_waits),
 		RUNNING(a_stream_may_wait_for_a_change),
+		STOPPED(a_stream_that_makes_no_line_blocks_nobody_and_is_not_dropped),
 		RUNNING(who_waits_and_goes_is_forgotten),
 		RUNNING(what_takes_long_blocks_nobody),
 		RUNNING(what_waits_when_the_server_ends_is_let_go),

@@ -281,6 +281,36 @@ static void a_file_that_goes_away_while_it_is_read_stays_gone(void **state)
 	expect_state(f, id, DOCUMENT_GONE);
 }
 
+static void expect_reason(struct fixture *f, int64_t id, const char *reason)
+{
+	struct document document;
+
+	assert_int_equal(docstore_get(f->store, id, &document, NULL), 0);
+	assert_int_equal(document.state, DOCUMENT_FAILED);
+	assert_int_equal(document.retry, RETRY_CHANGED);
+	assert_string_equal(document.error, reason);
+	document_done(&document);
+}
+
+static void a_file_that_is_refused_while_it_is_read_keeps_the_reason(void **state)
+{
+	struct fixture *f = *state;
+	struct document_file file = file_at("/in/a.txt");
+	int64_t id = add(f, "/in/a.txt"), other;
+
+	docstore_take(f->store, &id, NULL);
+	assert_int_equal(docstore_refuse(f->store, &file, "cannot be read", NULL), 0);
+	assert_int_equal(docstore_put_back(f->store, id, NULL), 0);
+	expect_reason(f, id, "cannot be read");
+	read_to_the_end(f, id);
+	expect_reason(f, id, "cannot be read");
+
+	other = add(f, "/in/b.txt");
+	read_document(f, other);
+	assert_int_equal(docstore_copy(f->store, other, id, NULL), 0);
+	expect_reason(f, id, "cannot be read");
+}
+
 static void a_file_deleted_and_made_again_while_it_is_read_is_read_again(void **state)
 {
 	struct fixture *f = *state;
@@ -1036,11 +1066,13 @@ static void no_question_is_found_by_looking_at_all(void **state)
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
 	for (int i = 0; i < N_DOCSTORE_STATEMENTS; i++) {
 		bool counts = i == COUNT_QUESTIONS || i == COUNT_ASKED_BY_SOMEBODY, at_the_start = false;
+		bool takes_any = i == NEXT_QUESTION_OF_ALL;
 
 		for (size_t j = 0; j < sizeof(AT_THE_START) / sizeof(AT_THE_START[0]); j++)
 			at_the_start |= (int)AT_THE_START[j] == i;
 		read_plan(db, DOCSTORE_STATEMENTS[i], plan, sizeof(plan));
 		if ((strstr(plan, "SCAN question\n") != NULL) != at_the_start ||
+		    (strstr(plan, "question USING INTEGER PRIMARY KEY (rowid>") != NULL) != takes_any ||
 		    (strstr(plan, "COVERING INDEX question_count") != NULL) != counts)
 			fail_msg("%s\n%s", DOCSTORE_STATEMENTS[i], plan);
 	}
@@ -1059,6 +1091,7 @@ int main(void)
 		TEST(a_file_that_is_gone_and_returns_is_queued),
 		TEST(a_file_that_changes_while_it_is_read_is_queued_at_the_end),
 		TEST(a_file_that_goes_away_while_it_is_read_stays_gone),
+		TEST(a_file_that_is_refused_while_it_is_read_keeps_the_reason),
 		TEST(a_file_deleted_and_made_again_while_it_is_read_is_read_again),
 		TEST(a_file_that_always_changes_starves_no_other),
 		TEST(results_are_unpublished_until_their_outputs_are_written),

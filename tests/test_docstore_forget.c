@@ -236,6 +236,13 @@ static void a_forgotten_file_that_is_as_it_was_does_not_come_back(void **state)
 	assert_int_equal(docstore_forget(f->store, id, NULL), 0);
 	assert_int_equal(docstore_ignore(f->store, &file, "a pipe", NULL), 0);
 	assert_int_equal(query(f, "SELECT count(*) FROM document"), 0);
+
+	file = file_in(INBOX, "/in/secret");
+	assert_int_equal(docstore_refuse(f->store, &file, "cannot be read", NULL), 0);
+	assert_int_equal(docstore_resolve(f->store, "secret", &id, NULL), 0);
+	assert_int_equal(docstore_forget(f->store, id, NULL), 0);
+	assert_int_equal(docstore_refuse(f->store, &file, "cannot be read", NULL), 0);
+	assert_int_equal(query(f, "SELECT count(*) FROM document"), 0);
 }
 
 static void a_reader_that_holds_an_old_state_puts_it_off(void **state)

@@ -510,6 +510,10 @@ static void questions_are_listed(void **state)
 	assert_int_equal(docstore_next_question(f->store, first, id, NULL, &question, NULL), 0);
 	assert_int_equal(question.id, third);
 	question_done(&question);
+	assert_int_equal(docstore_next_question(f->store, 0, id, "Who?", &question, NULL), 0);
+	assert_int_equal(question.id, third);
+	question_done(&question);
+	assert_int_equal(docstore_next_question(f->store, first, id, QUESTION, &question, NULL), -ENOENT);
 	assert_int_equal(docstore_next_question(f->store, third, 0, NULL, &question, NULL), -ENOENT);
 	assert_int_equal(docstore_count_questions(f->store, QUESTION_ASKED, &n, NULL), 0);
 	assert_int_equal(n, 3);

@@ -145,6 +145,28 @@ static void a_passing_failure_that_does_not_pass_is_given_up(void **state)
 	assert_int_equal(query(f, "SELECT attempts FROM document"), 1);
 }
 
+static void that_it_is_given_up_stands_behind_the_longest_reason(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add(f, INBOX, "/in/1"), next;
+	char reason[1024];
+
+	memset(reason, 'x', sizeof(reason) - 1);
+	reason[sizeof(reason) - 1] = '\0';
+	assert_int_equal(take(f), id);
+	for (int i = 1; i < BACKOFF_ATTEMPTS; i++) {
+		fail_document(f, id, RETRY_LATER, reason);
+		assert_int_equal(docstore_next_retry(f->store, &next, NULL), 0);
+		now_s = next;
+		assert_int_equal(take(f), id);
+	}
+	fail_document(f, id, RETRY_LATER, reason);
+	assert_int_equal(query(f,
+	                       "SELECT error GLOB 'xxxx*xx; given up after 12 attempts, ''skimctl retry 1''"
+	                       " tries again' FROM document"),
+	                 1);
+}
+
 static void outputs_that_cannot_be_written_are_tried_again_with_pauses(void **state)
 {
 	struct fixture *f = *state;
@@ -172,6 +194,21 @@ static void outputs_that_cannot_be_written_are_tried_again_with_pauses(void **st
 	assert_int_equal(docstore_retry(f->store, id, NULL), -EINVAL);
 	assert_int_equal(query(f, "SELECT attempts = 0 AND error IS NULL AND retry IS NULL FROM document"),
 	                 1);
+}
+
+static void what_is_reread_waits_for_no_other_try(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = add(f, INBOX, "/in/1");
+
+	take(f);
+	read_document(f, id, 'a', TEXT, "Floods");
+	assert_int_equal(docstore_unpublished(f->store, id, RETRY_LATER, "no room", NULL), 0);
+	assert_int_equal(docstore_reread(f->store, id, NULL), 0);
+	assert_int_equal(
+		query(f, "SELECT state = 'queued' AND error IS NULL AND retry IS NULL AND retry_at IS NULL"
+	                 " FROM document"),
+		1);
 }
 
 static void a_clock_that_jumps_neither_starves_nor_storms(void **state)
@@ -367,6 +404,34 @@ static void a_long_document_that_got_further_is_not_given_up(void **state)
 	assert_int_equal(query(f, "SELECT crashes FROM document"), 1);
 	crash_in(f, take_one);
 	expect_state(f, id, DOCUMENT_FAILED);
+}
+
+static void set_version(struct fixture *f, int64_t version)
+{
+	char sql[48];
+	sqlite3 *sqlite;
+
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", (int)version);
+	assert_int_equal(sqlite3_open(f->path, &sqlite), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(sqlite);
+}
+
+static void a_start_that_fails_does_not_hide_a_crash_from_the_next(void **state)
+{
+	struct fixture *f = *state;
+	struct docstore_settings settings = { .path = f->path, .mode = DOCSTORE_WRITE };
+
+	int64_t version = query(f, "PRAGMA user_version");
+
+	add(f, INBOX, "/in/1");
+	die_in(f, begin_to_read);
+	set_version(f, version + 1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(docstore_open(&settings, &f->store, NULL), -EBADMSG);
+	set_version(f, version);
+	f->store = open_or_fail(f->path, DOCSTORE_WRITE);
+	assert_int_equal(query(f, "SELECT crashes FROM document WHERE state = 'queued'"), 1);
 }
 
 static void close_as_if_it_crashed(struct fixture *f)
@@ -568,7 +633,9 @@ int main(void)
 		cmocka_unit_test(back_off_doubles_up_to_six_hours),
 		TEST(a_passing_failure_comes_back_when_it_is_due),
 		TEST(a_passing_failure_that_does_not_pass_is_given_up),
+		TEST(that_it_is_given_up_stands_behind_the_longest_reason),
 		TEST(outputs_that_cannot_be_written_are_tried_again_with_pauses),
+		TEST(what_is_reread_waits_for_no_other_try),
 		TEST(a_clock_that_jumps_neither_starves_nor_storms),
 		TEST(a_retry_that_is_due_waits_behind_what_waits_for_longer),
 		TEST(what_waits_for_other_content_does_not_come_back_for_a_chmod),
@@ -576,6 +643,7 @@ int main(void)
 		TEST(a_file_that_changes_while_it_fails_is_read_again_from_the_first_attempt),
 		TEST(two_crashes_in_the_same_content_are_enough),
 		TEST(an_orderly_stop_is_no_crash),
+		TEST(a_start_that_fails_does_not_hide_a_crash_from_the_next),
 		TEST(a_long_document_that_got_further_is_not_given_up),
 		TEST(a_crash_after_a_change_is_not_the_new_contents),
 		TEST(the_same_content_elsewhere_is_known_by_its_crashes),

@@ -2,6 +2,7 @@
 #include "tests/documents.h"
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "store/docstore_questions.h"
 
@@ -164,6 +165,43 @@ static void what_was_there_is_kept_beside_until_the_next_time(void **state)
 	}
 }
 
+static bool folders_cannot_be_synced;
+
+/* In place of the C library's. */
+int fsync(int fd)
+{
+	struct stat st;
+
+	if (folders_cannot_be_synced && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
+static void why_it_cannot_be_kept_is_said(void **state)
+{
+	struct fixture *f = *state;
+	struct docstore_settings settings = { .path = f->path, .mode = DOCSTORE_WRITE };
+	char words[256];
+	struct err err = { "" };
+	sqlite3 *sqlite;
+	int r;
+
+	assert_int_equal(sqlite3_open(f->path, &sqlite), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sqlite, VERSION_1, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(sqlite);
+	folders_cannot_be_synced = true;
+	r = docstore_open(&settings, &f->store, &err);
+	folders_cannot_be_synced = false;
+	assert_int_equal(r, -EIO);
+	snprintf(words, sizeof(words),
+	         "cannot be copied before it is brought up to date: %s" DOCSTORE_OLD_SUFFIX
+	         ": cannot sync its folder: Input/output error",
+	         f->path);
+	assert_string_equal(err.text, words);
+}
+
 /* What was made of version 3 by the builds that had it, from a file of now: the last one, the first one, and the one before the
  * tables of audits. */
 #define LAST_VERSION_3 "DROP INDEX question_count; DROP TABLE ask_file; PRAGMA user_version = 3;"
@@ -253,6 +291,7 @@ int main(void)
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_file_of_version_3_gets_what_it_lacks, set_up_store,
 		                                tear_down),
+		cmocka_unit_test_setup_teardown(why_it_cannot_be_kept_is_said, set_up_folder, tear_down),
 		cmocka_unit_test_setup_teardown(what_was_there_is_kept_beside_until_the_next_time,
 		                                set_up_store, tear_down),
 	};

@@ -965,11 +965,15 @@ static void meet_permissions(void)
 	make_folder("in/shut");
 	write_old_file("in/shut/a.txt");
 	chmod(at("in/shut"), 0);
+	make_folder("in/listed");
+	write_old_file("in/listed/b.txt");
+	chmod(at("in/listed"), 0444);
 	open_watch();
 	watch_rescan(fixture.watch, NULL);
 	buf_puts(&fixture.told, "then\n");
 	chmod(at("in/closed.txt"), 0644);
 	chmod(at("in/shut"), 0755);
+	chmod(at("in/listed"), 0755);
 	tick(1 * S);
 	tick(1 * S + SETTLE);
 }
@@ -1004,8 +1008,9 @@ static void what_cannot_be_read_is_told_once_and_ready_when_it_can(void **state)
 	close(pipe_fds[0]);
 	assert_true(n > 0);
 	buf_puts(&fixture.told, output);
-	assert_told("gone shut, no access to closed.txt, no access to shut, ready closed.txt, ready "
-	            "shut/a.txt, then");
+	assert_told(
+		"gone listed, gone shut, no access to closed.txt, no access to listed, no access to shut, "
+		"ready closed.txt, ready listed/b.txt, ready shut/a.txt, then");
 	assert_non_null(strstr(output, "then\n"));
 	assert_true(strstr(output, "no access to closed.txt") < strstr(output, "then\n"));
 	assert_true(strstr(output, "ready closed.txt") > strstr(output, "then\n"));
