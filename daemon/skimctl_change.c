@@ -16,6 +16,8 @@ struct change {
 	const char *what; /* said of each document then: "'x' is ..." */
 	/* Without a daemon. */
 	int (*run)(const char *config_path, struct docstore *store, int64_t id, struct err *err);
+	/* Once behind all of them; NULL: nothing. -EBUSY: the next occasion does it. */
+	int (*finish)(struct docstore *store, struct err *err);
 };
 
 static int retry(const char *config_path, struct docstore *store, int64_t id, struct err *err)
@@ -33,16 +35,15 @@ static int reread(const char *config_path, struct docstore *store, int64_t id, s
 /* Blocks first: once the rows are gone nobody knows whose they are. */
 static int forget(const char *config_path, struct docstore *store, int64_t id, struct err *err)
 {
-	int r;
+	int r = skimctl_drop_blocks(config_path, id, err);
 
-	if ((r = skimctl_drop_blocks(config_path, id, err)) < 0 || (r = forget_document(store, id, err)) < 0)
-		return r;
-	return docstore_scrub(store, err);
+	return r < 0 ? r : forget_document(store, id, err);
 }
 
-static const struct change RETRY = { "retry", SKIMCTL_RETRY_USAGE, "queued", retry };
-static const struct change REREAD = { "reread", SKIMCTL_REREAD_USAGE, "queued to be read anew", reread };
-static const struct change FORGET = { "forget", SKIMCTL_FORGET_USAGE, "forgotten", forget };
+static const struct change RETRY = { "retry", SKIMCTL_RETRY_USAGE, "queued", retry, NULL };
+static const struct change REREAD = { "reread", SKIMCTL_REREAD_USAGE, "queued to be read anew", reread,
+	                              NULL };
+static const struct change FORGET = { "forget", SKIMCTL_FORGET_USAGE, "forgotten", forget, docstore_scrub };
 
 /* document has "document", its number, "name" and "path"; taken over. */
 static int print_change(const struct change *change, bool json, json_t *document, struct err *err)
@@ -123,6 +124,11 @@ static int run(const struct change *change, int argc, char **argv)
 		                   : do_here(change, query.config_path, store, argv[i], &document, &err);
 		if (r < 0 || print_change(change, query.json, document, &err) < 0)
 			status = skimctl_fail(&err);
+	}
+	if (store != NULL && change->finish != NULL && (r = change->finish(store, &err)) < 0) {
+		skimctl_tell(&err);
+		if (r != -EBUSY)
+			status = SKIMCTL_FAILED;
 	}
 	docstore_close(store);
 	control_client_close(client);
