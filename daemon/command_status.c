@@ -1,6 +1,5 @@
 /* Commands about the daemon itself. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/json.h"
 #include "base/log.h"

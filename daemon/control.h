@@ -57,7 +57,6 @@ struct call *call_keep(struct call *call);
 void call_release(struct call *call);
 
 void *call_user(const struct call *call);
-const json_t *call_request(const struct call *call);
 const struct ucred *call_who(const struct call *call);
 
 /* A string or an integer of the request; NULL, or the default, where it has none. */

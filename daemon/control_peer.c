@@ -62,11 +62,6 @@ void *call_user(const struct call *call)
 	return call->user;
 }
 
-const json_t *call_request(const struct call *call)
-{
-	return call->request;
-}
-
 const struct ucred *call_who(const struct call *call)
 {
 	return &call->who;

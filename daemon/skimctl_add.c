@@ -1,9 +1,7 @@
 /* skimctl add: has a file that lies in a watched folder looked at now, and copies one from elsewhere into the first of
  * them, by the user's own rights: the daemon reads no path for anybody that it would not read anyway. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>

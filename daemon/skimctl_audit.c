@@ -1,8 +1,6 @@
 /* skimctl audit and report: by the daemon, or out of skimd.db where none is there. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/file.h"

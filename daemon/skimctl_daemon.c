@@ -1,7 +1,6 @@
 /* skimctl status, pause, resume and rescan: what only a daemon can be asked. */
 #include <getopt.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "daemon/skimctl.h"
 #include "daemon/wal_alarm.h"

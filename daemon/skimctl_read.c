@@ -1,7 +1,6 @@
 /* skimctl read: the whole pipeline in this process, on files named by the user. */
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -112,16 +111,11 @@ static int choose_questions(const struct reading_run *run, struct questions *que
 /* Usage and timings are of this run. */
 static void set_usage(const struct reading_run *run, bool answered, struct document *document)
 {
-	struct usage *usage = &document->usage;
-
 	if (answered)
-		*usage = (struct usage){ 0 };
+		document->usage = (struct usage){ 0 };
 	if (answered || run->n_questions > 0)
 		document->seconds = clock_seconds() - run->start;
-	usage->prompt_tokens += run->usage.prompt_tokens;
-	usage->computed_tokens += run->usage.computed_tokens;
-	usage->reused_tokens += run->usage.reused_tokens;
-	usage->generated_tokens += run->usage.generated_tokens;
+	usage_add(&document->usage, &run->usage);
 }
 
 static int print_reading(struct reading_run *run, int64_t id, bool answered, struct err *err)
@@ -174,10 +168,7 @@ static int answer(struct reading_run *run, int64_t id, struct err *err)
 		return r;
 	if (question.state == QUESTION_FAILED)
 		r = err_set(err, -EBADMSG, "%s: '%s': %s", run->name, question.text, question.error);
-	run->usage.prompt_tokens += question.usage.prompt_tokens;
-	run->usage.computed_tokens += question.usage.computed_tokens;
-	run->usage.reused_tokens += question.usage.reused_tokens;
-	run->usage.generated_tokens += question.usage.generated_tokens;
+	usage_add(&run->usage, &question.usage);
 	question_done(&question);
 	return r;
 }

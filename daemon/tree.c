@@ -272,7 +272,8 @@ void tree_close(struct tree *tree)
 	tree->root_fd = -1;
 }
 
-bool tree_exists(const struct tree *tree, const char *path)
+/* True when it cannot be told. */
+static bool exists(const struct tree *tree, const char *path)
 {
 	struct stat st;
 
@@ -281,7 +282,7 @@ bool tree_exists(const struct tree *tree, const char *path)
 
 static bool still_there(void *owner, const char *path)
 {
-	return tree_exists(owner, path);
+	return exists(owner, path);
 }
 
 static void sweep_folders(struct tree *tree)
@@ -290,7 +291,7 @@ static void sweep_folders(struct tree *tree)
 
 	for (struct folder *folder = LIST_FIRST(&tree->folders.all); folder != NULL; folder = next) {
 		next = LIST_NEXT(folder, all);
-		if (folder->scan != tree->scan && !tree_exists(tree, folder->path))
+		if (folder->scan != tree->scan && !exists(tree, folder->path))
 			forget_folder(tree, folder);
 	}
 }

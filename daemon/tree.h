@@ -46,9 +46,6 @@ void tree_look(struct tree *tree, const char *path, enum sight sight);
 /* The folder that had this path went elsewhere with all that was in it. */
 void tree_forget(struct tree *tree, const char *path);
 
-/* Whether something is at path; true when that cannot be told. */
-bool tree_exists(const struct tree *tree, const char *path);
-
 void tree_done(struct tree *tree); /* what is the tree's own */
 
 #endif

@@ -74,13 +74,8 @@ static void log_done(const struct document *document)
 /* What it cost, for worker_status(). */
 static void count_usage(struct worker *worker, const struct usage *usage)
 {
-	struct usage *sum = &worker->status.usage;
-
 	pthread_mutex_lock(&worker->lock);
-	sum->prompt_tokens += usage->prompt_tokens;
-	sum->computed_tokens += usage->computed_tokens;
-	sum->reused_tokens += usage->reused_tokens;
-	sum->generated_tokens += usage->generated_tokens;
+	usage_add(&worker->status.usage, usage);
 	pthread_mutex_unlock(&worker->lock);
 }
 

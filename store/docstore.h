@@ -48,6 +48,14 @@ struct usage {
 	int64_t prompt_tokens, computed_tokens, reused_tokens, generated_tokens;
 };
 
+static inline void usage_add(struct usage *sum, const struct usage *more)
+{
+	sum->prompt_tokens += more->prompt_tokens;
+	sum->computed_tokens += more->computed_tokens;
+	sum->reused_tokens += more->reused_tokens;
+	sum->generated_tokens += more->generated_tokens;
+}
+
 /* One row of document. NULL or 0: not known (yet). */
 struct document {
 	int64_t id;

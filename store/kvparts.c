@@ -8,7 +8,7 @@
 #include "store/kvschema.h"
 #include "store/kvstore_internal.h"
 
-uint64_t kvparts_checksum(const struct kv_key *key, size_t part, const void *bytes, size_t n)
+static uint64_t checksum_of(const struct kv_key *key, size_t part, const void *bytes, size_t n)
 {
 	uint64_t seed;
 
@@ -22,7 +22,7 @@ void kvparts_checksums(const struct kv_key *key, const void *bytes, size_t n_byt
 		size_t at = i * KV_PART_BYTES,
 		       n = n_bytes - at < KV_PART_BYTES ? n_bytes - at : KV_PART_BYTES;
 
-		ret[i] = kvparts_checksum(key, i, (const uint8_t *)bytes + at, n);
+		ret[i] = checksum_of(key, i, (const uint8_t *)bytes + at, n);
 	}
 }
 
@@ -83,7 +83,7 @@ static int read_parts(struct kvstore *store, sqlite3_blob *blob, size_t offset, 
 
 		if (sqlite3_blob_read(blob, part, (int)n_part, (int)first) != SQLITE_OK)
 			return db_failed(store->file.db, err);
-		if (kvparts_checksum(&parts->key, i, part, n_part) != parts->checksums[i])
+		if (checksum_of(&parts->key, i, part, n_part) != parts->checksums[i])
 			return -EILSEQ;
 		memcpy(bytes, part + in_part, n_here);
 		offset += n_here;

@@ -11,10 +11,7 @@ static inline size_t kvparts_n(size_t n_bytes)
 	return (n_bytes + KV_PART_BYTES - 1) / KV_PART_BYTES;
 }
 
-/* Of the part with that number, n bytes: it is known with its place. */
-uint64_t kvparts_checksum(const struct kv_key *key, size_t part, const void *bytes, size_t n);
-
-/* Of all parts: ret[kvparts_n(n_bytes)]. */
+/* Of all parts, each with its place: ret[kvparts_n(n_bytes)]. */
 void kvparts_checksums(const struct kv_key *key, const void *bytes, size_t n_bytes, uint64_t *ret);
 
 /* The block that was read from last. */
