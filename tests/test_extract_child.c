@@ -403,9 +403,9 @@ static void the_text_is_bounded(void **state)
 
 static void an_end_that_lies_is_refused(void **state)
 {
-	static const char *const LIES[] = { "", "word", "words.",
-		                            "a text that is longer than all there is, by far: "
-		                            "of more than a hundred bytes, of which none is here" };
+	static const char LONG[] = "a text that is longer than all there is, by far: of more than a hundred "
+				   "bytes, of which none is here";
+	static const char *const LIES[] = { "", "word", "words.", LONG };
 	struct buf buf = { 0 };
 
 	(void)state;
