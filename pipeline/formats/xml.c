@@ -19,7 +19,7 @@
 struct slot {
 	const xmlChar *name; /* libxml2 keeps each name and URI once, so that the address tells it */
 	const struct xml_tag *tag;
-	const xmlChar *uri; /* the one in which it was found last */
+	const xmlChar *uri, *other; /* those in which it was found last, and was another's */
 };
 
 struct frame { /* an open element */
@@ -83,7 +83,7 @@ static int fill_slots(struct xml *xml)
 			return -ENOMEM;
 		for (at = slot_of(name); xml->slots[at].name != NULL;)
 			at = (at + 1) % N_SLOTS;
-		xml->slots[at] = (struct slot){ name, tag, NULL };
+		xml->slots[at] = (struct slot){ .name = name, .tag = tag };
 	}
 	return 0;
 }
@@ -101,10 +101,14 @@ static const struct xml_tag *find_tag(struct xml *xml, const xmlChar *name, cons
 	for (size_t at = slot_of(name); xml->slots[at].name != NULL; at = (at + 1) % N_SLOTS) {
 		struct slot *slot = &xml->slots[at];
 
-		if (slot->name == name && slot->uri != uri && is_space(slot->tag->space, uri))
-			slot->uri = uri;
-		if (slot->name == name && slot->uri == uri && uri != NULL)
-			return slot->tag;
+		if (slot->name != name || uri == NULL || uri == slot->other)
+			continue;
+		if (uri != slot->uri && !is_space(slot->tag->space, uri)) {
+			slot->other = uri;
+			continue;
+		}
+		slot->uri = uri;
+		return slot->tag;
 	}
 	return NULL;
 }
