@@ -73,14 +73,8 @@ static int put_day_json(void *user, const struct audit_day *day)
 	                         (json_int_t)day->n_warned, "agrees", day->agrees, "score_delta",
 	                         day->score_delta, "mass_recall", day->mass_recall, "text_recall",
 	                         day->text_recall, "least_skill", day->skill);
-	char *line = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
-	json_decref(json);
-	if (line == NULL)
-		return -ENOMEM;
-	buf_printf(ret, "%s\n", line);
-	free(line);
-	return 0;
+	return json_put(json, JSON_COMPACT | JSON_REAL_PRECISION(6), ret);
 }
 
 static int put_days(struct docstore *store, enum audit_form form, struct buf *ret, struct err *err)

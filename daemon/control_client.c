@@ -89,25 +89,20 @@ int control_client_ask(struct control_client *client, const char *command, json_
 {
 	json_t *request = json_pack("{s:i, s:s}", "skimd", PROTOCOL_VERSION, "command", command);
 	struct buf line = { 0 };
-	char *text = NULL;
 	int r;
 
-	if (request != NULL && (args == NULL || json_object_update(request, args) == 0))
-		text = json_dumps(request, JSON_COMPACT);
-	if (text != NULL) {
-		buf_puts(&line, text);
-		buf_puts(&line, "\n");
+	if (request != NULL && args != NULL && json_object_update(request, args) < 0) {
+		json_decref(request);
+		request = NULL;
 	}
-	if (text == NULL || buf_status(&line) < 0)
+	if (json_put(request, JSON_COMPACT, &line) < 0)
 		r = err_set(err, -ENOMEM, "no memory for a request");
 	else if (line.n > PROTOCOL_MAX_LINE + 1)
 		r = err_set(err, -EMSGSIZE, "a request of more than %zu bytes", PROTOCOL_MAX_LINE);
 	else
 		r = send_all(client, line.data, line.n, err);
-	free(text);
 	buf_done(&line);
 	json_decref(args);
-	json_decref(request);
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
 #include "base/text.h"
 
 static const struct {
@@ -118,14 +119,13 @@ json_int_t skimctl_integer(const json_t *object, const char *key)
 
 int skimctl_print_json(json_t *json)
 {
-	char *line = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	struct buf line = { 0 };
+	int r = json_put(json, JSON_COMPACT | JSON_REAL_PRECISION(6), &line);
 
-	json_decref(json);
-	if (line == NULL)
-		return -ENOMEM;
-	puts(line);
-	free(line);
-	return 0;
+	if (r == 0)
+		fputs(line.data, stdout);
+	buf_done(&line);
+	return r;
 }
 
 bool skimctl_number(const char *word, unsigned long min, unsigned long max, unsigned long *ret)
