@@ -24,23 +24,21 @@ void text_printable(char *text)
 	*end = '\0';
 }
 
-/* Bytes of white space that text starts with, 0 unless a line ends or a tab stands there. */
-static size_t break_length(const char *text)
-{
-	size_t n = strspn(text, " \t\n\v\f\r");
-
-	return strcspn(text, "\t\n\v\f\r") < n ? n : 0;
-}
-
 void text_join_lines(char *text)
 {
 	char *end = text;
 
 	for (const char *at = text; *at != '\0';) {
-		size_t n_break = break_length(at);
+		size_t n_blank = strspn(at, " \t\n\v\f\r"), n_spaces = strspn(at, " ");
+		size_t n = n_blank == 0 ? 1 : n_blank;
 
-		*end++ = n_break > 0 ? ' ' : *at;
-		at += n_break > 0 ? n_break : 1;
+		if (n_blank > n_spaces) { /* a line ends there, or a tab stands */
+			*end++ = ' ';
+		} else {
+			memmove(end, at, n);
+			end += n;
+		}
+		at += n;
 	}
 	*end = '\0';
 	text_printable(text);
