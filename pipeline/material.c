@@ -87,9 +87,10 @@ static const struct heading *main_heading(const struct view *view, const struct 
 
 	for (size_t i = 0; i < view->n_headings && view->headings[i].start < chunk->end; i++) {
 		const struct heading *heading = &view->headings[i];
-		size_t start = heading->start > chunk->start ? heading->start : chunk->start,
-		       end = section_end(view, i) < chunk->end ? section_end(view, i) : chunk->end;
+		size_t start = heading->start > chunk->start ? heading->start : chunk->start;
+		size_t end = section_end(view, i);
 
+		end = end < chunk->end ? end : chunk->end;
 		if (end <= start ||
 		    title_says_nothing(view->text + heading->title, heading->end - heading->title))
 			continue;
