@@ -9,6 +9,11 @@
 
 #define DOCSTORE_BUSY_MS 5000 /* that another process may have the database locked before a call gives up */
 
+/* What stat(2) says of a file, as values of a statement. */
+#define FILE_STAT_VALUES(file)                                                                         \
+	db_int((file)->device), db_int((file)->inode), db_int((file)->size), db_int((file)->mtime_ns), \
+		db_int((file)->ctime_ns)
+
 struct docstore {
 	pthread_mutex_t lock; /* guards db */
 	struct db *db;

@@ -147,16 +147,12 @@ int docstore_inbox_removed(struct docstore *store, const char *inbox, int64_t ro
 	return docstore_end(store, &txn);
 }
 
-#define ASK_FILE_VALUES(file)                                                                          \
-	db_int((file)->device), db_int((file)->inode), db_int((file)->size), db_int((file)->mtime_ns), \
-		db_int((file)->ctime_ns)
-
 int docstore_has_ask_file(struct docstore *store, int64_t document_id, const struct document_file *file,
                           bool *ret, struct err *err)
 {
 	struct txn txn = docstore_begin_read(store, err);
 	bool found = rows_first_integer(
-			     txn_rows(&txn, HAS_ASK_FILE, db_int(document_id), ASK_FILE_VALUES(file))) != 0;
+			     txn_rows(&txn, HAS_ASK_FILE, db_int(document_id), FILE_STAT_VALUES(file))) != 0;
 	int r = docstore_end(store, &txn);
 
 	if (r == 0)
@@ -170,7 +166,7 @@ int docstore_put_ask_file(struct docstore *store, int64_t document_id, const str
 {
 	struct txn txn = docstore_begin_passing(store, err);
 
-	txn_run(&txn, PUT_ASK_FILE, db_int(document_id), ASK_FILE_VALUES(file));
+	txn_run(&txn, PUT_ASK_FILE, db_int(document_id), FILE_STAT_VALUES(file));
 	return docstore_end(store, &txn);
 }
 

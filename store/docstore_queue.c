@@ -19,9 +19,7 @@ static const char *name_of(const char *path)
 	return slash == NULL ? path : slash + 1;
 }
 
-#define FILE_VALUES(file)                                                                              \
-	db_text((file)->path), db_text((file)->output), db_int((file)->device), db_int((file)->inode), \
-		db_int((file)->size), db_int((file)->mtime_ns), db_int((file)->ctime_ns)
+#define FILE_VALUES(file) db_text((file)->path), db_text((file)->output), FILE_STAT_VALUES(file)
 
 static bool has_row(struct txn *txn, sqlite3_stmt *row)
 {
