@@ -204,6 +204,23 @@ static void what_is_being_read_is_not_forgotten(void **state)
 	expect_state(f, id, DOCUMENT_READING);
 }
 
+static void stays_forgotten(struct fixture *f, const char *name,
+                            int (*leave_out)(struct docstore *, const struct document_file *, const char *,
+                                             struct err *))
+{
+	char path[40];
+	struct document_file file;
+	int64_t id;
+
+	snprintf(path, sizeof(path), INBOX "/%s", name);
+	file = file_in(INBOX, path);
+	assert_int_equal(leave_out(f->store, &file, "a reason", NULL), 0);
+	assert_int_equal(docstore_resolve(f->store, name, &id, NULL), 0);
+	assert_int_equal(docstore_forget(f->store, id, NULL), 0);
+	assert_int_equal(leave_out(f->store, &file, "a reason", NULL), 0);
+	assert_int_equal(query(f, "SELECT count(*) FROM document"), 0);
+}
+
 static void a_forgotten_file_that_is_as_it_was_does_not_come_back(void **state)
 {
 	struct fixture *f = *state;
@@ -230,19 +247,8 @@ static void a_forgotten_file_that_is_as_it_was_does_not_come_back(void **state)
 	assert_int_equal(query(f, "SELECT count(*) FROM forgotten"),
 	                 0); /* a file that is not there has no mark */
 
-	file = file_in(INBOX, "/in/pipe");
-	assert_int_equal(docstore_ignore(f->store, &file, "a pipe", NULL), 0);
-	assert_int_equal(docstore_resolve(f->store, "pipe", &id, NULL), 0);
-	assert_int_equal(docstore_forget(f->store, id, NULL), 0);
-	assert_int_equal(docstore_ignore(f->store, &file, "a pipe", NULL), 0);
-	assert_int_equal(query(f, "SELECT count(*) FROM document"), 0);
-
-	file = file_in(INBOX, "/in/secret");
-	assert_int_equal(docstore_refuse(f->store, &file, "cannot be read", NULL), 0);
-	assert_int_equal(docstore_resolve(f->store, "secret", &id, NULL), 0);
-	assert_int_equal(docstore_forget(f->store, id, NULL), 0);
-	assert_int_equal(docstore_refuse(f->store, &file, "cannot be read", NULL), 0);
-	assert_int_equal(query(f, "SELECT count(*) FROM document"), 0);
+	stays_forgotten(f, "pipe", docstore_ignore);
+	stays_forgotten(f, "secret", docstore_refuse);
 }
 
 static void a_reader_that_holds_an_old_state_puts_it_off(void **state)
