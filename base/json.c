@@ -50,12 +50,25 @@ json_t *json_of_bytes(const char *bytes)
 	return ret;
 }
 
+json_t *json_or_null(const char *bytes)
+{
+	return bytes == NULL ? json_null() : json_of_bytes(bytes);
+}
+
 void json_append(json_t **list, json_t *item)
 {
 	if (json_array_append_new(*list, item) == 0)
 		return;
 	json_decref(*list);
 	*list = NULL;
+}
+
+void json_set(json_t **object, const char *key, json_t *value)
+{
+	if (json_object_set_new(*object, key, value) == 0)
+		return;
+	json_decref(*object);
+	*object = NULL;
 }
 
 /* json_dumps() has a buffer of its own, whose failures it does not all see. */

@@ -18,9 +18,15 @@ int json_read_file(const char *path, size_t max_bytes, json_t **ret, struct err 
 /* A string of bytes that need not be text, such as a file's name: what is not UTF-8 becomes U+FFFD. NULL: no memory. */
 json_t *json_of_bytes(const char *bytes);
 
+/* The same; null of NULL. */
+json_t *json_or_null(const char *bytes);
+
 /* Append to a list. It takes the reference. Where either is NULL, or memory is short, *list becomes NULL for good, and with it
  * what json_pack() makes of it: a list never lacks an item unseen. */
 void json_append(json_t **list, json_t *item);
+
+/* The same of an object and a value of it. */
+void json_set(json_t **object, const char *key, json_t *value);
 
 /* Append an object as text, with json_dumps()'s flags and a line feed. It takes the reference; NULL, as json_pack() gives
  * where memory is short, is allowed. -ENOMEM: nothing is appended. */

@@ -71,8 +71,8 @@ static int show_added(struct deferred *deferred, struct err *err)
 	if ((r = docstore_resolve(store, call_string(deferred->call, "path"), &id, err)) < 0 ||
 	    (r = docstore_get(store, id, &document, err)) < 0)
 		return r;
-	json_object_set_new(deferred->fields, "watched", json_true());
-	json_object_set_new(deferred->fields, "document", document_view_json(&document));
+	json_set(&deferred->fields, "watched", json_true());
+	json_set(&deferred->fields, "document", document_view_json(&document));
 	document_done(&document);
 	return 0;
 }
@@ -142,7 +142,7 @@ static int change_cache(struct deferred *deferred, struct err *err)
 		r = commands_find(store, deferred->call, "drop", &between.id, err);
 	if (r == 0)
 		r = worker_run(commands->settings.worker, drop_cached, &between, err);
-	json_object_set_new(deferred->fields, "dropped", json_integer((json_int_t)between.n_blocks));
+	json_set(&deferred->fields, "dropped", json_integer((json_int_t)between.n_blocks));
 	return r;
 }
 
@@ -153,7 +153,7 @@ static int show_cache(struct deferred *deferred, struct err *err)
 	int r = cache_view_json(config->kv.path, config->kv.budget_bytes, &counts, err);
 
 	if (r == 0)
-		json_object_set_new(deferred->fields, "cache", counts);
+		json_set(&deferred->fields, "cache", counts);
 	return r;
 }
 
@@ -178,9 +178,9 @@ static int find(struct deferred *deferred, struct docstore *store, int64_t *ret_
 	if ((r = commands_find(store, deferred->call, "document", ret_id, err)) < 0 ||
 	    (r = docstore_get(store, *ret_id, &document, err)) < 0)
 		return r;
-	json_object_set_new(deferred->fields, "document", json_integer(document.id));
-	json_object_set_new(deferred->fields, "name", json_of_bytes(document.name));
-	json_object_set_new(deferred->fields, "path", json_of_bytes(document.path));
+	json_set(&deferred->fields, "document", json_integer(document.id));
+	json_set(&deferred->fields, "name", json_of_bytes(document.name));
+	json_set(&deferred->fields, "path", json_of_bytes(document.path));
 	document_done(&document);
 	return 0;
 }
@@ -240,7 +240,7 @@ static int forget(struct deferred *deferred, struct err *err)
 		return r;
 	/* Its bytes are the last to go. Where a reader is in the way, the next occasion sees to them. */
 	if ((r = docstore_scrub(store, err)) == -EBUSY)
-		json_object_set_new(deferred->fields, "note", json_of_bytes(err->text));
+		json_set(&deferred->fields, "note", json_of_bytes(err->text));
 	return r == -EBUSY ? 0 : r;
 }
 

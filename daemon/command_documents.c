@@ -136,7 +136,7 @@ static int show(struct deferred *deferred, struct err *err)
 	    (r = document_view_text(store, id, call_is_set(deferred->call, "json"), &text, &note, err)) == 0)
 		r = commands_add_text(deferred, &text, err);
 	if (r == 0 && note.text[0] != '\0')
-		json_object_set_new(deferred->fields, "note", json_of_bytes(note.text));
+		json_set(&deferred->fields, "note", json_of_bytes(note.text));
 	buf_done(&text);
 	docstore_close(store);
 	return r;
@@ -314,8 +314,7 @@ static int search(struct deferred *deferred, struct err *err)
 	                    err);
 	docstore_close(store);
 	if (r == 0)
-		json_object_set_new(deferred->fields, "n",
-		                    json_integer((json_int_t)json_array_size(deferred->lines)));
+		json_set(&deferred->fields, "n", json_integer((json_int_t)json_array_size(deferred->lines)));
 	return r;
 }
 

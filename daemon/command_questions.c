@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "daemon/commands_internal.h"
 #include "daemon/question_view.h"
 #include "store/docstore_questions.h"
@@ -37,7 +38,7 @@ static int ask(struct deferred *deferred, struct err *err)
 	    (r = docstore_ask(store, &request, &id, err)) < 0 ||
 	    (r = docstore_get_question(store, id, &question, err)) < 0)
 		return r;
-	json_object_set_new(deferred->fields, "question", question_view_json(&question));
+	json_set(&deferred->fields, "question", question_view_json(&question));
 	question_done(&question);
 	return 0;
 }
@@ -52,8 +53,8 @@ static int ask_all(struct deferred *deferred, struct err *err)
 	if ((r = docstore_ask_all(store, &request, NULL, &n, err)) < 0 ||
 	    (r = question_view_count_unread(store, &n_unread, err)) < 0)
 		return r;
-	json_object_set_new(deferred->fields, "n_new", json_integer(n));
-	json_object_set_new(deferred->fields, "n_unread", json_integer(n_unread));
+	json_set(&deferred->fields, "n_new", json_integer(n));
+	json_set(&deferred->fields, "n_unread", json_integer(n_unread));
 	return 0;
 }
 

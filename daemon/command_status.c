@@ -21,40 +21,34 @@ int command_ping(struct call *call, struct err *err)
 	return 0;
 }
 
-static int add_counts(const struct commands *commands, json_t *status, struct err *err)
+static int add_counts(const struct commands *commands, json_t **status, struct err *err)
 {
 	json_t *counts = json_object();
+	int r = 0;
 
-	if (json_object_set_new(status, "documents", counts) < 0)
-		return err_set(err, -ENOMEM, "no memory for the status");
-	for (int state = DOCUMENT_QUEUED; state <= DOCUMENT_GONE; state++) {
-		const char *name = document_state_name((enum document_state)state);
-		int64_t n;
-		int r = docstore_count(commands->settings.reader, (enum document_state)state, &n, err);
+	for (int state = DOCUMENT_QUEUED; r == 0 && state <= DOCUMENT_GONE; state++) {
+		int64_t n = 0;
 
-		if (r < 0)
-			return r;
-		json_object_set_new(counts, name, json_integer(n));
+		r = docstore_count(commands->settings.reader, (enum document_state)state, &n, err);
+		json_set(&counts, document_state_name((enum document_state)state), json_integer(n));
 	}
-	return 0;
+	json_set(status, "documents", counts);
+	return r;
 }
 
-static int add_questions(const struct commands *commands, json_t *status, struct err *err)
+static int add_questions(const struct commands *commands, json_t **status, struct err *err)
 {
 	json_t *counts = json_object();
+	int r = 0;
 
-	if (json_object_set_new(status, "questions", counts) < 0)
-		return err_set(err, -ENOMEM, "no memory for the status");
-	for (int state = QUESTION_ASKED; state <= QUESTION_FAILED; state++) {
-		int64_t n;
-		int r = docstore_count_questions(commands->settings.reader, (enum question_state)state, &n,
-		                                 err);
+	for (int state = QUESTION_ASKED; r == 0 && state <= QUESTION_FAILED; state++) {
+		int64_t n = 0;
 
-		if (r < 0)
-			return r;
-		json_object_set_new(counts, question_state_name((enum question_state)state), json_integer(n));
+		r = docstore_count_questions(commands->settings.reader, (enum question_state)state, &n, err);
+		json_set(&counts, question_state_name((enum question_state)state), json_integer(n));
 	}
-	return 0;
+	json_set(status, "questions", counts);
+	return r;
 }
 
 static json_t *asking_json(const struct commands *commands)
@@ -64,7 +58,7 @@ static json_t *asking_json(const struct commands *commands)
 
 	asking_status(commands->settings.asking, &asking);
 	for (size_t i = 0; i < asking.n_files && i < ASKING_MAX_NAMED; i++)
-		json_array_append_new(files, json_of_bytes(asking.files[i]));
+		json_append(&files, json_of_bytes(asking.files[i]));
 	return json_pack("{s:o, s:I, s:I, s:o}", "inbox",
 	                 json_of_bytes(commands->settings.config->store.inbox), "n_rows",
 	                 (json_int_t)asking.n_rows, "n_files", (json_int_t)asking.n_files, "files", files);
@@ -104,9 +98,9 @@ static void name_unsettled(void *user, const char *path, uint64_t since_ns)
 	struct unsettled *unsettled = user;
 
 	if (json_array_size(unsettled->named) < MAX_UNSETTLED)
-		json_array_append_new(unsettled->named,
-		                      json_pack("{s:o, s:I}", "path", json_of_bytes(path), "seconds",
-		                                (json_int_t)((unsettled->now_ns - since_ns) / NS_PER_S)));
+		json_append(&unsettled->named,
+		            json_pack("{s:o, s:I}", "path", json_of_bytes(path), "seconds",
+		                      (json_int_t)((unsettled->now_ns - since_ns) / NS_PER_S)));
 }
 
 static json_t *folder_json(const struct config_watch *config, struct watch *watch)
@@ -128,9 +122,9 @@ static json_t *folders_json(const struct commands *commands)
 	const struct commands_settings *settings = &commands->settings;
 	json_t *folders = json_array();
 
-	for (size_t i = 0; folders != NULL && i < settings->config->n_watch; i++)
-		json_array_append_new(
-			folders, folder_json(&settings->config->watch[i], intake_watch(settings->intake, i)));
+	for (size_t i = 0; i < settings->config->n_watch; i++)
+		json_append(&folders,
+		            folder_json(&settings->config->watch[i], intake_watch(settings->intake, i)));
 	return folders;
 }
 
@@ -174,9 +168,10 @@ int command_status(struct call *call, struct err *err)
 	                   "asking", asking_json(commands), "folders", folders_json(commands), "cache",
 	                   cache_json(pipeline), "wal_bytes",
 	                   (json_int_t)docstore_wal_bytes(commands->settings.reader));
-	if (status == NULL)
-		return err_set(err, -ENOMEM, "no memory for the status");
-	if ((r = add_counts(commands, status, err)) < 0 || (r = add_questions(commands, status, err)) < 0)
+	if ((r = add_counts(commands, &status, err)) == 0 &&
+	    (r = add_questions(commands, &status, err)) == 0 && status == NULL)
+		r = err_set(err, -ENOMEM, "no memory for the status");
+	if (r < 0)
 		json_decref(status);
 	else
 		call_reply(call, status);

@@ -6,6 +6,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/json.h"
+
 #define MAX_IN (2 * PROTOCOL_MAX_LINE)
 #define READ_BYTES ((size_t)16 << 10)
 #define OUT_BYTES ((size_t)8 << 10) /* waiting to be sent: no more is made */
@@ -128,10 +130,7 @@ void call_fail(struct call *call, int r, const struct err *err)
 
 void call_more(struct call *call, json_t *fields)
 {
-	if (fields != NULL && json_object_set_new(fields, "more", json_true()) < 0) {
-		json_decref(fields);
-		fields = NULL;
-	}
+	json_set(&fields, "more", json_true());
 	answer(call, true, fields);
 }
 

@@ -6,11 +6,6 @@
 #include "base/text.h"
 #include "pipeline/output.h"
 
-static json_t *bytes_or_null(const char *bytes)
-{
-	return bytes == NULL ? json_null() : json_of_bytes(bytes);
-}
-
 json_t *document_view_json(const struct document *document)
 {
 	return json_pack("{s:I, s:o, s:o, s:s, s:s?, s:f, s:o, s:o, s:s?, s:s?, s:I, s:I, s:I, s:I, s:o, "
@@ -18,12 +13,12 @@ json_t *document_view_json(const struct document *document)
 	                 "id", (json_int_t)document->id, "name", json_of_bytes(document->name), "path",
 	                 json_of_bytes(document->path), "state", document_state_name(document->state),
 	                 "stage", document->stage, "progress", document->progress, "error",
-	                 bytes_or_null(document->error), "eta_seconds",
+	                 json_or_null(document->error), "eta_seconds",
 	                 document->eta_seconds < 0 ? json_null() : json_integer(document->eta_seconds),
 	                 "retry", document_retry_name(document->retry), "retry_at", document->retry_at,
 	                 "attempts", (json_int_t)document->attempts, "bytes", (json_int_t)document->bytes,
 	                 "tokens", (json_int_t)document->tokens, "pages", (json_int_t)document->pages,
-	                 "truncated", bytes_or_null(document->truncated), "ocr_pages", document->ocr_pages,
+	                 "truncated", json_or_null(document->truncated), "ocr_pages", document->ocr_pages,
 	                 "added_at", document->added_at, "finished_at", document->finished_at);
 }
 
@@ -41,7 +36,7 @@ json_t *document_view_hit(const struct search_hit *hit)
 	                 (json_int_t)hit->document_id, "name", json_of_bytes(hit->name), "path",
 	                 json_of_bytes(hit->path), "state", document_state_name(hit->state), "chunk",
 	                 hit->chunk < 0 ? json_null() : json_integer(hit->chunk), "kind", hit->kind,
-	                 "section", bytes_or_null(hit->section), "snippet", json_of_bytes(hit->snippet),
+	                 "section", json_or_null(hit->section), "snippet", json_of_bytes(hit->snippet),
 	                 "score", hit->score);
 }
 

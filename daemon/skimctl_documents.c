@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "daemon/document_view.h"
 #include "daemon/skimctl.h"
 
@@ -101,7 +102,9 @@ static int show_by_asking(const struct skimctl_query *query, struct control_clie
 
 	if (r < 0)
 		return r;
-	json_object_set_new(args, "json", json_boolean(query->json));
+	json_set(&args, "json", json_boolean(query->json));
+	if (args == NULL)
+		return err_set(err, -ENOMEM, "no memory for a request");
 	r = skimctl_ask_each(client, "show", args, "text", print_text, NULL, &last, err);
 	if (r == 0)
 		err_set(ret_note, 0, "%s", skimctl_string(last, "note"));

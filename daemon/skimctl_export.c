@@ -66,11 +66,6 @@ static int print_markdown(const struct reading *reading, bool first, struct buf 
 
 /* --- JSON: the outbox's objects, one a line, and what the row says beside */
 
-static json_t *text_or_null(const char *text)
-{
-	return text == NULL ? json_null() : json_of_bytes(text);
-}
-
 static json_t *object_of(const struct reading *reading)
 {
 	const struct document *document = &reading->document;
@@ -78,13 +73,11 @@ static json_t *object_of(const struct reading *reading)
 	json_t *object = output_json(reading, &text) < 0 ? NULL : json_loadb(text.data, text.n, 0, NULL);
 
 	buf_done(&text);
-	if (object == NULL)
-		return NULL;
-	json_object_set_new(object, "id", json_integer(document->id));
-	json_object_set_new(object, "state", json_string(document_state_name(document->state)));
-	json_object_set_new(object, "error", text_or_null(document->error));
-	json_object_set_new(object, "added_at", text_or_null(document->added_at));
-	json_object_set_new(object, "finished_at", text_or_null(document->finished_at));
+	json_set(&object, "id", json_integer(document->id));
+	json_set(&object, "state", json_string(document_state_name(document->state)));
+	json_set(&object, "error", json_or_null(document->error));
+	json_set(&object, "added_at", json_or_null(document->added_at));
+	json_set(&object, "finished_at", json_or_null(document->finished_at));
 	return object;
 }
 

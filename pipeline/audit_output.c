@@ -252,12 +252,8 @@ static json_t *tracks_json(const struct audit_view *view)
 {
 	json_t *tracks = json_object();
 
-	for (size_t i = 0; i < N_KIND_TRACKS; i++) {
-		if (json_object_set_new(tracks, view->tracks[i].name, track_json(&view->tracks[i])) < 0) {
-			json_decref(tracks);
-			return NULL;
-		}
-	}
+	for (size_t i = 0; i < N_KIND_TRACKS; i++)
+		json_set(&tracks, view->tracks[i].name, track_json(&view->tracks[i]));
 	return tracks;
 }
 

@@ -44,12 +44,33 @@ static void what_is_no_json_is_told_with_its_place(void **state)
 	assert_memory_equal(err.text, "a.json:2:", 9);
 }
 
+static void what_lacks_a_part_is_nothing(void **state)
+{
+	json_t *list = json_array(), *object = json_object();
+
+	(void)state;
+	json_append(&list, json_true());
+	json_set(&object, "key", json_or_null(NULL));
+	assert_int_equal(json_array_size(list), 1);
+	assert_true(json_is_null(json_object_get(object, "key")));
+
+	json_append(&list, NULL);
+	json_set(&object, "other", NULL);
+	assert_null(list);
+	assert_null(object);
+	json_append(&list, json_true());
+	json_set(&object, "key", json_true());
+	assert_null(list);
+	assert_null(object);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_text_stays_as_it_is),
 		cmocka_unit_test(each_byte_of_what_is_no_text_is_replaced),
 		cmocka_unit_test(what_is_no_json_is_told_with_its_place),
+		cmocka_unit_test(what_lacks_a_part_is_nothing),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
