@@ -338,12 +338,7 @@ static void *asking_main(void *user)
 
 static void wake(struct asking *asking)
 {
-	const uint64_t one = 1;
-	ssize_t n;
-
-	do
-		n = write(asking->wake_fd, &one, sizeof(one));
-	while (n < 0 && errno == EINTR);
+	eventfd_write(asking->wake_fd, 1);
 }
 
 int asking_file(struct asking *asking, const char *path)

@@ -56,15 +56,10 @@ static struct errand *next_errand(struct errands *errands)
 
 static void tell_done(struct errands *errands, struct errand *errand)
 {
-	const uint64_t one = 1;
-	ssize_t n;
-
 	pthread_mutex_lock(&errands->lock);
 	STAILQ_INSERT_TAIL(&errands->done, errand, next);
 	pthread_mutex_unlock(&errands->lock);
-	do
-		n = write(errands->done_fd, &one, sizeof(one));
-	while (n < 0 && errno == EINTR);
+	eventfd_write(errands->done_fd, 1);
 }
 
 static void *errands_main(void *user)

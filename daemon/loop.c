@@ -235,13 +235,8 @@ void loop_on_wake(struct loop *loop, loop_wake_callback callback, void *user)
 
 void loop_wake(struct loop *loop)
 {
-	const uint64_t one = 1;
-	ssize_t n;
-
-	/* EAGAIN means that 2^64 - 2 wakes wait already: the loop will run the callback all the same. */
-	do
-		n = write(loop->wake_fd, &one, sizeof(one));
-	while (n < 0 && errno == EINTR);
+	/* It does not wait. EAGAIN means that 2^64 - 2 wakes wait already: the loop will run the callback all the same. */
+	eventfd_write(loop->wake_fd, 1);
 }
 
 int loop_new(struct loop **ret, struct err *err)

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "daemon/loop.h"
 
 static const struct {
 	const char *word;
@@ -126,6 +127,13 @@ int skimctl_print_json(json_t *json)
 		fputs(line.data, stdout);
 	buf_done(&line);
 	return r;
+}
+
+uint64_t skimctl_left_ns(uint64_t start_ns, uint64_t timeout_ns)
+{
+	uint64_t gone_ns = loop_now_ns() - start_ns;
+
+	return timeout_ns == 0 ? UINT64_MAX : timeout_ns > gone_ns ? timeout_ns - gone_ns : 0;
 }
 
 bool skimctl_number(const char *word, unsigned long min, unsigned long max, unsigned long *ret)

@@ -141,6 +141,9 @@ json_int_t skimctl_integer(const json_t *object, const char *key);
 /* One line on standard output; takes json over. -ENOMEM, also where json is NULL. */
 int skimctl_print_json(json_t *json);
 
+/* What is left of a time that began at start_ns; UINT64_MAX of 0, which is no limit. */
+uint64_t skimctl_left_ns(uint64_t start_ns, uint64_t timeout_ns);
+
 /* A whole number from min to max. False: it is none. */
 bool skimctl_number(const char *word, unsigned long min, unsigned long max, unsigned long *ret);
 

@@ -76,9 +76,7 @@ static int keep(struct asking_run *run, json_t *question, struct err *err)
 
 static uint64_t left_ns(const struct asking_run *run)
 {
-	uint64_t ns = run->timeout_s * NS_PER_S, gone_ns = loop_now_ns() - run->start_ns;
-
-	return ns == 0 ? UINT64_MAX : ns > gone_ns ? ns - gone_ns : 0;
+	return skimctl_left_ns(run->start_ns, run->timeout_s * NS_PER_S);
 }
 
 static bool is_open(const json_t *question)

@@ -143,13 +143,6 @@ static int await_end(struct waiting *waiting, struct err *err)
 
 /* --- by asking */
 
-static uint64_t left_ns(const struct waiting *waiting, uint64_t ns)
-{
-	uint64_t gone_ns = loop_now_ns() - waiting->start_ns;
-
-	return ns == 0 ? UINT64_MAX : ns > gone_ns ? ns - gone_ns : 0;
-}
-
 static bool is_failed_row(const json_t *document)
 {
 	const char *state = json_string_value(json_object_get(document, "state"));
@@ -181,7 +174,8 @@ static int await_document(struct waiting *waiting, const char *word, struct err 
 	    (r = control_client_ask(waiting->client, "wait", args, err)) < 0)
 		return r;
 	do {
-		r = control_client_receive(waiting->client, left_ns(waiting, patience_ns), &reply, err);
+		r = control_client_receive(waiting->client, skimctl_left_ns(waiting->start_ns, patience_ns),
+		                           &reply, err);
 		if (r == -ETIMEDOUT && patience_ns != waiting->timeout_ns)
 			return err_set(err, -ENOENT, "no document is named '%s'", word);
 		if (r < 0)
@@ -210,7 +204,8 @@ static int await_all(struct waiting *waiting, struct err *err)
 
 	if ((r = each_row(waiting, add_failed_row, err)) < 0 ||
 	    (r = control_client_ask(waiting->client, "wait", NULL, err)) < 0 ||
-	    (r = control_client_receive(waiting->client, left_ns(waiting, waiting->timeout_ns), &reply,
+	    (r = control_client_receive(waiting->client,
+	                                skimctl_left_ns(waiting->start_ns, waiting->timeout_ns), &reply,
 	                                err)) < 0)
 		return r;
 	json_decref(reply);
