@@ -161,6 +161,13 @@ static bool is_line(struct sentence sentence)
 	return sentence.end - sentence.start <= MAX_LINE_BYTES;
 }
 
+/* A command, or a line of a program, may look like a sentence: skimctl ask letter.txt 'Who wrote it?' */
+static bool is_prose(const struct view *view, struct sentence sentence)
+{
+	return sentence_worth_quoting(view->text, sentence) &&
+	       (!view_is_code(view, sentence.start) || sentence_starts_large(view->text, sentence));
+}
+
 static int add_sentences(struct material *material, const struct summary_text *text,
                          const struct chunk *chunk, bool lines)
 {
@@ -171,8 +178,7 @@ static int add_sentences(struct material *material, const struct summary_text *t
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (sentence_worth_quoting(text->view->text, sentences[i]) ||
-		    (lines && is_line(sentences[i])))
+		if (is_prose(text->view, sentences[i]) || (lines && is_line(sentences[i])))
 			r = add_sentence(material, text, sentences[i]);
 	}
 	free(sentences);

@@ -182,12 +182,27 @@ static bool ends_well(const char *text, struct sentence sentence)
 	return i > sentence.start && strchr(".!?", text[i - 1]) != NULL;
 }
 
-static bool starts_well(const char *text, struct sentence sentence)
+/* The first byte behind quotes; 0: there is none. */
+static unsigned char first_byte(const char *text, struct sentence sentence)
 {
 	static const char *const quotes[] = { "\"", "'", "“", "‘", NULL };
 	size_t i = skip_signs(text, sentence.start, sentence.end, quotes);
 
-	return i < sentence.end && (isalnum((unsigned char)text[i]) || (text[i] & 0x80) != 0);
+	return i < sentence.end ? (unsigned char)text[i] : 0;
+}
+
+static bool starts_well(const char *text, struct sentence sentence)
+{
+	unsigned char first = first_byte(text, sentence);
+
+	return isalnum(first) || first >= 0x80;
+}
+
+bool sentence_starts_large(const char *text, struct sentence sentence)
+{
+	unsigned char first = first_byte(text, sentence);
+
+	return isupper(first) || first >= 0x80;
 }
 
 bool sentence_worth_quoting(const char *text, struct sentence sentence)

@@ -20,6 +20,9 @@ int sentence_find(const char *text, size_t start, size_t end, struct sentence **
  * letters, and these not mostly capitals. */
 bool sentence_worth_quoting(const char *text, struct sentence sentence);
 
+/* It begins as a sentence does that cannot be taken for a command: with a capital, or with a letter that is none of ASCII's. */
+bool sentence_starts_large(const char *text, struct sentence sentence);
+
 /* One that is understood without what stands before it: it begins neither with a number, as items of a list do, nor in the
  * middle ("of which ..."), nor by pointing back ("Such a file", "They", "For example"), and is not all in quotes; "This
  * manual" points at the text that it stands in. */

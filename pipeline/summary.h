@@ -49,6 +49,6 @@ int summary_reduce(struct reader *reader, const struct document_chunk *chunks, s
                    const struct reader_hooks *hooks, struct err *err);
 
 /* Named in a chunk's key: changes when the tasks or what is made of their answers change. */
-#define SUMMARY_VERSION "summary 9"
+#define SUMMARY_VERSION "summary 10"
 
 #endif

@@ -26,7 +26,8 @@ struct maker {
 	struct line *block; /* MAX_BLOCK_LINES */
 	struct buf text;
 	struct view *view;
-	size_t runs_cap, headings_cap;
+	size_t runs_cap, headings_cap, code_cap;
+	bool preformatted; /* what is being read */
 	bool failed;
 	bool any; /* a line was written */
 	struct line last; /* the last one written */
@@ -155,20 +156,37 @@ static size_t find_indent(const struct maker *maker, const struct line *line, co
 	return !layout->aligned && line->start - start > MAX_INDENT ? line->start - MAX_INDENT : start;
 }
 
+/* What was written from start on. */
+static void note_code(struct maker *maker, size_t start)
+{
+	struct view *view = maker->view;
+	struct view_span *last = view->n_code > 0 ? &view->code[view->n_code - 1] : NULL;
+
+	if (last != NULL && last->end + 1 == start)
+		last->end = maker->text.n;
+	else if (array_grow(&view->code, sizeof(*view->code), view->n_code, &maker->code_cap) == 0)
+		view->code[view->n_code++] = (struct view_span){ start, maker->text.n };
+	else
+		maker->failed = true;
+}
+
 static void emit_line(struct maker *maker, const struct line *line, const struct line *next,
                       const struct layout *layout)
 {
 	bool continues = maker->any && maker->last.joins, filled = continues || line->joins;
 	bool first_line_indent = line->joins && next != NULL && next->indent < line->indent;
-	size_t n_hyphen = n_breaking_hyphen(maker->source, line, next);
+	size_t n_hyphen = n_breaking_hyphen(maker->source, line, next), start;
 
 	emit_line_break(maker);
+	start = maker->text.n;
 	if (!continues && !first_line_indent)
 		emit_source(maker, find_indent(maker, line, layout), line->start);
 	if (filled)
 		emit_filled(maker, line->start, line->end - n_hyphen);
 	else
 		emit_source(maker, line->start, line->end);
+	if (maker->preformatted || line->kind == LINE_CODE)
+		note_code(maker, start);
 	maker->any = true;
 	maker->last = *line;
 	maker->splits_word = n_hyphen > 0 || (next != NULL && ends_in_hyphen(maker->source, line, next));
@@ -357,6 +375,7 @@ static void emit_marked(struct maker *maker, const struct mark *mark, const stru
 	struct line *lines = maker->block;
 	size_t at = mark->start, n;
 
+	maker->preformatted = mark->block == SINK_PREFORMATTED;
 	while (at < mark->end && !maker->failed) {
 		struct layout layout;
 		struct line after;
@@ -403,6 +422,7 @@ static void make_marked(struct maker *maker)
 		}
 		if (maker->any)
 			note_gap(maker, maker->last.newline, mark->start);
+		maker->preformatted = false;
 		emit_marked_heading(maker, mark);
 	}
 }
@@ -453,5 +473,6 @@ void view_done(struct view *view)
 	free(view->text);
 	free(view->runs);
 	free(view->headings);
+	free(view->code);
 	*view = (struct view){ 0 };
 }

@@ -26,6 +26,10 @@ struct view_run {
 	size_t view_start, source_start, length;
 };
 
+struct view_span {
+	size_t start, end;
+};
+
 struct view {
 	char *text; /* n bytes and a NUL; no white space at the end, at the start only the first line's indentation */
 	size_t n;
@@ -33,6 +37,8 @@ struct view {
 	size_t n_runs;
 	struct heading *headings; /* rising; offsets into the view's text */
 	size_t n_headings;
+	struct view_span *code; /* rising: lines of program text, and what a format says is preformatted */
+	size_t n_code;
 	const struct marks *marks; /* the source's, borrowed; NULL: it has none */
 };
 
@@ -40,7 +46,8 @@ struct view {
 int view_make(const char *source, size_t n, bool markdown, struct view *ret, struct err *err);
 
 /* The same of a text with marks, which stay the caller's and have to outlive the view. */
-int view_make_marked(const char *source, size_t n, const struct marks *marks, struct view *ret, struct err *err);
+int view_make_marked(const char *source, size_t n, const struct marks *marks, struct view *ret,
+                     struct err *err);
 void view_done(struct view *view); /* all zero is allowed */
 
 /* The source byte that the view's byte at offset (< n) stands for. */
@@ -55,6 +62,9 @@ unsigned view_page_at(const struct view *view, size_t offset);
 /* The words of the section that the view's byte at offset (<= n) stands in: the last heading's at or in front of it, or the
  * name of the part of the file if no heading has come in that. *ret is borrowed; NULL: there is none. */
 void view_section_at(const struct view *view, size_t offset, const char **ret, size_t *ret_n);
+
+/* Whether the view's byte at offset stands in what is no prose to its format; see struct view. */
+bool view_is_code(const struct view *view, size_t offset);
 
 /* The last heading that starts at or in front of offset: its section holds it. NULL: there is none. */
 const struct heading *view_heading_at(const struct view *view, size_t offset);

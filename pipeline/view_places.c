@@ -39,6 +39,21 @@ const struct heading *view_heading_at(const struct view *view, size_t offset)
 	return low > 0 ? &view->headings[low - 1] : NULL;
 }
 
+bool view_is_code(const struct view *view, size_t offset)
+{
+	size_t low = 0, high = view->n_code;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (view->code[middle].end <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < view->n_code && view->code[low].start <= offset;
+}
+
 static const struct mark_place *place_at(const struct view *view, size_t offset)
 {
 	if (view->marks == NULL || view->n == 0)

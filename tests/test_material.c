@@ -88,6 +88,25 @@ static void sentences_may_be_quoted_and_have_their_places(void **state)
 	view_done(&view);
 }
 
+static void what_is_set_as_a_program_is_no_sentence(void **state)
+{
+	static const char README[] = "# pond\n\nThe pond keeps water in the garden all year.\n\n```\n"
+				     "pond ask garden.txt 'How deep is it?'\n"
+				     "The program then says how deep it is.\n```\n\n"
+				     "pond ask says how deep the water is.\n";
+	struct material material = { 0 };
+	struct view view;
+
+	(void)state;
+	make_from(&material, README, true, true, &view);
+	assert_int_equal(material.n_spans, 3);
+	assert_string_equal(material.words[0], "The pond keeps water in the garden all year.");
+	assert_string_equal(material.words[1], "The program then says how deep it is.");
+	assert_string_equal(material.words[2], "pond ask says how deep the water is.");
+	material_done(&material);
+	view_done(&view);
+}
+
 static void lines_may_be_quoted_where_no_line_is_a_sentence(void **state)
 {
 	static const char TABLE[] = "year,level,rain\n1987,12.5,803\n1988,12.7,811\n";
@@ -125,6 +144,7 @@ int main(void)
 		cmocka_unit_test(a_manual_page_is_called_by_the_line_below_its_name),
 		cmocka_unit_test(a_document_is_called_by_its_first_heading),
 		cmocka_unit_test(sentences_may_be_quoted_and_have_their_places),
+		cmocka_unit_test(what_is_set_as_a_program_is_no_sentence),
 		cmocka_unit_test(lines_may_be_quoted_where_no_line_is_a_sentence),
 		cmocka_unit_test(sentences_are_better_than_lines),
 	};

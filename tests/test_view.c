@@ -323,6 +323,37 @@ static void markdown_is_filled_except_where_it_may_not_be(void **state)
 		"| a | b |\n|---|---|\n| 1 | 2 |\n\n<div>\nhtml\n</div>\n\n[x]: http://a\n[y]: http://b");
 }
 
+/* Whether the words stand in what is no prose. */
+static bool is_code(const struct view *view, const char *words)
+{
+	const char *at = strstr(view->text, words);
+
+	assert_non_null(at);
+	return view_is_code(view, (size_t)(at - view->text));
+}
+
+static void program_text_is_told_from_prose(void **state)
+{
+	static const char PROGRAM[] =
+		"#include <stdio.h>\n\nint main(void)\n{\n\tputs(\"a\");\n\treturn 0;\n}\n";
+	struct view view =
+		make("Before.\n\n```\nint a;\n\nint b;\n```\nBetween.\n\n    code\n\nBehind.\n", true);
+
+	(void)state;
+	assert_false(is_code(&view, "Before"));
+	assert_true(is_code(&view, "int a"));
+	assert_true(is_code(&view, "int b"));
+	assert_false(is_code(&view, "Between"));
+	assert_true(is_code(&view, "code"));
+	assert_false(is_code(&view, "Behind"));
+	assert_false(view_is_code(&view, view.n));
+	view_done(&view);
+
+	view = make(PROGRAM, false);
+	assert_true(is_code(&view, "return 0"));
+	view_done(&view);
+}
+
 static void markdown_headings_have_levels_and_bare_titles(void **state)
 {
 	struct view view =
@@ -513,6 +544,8 @@ static void marks_say_what_blocks_are(void **state)
 		"if (rain)\n\n    rise();");
 	assert_int_equal(view.n_headings, 1);
 	assert_heading(&view, 0, 2, "1. Rivers");
+	assert_true(is_code(&view, "rise()"));
+	assert_false(is_code(&view, "1846"));
 	view_done(&view);
 	sink_result_done(&result);
 }
@@ -641,6 +674,7 @@ int main(void)
 		cmocka_unit_test(white_space_that_says_nothing_is_dropped),
 		cmocka_unit_test(typesetters_hyphens_are_dropped_and_others_kept),
 		cmocka_unit_test(markdown_is_filled_except_where_it_may_not_be),
+		cmocka_unit_test(program_text_is_told_from_prose),
 		cmocka_unit_test(markdown_headings_have_levels_and_bare_titles),
 		cmocka_unit_test(plain_headings_are_told_by_their_looks),
 		cmocka_unit_test(what_only_looks_like_a_heading_is_none),
