@@ -199,8 +199,11 @@ static void on_once(void *user)
 	}
 	asking_status(daemon->asking, &asking); /* before the worker's: what it finds is the worker's then */
 	worker_status(daemon->worker, &status);
-	if (n_queued == 0 && !asking.busy && !status.busy)
-		loop_stop(daemon->loop);
+	if (n_queued > 0 || asking.busy || status.busy)
+		return;
+	/* The worker may have stopped on the way, with a result that is not published, and its word not be heard yet. */
+	look_at_worker(daemon);
+	loop_stop(daemon->loop);
 }
 
 /* As early as can be: no thread is started yet, and of what comes from outside only the configuration is read. */
