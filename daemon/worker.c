@@ -82,6 +82,7 @@ static int drain(struct worker *worker, struct err *err)
 	if (!worker_passes(r))
 		return r == -ENOENT ? 0 : r;
 	log_error("%s; trying again soon", err->text);
+	worker->swept = false; /* that may have come between a result and its outputs */
 	set_resting(worker, err);
 	return 0;
 }

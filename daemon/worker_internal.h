@@ -28,7 +28,7 @@ struct worker {
 	struct chore *chore; /* NULL: none */
 	struct worker_status status;
 	uint64_t changed_ns; /* the worker thread's own, like all that follow */
-	bool swept; /* outputs that an earlier run left unwritten are written */
+	bool swept; /* outputs that an earlier run, or a full store, left unwritten are written */
 	int64_t left_reading; /* the document that the store could not put back when it failed; 0: none */
 	int64_t left_answering; /* likewise a question */
 	int64_t asked; /* the document of the last question, whose outputs are not written yet; 0: none */

@@ -1,6 +1,7 @@
 /* The step that makes a document done and writes its outputs, killed before each of its system calls in turn. What is seen
  * then is the previous version or the new one, whole, or nothing, and never without its row; after a restart all of it is
- * there, once. Otherwise every fifth call is taken, and with SKIMD_TEST_SHORT every fortieth; SKIMD_TEST_LONG takes all. */
+ * there, once. Otherwise every fifth call is taken, and with SKIMD_TEST_SHORT every fortieth; SKIMD_TEST_LONG takes all.
+ * And with each of its writes failed for want of room. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +28,7 @@
 /* The worker's thread is the one that makes the first commit of the step, and its calls are counted from there. */
 struct step {
 	unsigned first_commit; /* of skimd.db in a run: the step begins with it; 0: not known yet */
-	unsigned kill_at; /* the call of that thread; 0: none */
+	unsigned kill_at; /* the call of that thread, or the write that fails; 0: none */
 	unsigned n_commits, n_calls;
 	pid_t thread;
 };
@@ -76,12 +77,35 @@ static enum tracer_order kill_in_turn(void *user, const struct tracer_call *call
 	return TRACER_KILL;
 }
 
+static bool writes_file(const struct tracer_call *call)
+{
+	char path[PATH_MAX];
+
+	if (call->number != SYS_write && call->number != SYS_pwrite64)
+		return false;
+	tracer_descriptor(call, 0, path);
+	return path[0] == '/' && strcmp(path + strlen(path) - strlen("/log"), "/log") != 0;
+}
+
+static enum tracer_order fail_in_turn(void *user, const struct tracer_call *call)
+{
+	struct step *step = user;
+
+	if (is_commit(call) && ++step->n_commits == step->first_commit)
+		step->thread = call->thread;
+	if (call->thread != step->thread || !writes_file(call) || ++step->n_calls != step->kill_at)
+		return TRACER_GO;
+	return TRACER_FAIL;
+}
+
 static int run(const struct trial *trial,
                enum tracer_order (*before)(void *user, const struct tracer_call *call), struct step *step)
 {
 	struct trial_path log = trial_path(trial, "log");
 	struct trial_command command;
-	struct tracer_settings settings = { .log = log.text, .before = before, .user = step };
+	struct tracer_settings settings = {
+		.log = log.text, .error = ENOSPC, .before = before, .user = step
+	};
 
 	trial_command(trial, "--once", &command);
 	settings.argv = command.argv;
@@ -131,28 +155,42 @@ static unsigned stride(void)
 	return getenv("SKIMD_TEST_LONG") != NULL ? 1 : tests_are_short() ? 40 : 5;
 }
 
-/* fresh: each time another document; else the one document is changed each time. */
-static void kill_each(struct trial *trial, bool fresh)
+/* Where the step begins; 0: nothing can be traced here. number: of the next document, a new one each time or the one that
+ * changes. */
+static unsigned learn_first_commit(struct trial *trial, bool fresh, unsigned *number)
 {
 	struct step known = { 0 };
-	unsigned n_kills = 0, number = fresh ? 1000 : 2000;
 	char name[TRIAL_NAME];
-	int status = 0;
 
 	/* The first run makes the database, and so has more commits. */
 	for (unsigned i = 0; i < 2; i++) {
+		int status;
+
 		known = (struct step){ 0 };
-		snprintf(name, sizeof(name), "doc%u.txt", fresh ? number : 0);
-		trial_drop(trial, name, number++, N_SENTENCES);
+		snprintf(name, sizeof(name), "doc%u.txt", fresh ? *number : 0);
+		trial_drop(trial, name, (*number)++, N_SENTENCES);
 		status = run(trial, learn, &known);
 		if (status < 0) {
 			print_message("# nothing can be traced here: %s\n", strerror(-status));
-			return;
+			return 0;
 		}
 		assert_int_equal(status, 0);
 	}
+	return known.first_commit;
+}
+
+/* fresh: each time another document; else the one document is changed each time. */
+static void kill_each(struct trial *trial, bool fresh)
+{
+	unsigned n_kills = 0, number = fresh ? 1000 : 2000;
+	unsigned first_commit = learn_first_commit(trial, fresh, &number);
+	char name[TRIAL_NAME];
+	int status = 0;
+
+	if (first_commit == 0)
+		return;
 	for (unsigned call = 1; status == 0 || WIFSIGNALED(status); call += stride()) {
-		struct step step = { .first_commit = known.first_commit, .kill_at = call };
+		struct step step = { .first_commit = first_commit, .kill_at = call };
 
 		snprintf(name, sizeof(name), "doc%u.txt", fresh ? number : 0);
 		trial_drop(trial, name, number++, N_SENTENCES);
@@ -179,12 +217,47 @@ static void a_changed_document_is_published_wholly_wherever_it_is_killed(void **
 	kill_each(*state, false);
 }
 
+#define UNTOLD "SELECT count(*) FROM document WHERE published = 0 AND error IS NULL"
+
+static void a_disk_that_is_full_for_a_moment_is_made_up_for_or_told(void **state)
+{
+	struct trial *trial = *state;
+	unsigned number = 3000, first_commit = learn_first_commit(trial, true, &number), n_failed = 0;
+	unsigned write = 1;
+	struct step step;
+
+	if (first_commit == 0)
+		return;
+	do {
+		char name[TRIAL_NAME];
+		int status;
+
+		step = (struct step){ .first_commit = first_commit, .kill_at = write };
+		snprintf(name, sizeof(name), "doc%u.txt", number);
+		trial_drop(trial, name, number++, N_SENTENCES);
+		status = run(trial, fail_in_turn, &step);
+		trial_check_outputs(trial);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 0 && trial_int(trial, UNTOLD) > 0) {
+			trial_show_log(trial);
+			fail_msg("write %u: not published, and nothing says so", write);
+		}
+		mend(trial, name);
+		n_failed += step.n_calls >= write;
+		write += tests_are_short() ? 9 : 1;
+	} while (step.n_calls >= step.kill_at);
+	assert_true(n_failed > 5);
+	print_message("# %u writes failed\n", n_failed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_new_document_is_published_wholly_wherever_it_is_killed,
 		                                trial_setup, trial_teardown),
 		cmocka_unit_test_setup_teardown(a_changed_document_is_published_wholly_wherever_it_is_killed,
+		                                trial_setup, trial_teardown),
+		cmocka_unit_test_setup_teardown(a_disk_that_is_full_for_a_moment_is_made_up_for_or_told,
 		                                trial_setup, trial_teardown),
 	};
 
