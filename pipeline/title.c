@@ -67,13 +67,34 @@ static bool looks_like_a_title(const char *line, size_t n)
 	       strchr(".,;:!?", line[n - 1]) == NULL && memchr(line, ':', n) == NULL;
 }
 
+/* A line of pictures that lead somewhere: "[![build](a.svg)](b) ![licence](c.svg)". */
+static bool is_badges(const char *line, size_t n)
+{
+	return n > 2 && (memcmp(line, "![", 2) == 0 || memcmp(line, "[!", 2) == 0) &&
+	       strchr(")]", line[n - 1]) != NULL;
+}
+
+/* Where the text begins to say something: behind front matter, HTML, and lines of pictures. */
+static size_t skip_decoration(const struct view *view)
+{
+	size_t at = strspn(view->text, " \n"), n;
+
+	while (at < view->n) {
+		n = strcspn(view->text + at, "\n");
+		if (!view_is_code(view, at) && !is_badges(view->text + at, n))
+			break;
+		at += n + strspn(view->text + at + n, " \n");
+	}
+	return at;
+}
+
 bool title_of_heading(const struct view *view, struct title_place *ret)
 {
 	const struct heading *first = view->headings, *name = find_name(view);
 
 	if (name != NULL)
 		return find_line_below(view, name, ret);
-	if (view->n_headings == 0 || first->start > strspn(view->text, " \n"))
+	if (view->n_headings == 0 || first->start > skip_decoration(view))
 		return false;
 	*ret = (struct title_place){ first->title, first->end };
 	return !title_says_nothing(view->text + ret->start, ret->end - ret->start) ||

@@ -37,6 +37,21 @@ static void the_heading_at_the_head_is_the_title(void **state)
 	             "The garden pond");
 }
 
+static void pictures_and_front_matter_stand_before_no_title(void **state)
+{
+	(void)state;
+	assert_found(title_of_heading,
+	             "[![Build](a.svg)](b)\n![Licence](c.svg)\n\n# The garden pond\n\nWater is kept here.\n",
+	             true, "The garden pond");
+	assert_found(title_of_heading, "---\nlayout: page\n---\n\n# The garden pond\n\nWater.\n", true,
+	             "The garden pond");
+	assert_found(title_of_heading,
+	             "<p align=\"center\">\n<img src=\"a.svg\">\n</p>\n\n# The garden pond\n", true,
+	             "The garden pond");
+	assert_found(title_of_heading, "![A pond](a.svg) is kept here.\n\n# Installation\n", true, NULL);
+	assert_found(title_of_heading, "[![Build](a.svg)](b)\n", true, NULL);
+}
+
 static void the_heading_of_a_part_is_none(void **state)
 {
 	(void)state;
@@ -111,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_heading_at_the_head_is_the_title),
+		cmocka_unit_test(pictures_and_front_matter_stand_before_no_title),
 		cmocka_unit_test(the_heading_of_a_part_is_none),
 		cmocka_unit_test(a_heading_that_names_nothing_leaves_it_to_the_line_below),
 		cmocka_unit_test(a_name_that_is_far_below_is_somebody_elses),
