@@ -66,6 +66,9 @@ static bool reads_on(const char *text, const struct line *line, const struct lin
 	/* Verse is narrower. */
 	if (line->width < MIN_WIDTH)
 		return false;
+	/* The words of an item, below its first ones. */
+	if (line->kind == LINE_ITEM && next->kind == LINE_TEXT && next->indent == line->content)
+		return true;
 	return text[line->end - 1] == ',' ||
 	       (ends_sentence(text, line) && isalpha((unsigned char)text[next->start]));
 }

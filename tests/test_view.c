@@ -256,6 +256,21 @@ static void lines_cut_short_after_a_small_word_are_joined(void **state)
 	            "before on the first line.");
 }
 
+static void an_item_goes_on_below_its_first_words(void **state)
+{
+	(void)state;
+	assert_view(
+		" * The resolve-undo information in the index was not protected against\n"
+		"   GC, which has been corrected.\n\n"
+		" * A short item\n"
+		"   GC, which has been corrected.",
+		false,
+		"* The resolve-undo information in the index was not protected against GC, which has been "
+		"corrected.\n\n"
+		"* A short item\n"
+		"  GC, which has been corrected.");
+}
+
 static void a_command_within_a_paragraph_stands_alone(void **state)
 {
 	(void)state;
@@ -669,6 +684,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_prose_keeps_its_lines),
 		cmocka_unit_test(quotes_at_a_line_start_go_on_with_the_sentence),
 		cmocka_unit_test(lines_cut_short_after_a_small_word_are_joined),
+		cmocka_unit_test(an_item_goes_on_below_its_first_words),
 		cmocka_unit_test(a_command_within_a_paragraph_stands_alone),
 		cmocka_unit_test(numbers_at_a_line_start_by_chance_are_joined),
 		cmocka_unit_test(white_space_that_says_nothing_is_dropped),
