@@ -157,6 +157,16 @@ int abstract_add_extract(struct passages *ret, const struct material *material, 
 	return add_quoted(ret, material, chosen->sentence, chosen->score);
 }
 
+int abstract_add_definition(struct passages *ret, const struct material *material)
+{
+	for (size_t i = 0;
+	     material->begins && material->title != NULL && i < material->n_spans && i < N_FIRST; i++) {
+		if (sentence_defines(material->spans[i].bytes, material->spans[i].n, material->title))
+			return add_quoted(ret, material, i, 1);
+	}
+	return 0;
+}
+
 int abstract_add_next(struct passages *ret, const struct material *material)
 {
 	const struct passage *last = &ret->items[ret->n - 1];

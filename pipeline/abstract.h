@@ -18,6 +18,10 @@ int abstract_add(struct passages *ret, const struct material *material, const st
 int abstract_add_extract(struct passages *ret, const struct material *material,
                          const struct key_guide *guide);
 
+/* Append the sentence among the first ones of a document that says what the thing is that it is called by, if there is one.
+ * -ENOMEM. */
+int abstract_add_definition(struct passages *ret, const struct material *material);
+
 /* Append the sentence that goes on right behind the last one of *ret, if that is a quotation. -ENOMEM. */
 int abstract_add_next(struct passages *ret, const struct material *material);
 

@@ -9,6 +9,7 @@
 #include "pipeline/words.h"
 
 #define MIN_WORDS 5
+#define MAX_NAME_WORDS 4 /* that "is" may be away from a name */
 #define MAX_WORDS 60
 #define MAX_ABBREVIATION 12
 
@@ -309,6 +310,35 @@ bool sentence_announces(const char *sentence, size_t n)
 		if ((word_is_among(start, length, WE) && does_something(sentence, n, at)) ||
 		    (word_is_among(start, length, OUR) && next_is_among(sentence, n, &behind, TEXTS)))
 			return true;
+	}
+	return false;
+}
+
+bool sentence_defines(const char *sentence, size_t n, const char *title)
+{
+	static const char *const THE[] = { "the", NULL }, *const IS[] = { "is", "are", NULL },
+				 *const A[] = { "a", "an", "the", "one", NULL };
+	size_t at = 0, behind = 0, n_title = strlen(title), title_at = 0;
+	struct word word, name;
+
+	if (!word_next(title, n_title, &title_at, &name) || !word_next(sentence, n, &at, &word))
+		return false;
+	if (word_is_among(title + name.start, name.end - name.start, THE) &&
+	    !word_next(title, n_title, &title_at, &name))
+		return false;
+	if (word_is_among(sentence + word.start, word.end - word.start, THE) &&
+	    !word_next(sentence, n, &at, &word))
+		return false;
+	if (word.end - word.start != name.end - name.start ||
+	    strncasecmp(sentence + word.start, title + name.start, word.end - word.start) != 0)
+		return false;
+	for (size_t i = 0; i < MAX_NAME_WORDS; i++) {
+		behind = at;
+		if (next_is_among(sentence, n, &at, IS))
+			return next_is_among(sentence, n, &at, A);
+		at = behind;
+		if (!word_next(sentence, n, &at, &word))
+			return false;
 	}
 	return false;
 }

@@ -28,6 +28,9 @@ bool sentence_starts_large(const char *text, struct sentence sentence);
  * manual" points at the text that it stands in. */
 bool sentence_stands_alone(const char *sentence, size_t n);
 
+/* One that says what the thing is whose name a title begins with: "Git is a version control system" under "Git - fast". */
+bool sentence_defines(const char *sentence, size_t n, const char *title);
+
 /* One that says what its text does: "We show that", "This guide". */
 bool sentence_announces(const char *sentence, size_t n);
 

@@ -156,6 +156,8 @@ static int add_abstract(struct passages *ret, const struct material *material, c
 	size_t n = ret->n;
 	int r = passages_append(ret, &material->opening);
 
+	if (r == 0)
+		r = abstract_add_definition(ret, material);
 	if (r == 0 && draft->summary != NULL)
 		r = abstract_add(ret, material, &draft->source, draft->summary);
 	if (r == 0 && ret->n == n)

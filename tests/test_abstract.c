@@ -205,6 +205,37 @@ static void a_sentence_that_points_back_stands_in_for_nothing_better_only(void *
 	f->material.n_spans = n; /* for material_done() */
 }
 
+static void what_says_what_the_thing_is_stands_in_front(void **state)
+{
+	static const char README[] =
+		"# Ponder - a pond keeper\n\nPlease dig a hole before you read this text.\n\n"
+		"Ponder is a program that keeps water in a garden.\n";
+	struct material material = { 0 }, part = { 0 };
+	struct passages passages = { 0 };
+	struct view view;
+	struct summary_text text = { README, &view };
+	struct chunk chunk = { 0 };
+
+	(void)state;
+	assert_int_equal(view_make(README, strlen(README), true, &view, NULL), 0);
+	chunk.end = view.n;
+	assert_int_equal(material_from_chunk(&material, &text, &chunk, false), 0);
+	assert_int_equal(abstract_add_definition(&passages, &material), 0);
+	assert_int_equal(passages.n, 1);
+	assert_string_equal(passages.items[0].text, "Ponder is a program that keeps water in a garden.");
+	assert_false(passages.items[0].generated);
+
+	assert_int_equal(abstract_add_definition(&passages, &material), 0); /* said already */
+	chunk.start = 1; /* not the beginning of a document */
+	assert_int_equal(material_from_chunk(&part, &text, &chunk, false), 0);
+	assert_int_equal(abstract_add_definition(&passages, &part), 0);
+	assert_int_equal(passages.n, 1);
+	passages_done(&passages);
+	material_done(&material);
+	material_done(&part);
+	view_done(&view);
+}
+
 static void a_quotation_goes_on_with_the_sentence_behind_it(void **state)
 {
 	struct fixture *f = *state;
@@ -242,6 +273,7 @@ int main(void)
 		TEST(of_a_documents_beginning_one_of_the_first_sentences_stands_in),
 		TEST(of_another_part_any_sentence_may),
 		TEST(a_sentence_that_points_back_stands_in_for_nothing_better_only),
+		cmocka_unit_test(what_says_what_the_thing_is_stands_in_front),
 		TEST(a_quotation_goes_on_with_the_sentence_behind_it),
 		TEST(not_behind_the_last_sentence_nor_behind_the_models_words),
 	};

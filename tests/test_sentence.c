@@ -178,6 +178,29 @@ static void what_a_text_does_is_announced(void **state)
 	assert_false(announces(""));
 }
 
+static bool defines(const char *sentence, const char *title)
+{
+	return sentence_defines(sentence, strlen(sentence), title);
+}
+
+static void what_the_titles_thing_is_is_a_definition(void **state)
+{
+	(void)state;
+	assert_true(
+		defines("Git is a fast, distributed revision control system.", "Git - fast and distributed"));
+	assert_true(defines("The GNU C Library is the library of most systems.", "GNU C Library"));
+	assert_true(defines("Ponds are an old way to keep water.", "The ponds of the mill"));
+	assert_true(defines("skimd is a daemon that reads.", "skimd"));
+	assert_false(defines("Gitk is a browser.", "Git"));
+	assert_false(defines("Git has been a revision control system for years.", "Git"));
+	assert_false(defines("Git is installed by the package manager.", "Git"));
+	assert_false(defines("Git keeps what somebody says it is a copy of.", "Git"));
+	assert_false(defines("It is a revision control system.", "Git"));
+	assert_false(defines("Git", "Git"));
+	assert_false(defines("Git is a tool.", "The"));
+	assert_false(defines("", ""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +214,7 @@ int main(void)
 		cmocka_unit_test(what_points_back_does_not_stand_alone),
 		cmocka_unit_test(a_text_may_point_at_itself),
 		cmocka_unit_test(what_a_text_does_is_announced),
+		cmocka_unit_test(what_the_titles_thing_is_is_a_definition),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
