@@ -19,7 +19,7 @@ struct audit_settings {
 };
 
 /* Below these a comparison is warned of. Measured with model/nano: man/skimd-audit.7. */
-#define AUDIT_LEAST_SKILL 0.35
+#define AUDIT_LEAST_SKILL 0.4
 #define AUDIT_LEAST_AGREEMENT 0.5
 #define AUDIT_FEW_TOKENS 8 /* fewer generated tokens agree or not by chance */
 
