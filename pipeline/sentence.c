@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/array.h"
 #include "pipeline/words.h"
@@ -314,31 +315,32 @@ bool sentence_announces(const char *sentence, size_t n)
 	return false;
 }
 
+/* The next word that is no article. */
+static bool next_noun(const char *text, size_t n, size_t *at, struct word *ret)
+{
+	static const char *const ARTICLES[] = { "a", "an", "the", NULL };
+
+	while (word_next(text, n, at, ret)) {
+		if (!word_is_among(text + ret->start, ret->end - ret->start, ARTICLES))
+			return true;
+	}
+	return false;
+}
+
 bool sentence_defines(const char *sentence, size_t n, const char *title)
 {
-	static const char *const THE[] = { "the", NULL }, *const IS[] = { "is", "are", NULL },
-				 *const A[] = { "a", "an", "the", "one", NULL };
-	size_t at = 0, behind = 0, n_title = strlen(title), title_at = 0;
+	static const char *const IS[] = { "is", "are", NULL }, *const A[] = { "a", "an", "the", "one", NULL };
+	size_t at = 0, title_at = 0;
 	struct word word, name;
 
-	if (!word_next(title, n_title, &title_at, &name) || !word_next(sentence, n, &at, &word))
-		return false;
-	if (word_is_among(title + name.start, name.end - name.start, THE) &&
-	    !word_next(title, n_title, &title_at, &name))
-		return false;
-	if (word_is_among(sentence + word.start, word.end - word.start, THE) &&
-	    !word_next(sentence, n, &at, &word))
-		return false;
-	if (word.end - word.start != name.end - name.start ||
+	if (!next_noun(title, strlen(title), &title_at, &name) || !next_noun(sentence, n, &at, &word) ||
+	    word_is_function(title + name.start, name.end - name.start) ||
+	    word.end - word.start != name.end - name.start ||
 	    strncasecmp(sentence + word.start, title + name.start, word.end - word.start) != 0)
 		return false;
-	for (size_t i = 0; i < MAX_NAME_WORDS; i++) {
-		behind = at;
-		if (next_is_among(sentence, n, &at, IS))
+	for (size_t i = 0; i < MAX_NAME_WORDS && word_next(sentence, n, &at, &word); i++) {
+		if (word_is_among(sentence + word.start, word.end - word.start, IS))
 			return next_is_among(sentence, n, &at, A);
-		at = behind;
-		if (!word_next(sentence, n, &at, &word))
-			return false;
 	}
 	return false;
 }

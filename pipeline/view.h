@@ -26,6 +26,7 @@ struct view_run {
 	size_t view_start, source_start, length;
 };
 
+/* Bytes of the view. */
 struct view_span {
 	size_t start, end;
 };
@@ -46,8 +47,7 @@ struct view {
 int view_make(const char *source, size_t n, bool markdown, struct view *ret, struct err *err);
 
 /* The same of a text with marks, which stay the caller's and have to outlive the view. */
-int view_make_marked(const char *source, size_t n, const struct marks *marks, struct view *ret,
-                     struct err *err);
+int view_make_marked(const char *source, size_t n, const struct marks *marks, struct view *ret, struct err *err);
 void view_done(struct view *view); /* all zero is allowed */
 
 /* The source byte that the view's byte at offset (< n) stands for. */

@@ -79,12 +79,15 @@ static enum tracer_order kill_in_turn(void *user, const struct tracer_call *call
 
 static bool writes_file(const struct tracer_call *call)
 {
+	static const char LOG[] = "/log";
 	char path[PATH_MAX];
+	size_t n;
 
 	if (call->number != SYS_write && call->number != SYS_pwrite64)
 		return false;
 	tracer_descriptor(call, 0, path);
-	return path[0] == '/' && strcmp(path + strlen(path) - strlen("/log"), "/log") != 0;
+	n = strlen(path);
+	return path[0] == '/' && n > strlen(LOG) && strcmp(path + n - strlen(LOG), LOG) != 0;
 }
 
 static enum tracer_order fail_in_turn(void *user, const struct tracer_call *call)

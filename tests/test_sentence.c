@@ -198,6 +198,9 @@ static void what_the_titles_thing_is_is_a_definition(void **state)
 	assert_false(defines("It is a revision control system.", "Git"));
 	assert_false(defines("Git", "Git"));
 	assert_false(defines("Git is a tool.", "The"));
+	assert_true(defines("A pond is a hole with water.", "The Pond"));
+	assert_false(defines("A user is a person.", "A Guide to Ponds"));
+	assert_false(defines("What is a pond is a question.", "What Is a Pond"));
 	assert_false(defines("", ""));
 }
 
