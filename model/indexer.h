@@ -4,7 +4,7 @@
  * Equal scores go to the lower position. While the context is no longer than index_topk everything is chosen and
  * nothing is scored; the keys are kept all the same.
  *
- * A longer context's keys are scored by their codes first (index_codes.h), and exactly only where the codes leave
+ * A much longer context's keys are scored by their codes first (index_codes.h), and exactly only where the codes leave
  * open whether a key is among the best. */
 #ifndef SKIMD_MODEL_INDEXER_H
 #define SKIMD_MODEL_INDEXER_H
