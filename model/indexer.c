@@ -6,9 +6,11 @@
 #include <string.h>
 
 #define MIN_PART_PAGES 8 /* pages that are worth a thread's while */
-#define EXACT_TIMES \
-	16 /* index_topk, in keys: up to so many codes spare less than looking twice at what they leave costs, */
-#define EXACT_TIMES_FEW 6 /* and for few rows, which share no look at a key; see bench/README.md */
+/* Up to so many times index_topk keys all are scored exactly: gathering what codes leave costs more. Few rows share no look at
+ * a key; see bench/README.md. */
+#define EXACT_TIMES 16
+#define EXACT_TIMES_FEW 6
+
 #define K_NORM_EPS 1e-6f /* not in config.json; the same in both families */
 
 int indexer_load(struct indexer_weights *indexer, const struct checkpoint *checkpoint,
@@ -407,7 +409,7 @@ static size_t n_pages_of_block(const struct pass *pass, size_t block)
 }
 
 /* Whether the keys of a block's pages are looked at by their codes first. */
-static bool scans_codes(const struct pass *pass, size_t block)
+static bool codes_come_first(const struct pass *pass, size_t block)
 {
 	size_t times = pass->n_rows > PASS_FEW_ROWS ? EXACT_TIMES : EXACT_TIMES_FEW;
 
@@ -422,7 +424,7 @@ static void finish_row(struct pass *pass, uint32_t layer, size_t i, struct topk 
 	if (needs_scores(pass, &pass->rows[i])) {
 		if (topk->overflowed)
 			topk = choose_again(pass, layer, i, topk, scratch);
-		else if (scans_codes(pass, i / SELECT_ROWS))
+		else if (codes_come_first(pass, i / SELECT_ROWS))
 			topk = choose_exactly(pass, layer, i, topk, scratch);
 	}
 	select_row(pass, layer, i, topk);
@@ -433,8 +435,8 @@ static void scan_block(const struct selection *selection, size_t block, struct p
 {
 	struct pass *pass = selection->pass;
 
-	(scans_codes(pass, block) ? scan_codes : scan_keys)(pass, selection->layer, block * SELECT_ROWS,
-	                                                    end_of_block(pass, block), pages, scratch, topk);
+	(codes_come_first(pass, block) ? scan_codes : scan_keys)(
+		pass, selection->layer, block * SELECT_ROWS, end_of_block(pass, block), pages, scratch, topk);
 }
 
 static void select_block(void *user, size_t item, unsigned thread)
@@ -558,7 +560,7 @@ void indexer_select(struct pass *pass, uint32_t layer)
 		return;
 	}
 	pool_run(pass->pool, selection.n_blocks * selection.n_parts, scan_part, &selection);
-	if (pass->n_rows > PASS_FEW_ROWS || !scans_codes(pass, 0)) {
+	if (pass->n_rows > PASS_FEW_ROWS || !codes_come_first(pass, 0)) {
 		pool_run(pass->pool, pass->n_rows, merge_parts, &selection);
 		return;
 	}

@@ -159,8 +159,9 @@ int abstract_add_extract(struct passages *ret, const struct material *material, 
 
 int abstract_add_definition(struct passages *ret, const struct material *material)
 {
-	for (size_t i = 0;
-	     material->begins && material->title != NULL && i < material->n_spans && i < N_FIRST; i++) {
+	if (!material->begins || material->title == NULL)
+		return 0;
+	for (size_t i = 0; i < material->n_spans && i < N_FIRST; i++) {
 		if (sentence_defines(material->spans[i].bytes, material->spans[i].n, material->title))
 			return add_quoted(ret, material, i, 1);
 	}
