@@ -14,8 +14,8 @@ int candidates_init(struct candidates *candidates, size_t cap)
 	for (int round = 0; round < CANDIDATE_ROUNDS; round++) {
 		struct scored *found = &candidates->found[round];
 
-		found->scores = array_new(float, cap + 1);
-		found->positions = array_new(uint32_t, cap + 1);
+		found->scores = array_new(float, cap + TAKE_SPARE + 1);
+		found->positions = array_new(uint32_t, cap + TAKE_SPARE + 1);
 		if (found->scores == NULL || found->positions == NULL)
 			return -ENOMEM;
 	}
@@ -31,18 +31,13 @@ void candidates_done(struct candidates *candidates)
 	*candidates = (struct candidates){ 0 };
 }
 
-/* The positions whose scores are in [least, below); there is room for one more. */
-static size_t find_between(const struct candidates *candidates, float least, float below, uint32_t *to)
+/* Those whose scores are `least` or more and below `end`; returns how many. */
+static size_t find_between(const struct candidates *candidates, const struct ops *ops, int32_t least,
+                           int32_t end, const struct scored *found)
 {
-	const float *scores = candidates->left->scores;
-	size_t n = 0;
+	const struct scored *left = candidates->left;
 
-	for (size_t i = 0; i < candidates->n_left; i++) {
-		to[n] = candidates->left->positions[i];
-		n += (scores[i] >= least) & (scores[i] < below);
-	}
-	to[n] = UINT32_MAX; /* behind all others: the end, for merge() */
-	return n;
+	return ops->take_scores(*found, left->scores, left->positions, candidates->n_left, least, end);
 }
 
 void candidates_begin(struct candidates *candidates, struct topk *topk)
@@ -53,18 +48,25 @@ void candidates_begin(struct candidates *candidates, struct topk *topk)
 	candidates->left = &topk->held;
 	candidates->near = topk->near;
 	candidates->off = topk->slack / 2;
-	candidates->n_found[0] =
-		find_between(candidates, candidates->near, INFINITY, candidates->found[0].positions);
+	candidates->bound = -INFINITY;
+	candidates->n_found[0] = find_between(candidates, topk->ops, score_key(candidates->near), INT32_MAX,
+	                                      &candidates->found[0]);
 	candidates->n_found[1] = 0;
-	candidates->found[1].positions[0] = UINT32_MAX;
 }
 
 void candidates_narrow(struct candidates *candidates, const struct ops *ops, size_t k)
 {
-	float bound = topk_near(ops, candidates->found[0].scores, candidates->n_found[0], k);
+	candidates->bound = topk_near(ops, candidates->found[0].scores, candidates->n_found[0], k);
+	candidates->n_found[1] = find_between(candidates, ops, score_key(candidates->bound - candidates->off),
+	                                      score_key(candidates->near), &candidates->found[1]);
+}
 
-	candidates->n_found[1] = find_between(candidates, bound - candidates->off, candidates->near,
-	                                      candidates->found[1].positions);
+/* What is below the bound is dropped, and the end marked for merge(). */
+static size_t drop_below(const struct ops *ops, const struct scored *found, size_t n, float bound)
+{
+	n = ops->take_scores(*found, found->scores, found->positions, n, score_key(bound), INT32_MAX);
+	found->positions[n] = UINT32_MAX; /* behind all others */
+	return n;
 }
 
 /* n of what both rounds hold from there on, in order; which comes next cannot be guessed, and so is no branch. */
@@ -88,12 +90,17 @@ static void merge(const struct candidates *candidates, size_t at[CANDIDATE_ROUND
 	at[1] = j;
 }
 
-void candidates_push(const struct candidates *candidates, struct topk *topk)
+void candidates_push(struct candidates *candidates, struct topk *topk)
 {
-	size_t at[CANDIDATE_ROUNDS] = { 0 }, n_left = candidates->n_found[0] + candidates->n_found[1], n;
+	size_t at[CANDIDATE_ROUNDS] = { 0 }, n_left = 0, n;
 	uint32_t positions[PIECE];
 	float scores[PIECE];
 
+	for (int round = 0; round < CANDIDATE_ROUNDS; round++) {
+		candidates->n_found[round] = drop_below(topk->ops, &candidates->found[round],
+		                                        candidates->n_found[round], candidates->bound);
+		n_left += candidates->n_found[round];
+	}
 	for (; n_left > 0; n_left -= n) {
 		n = n_left < PIECE ? n_left : PIECE;
 		merge(candidates, at, n, scores, positions);

@@ -14,7 +14,8 @@ struct candidates {
 	const struct scored *left; /* by codes, positions rising */
 	size_t n_left;
 	float near, off;
-	struct scored found[CANDIDATE_ROUNDS]; /* [cap + 1]: positions rising; the caller puts exact scores */
+	float bound; /* of candidates_narrow(): no exact score below it is among the best k */
+	struct scored found[CANDIDATE_ROUNDS]; /* [cap + TAKE_SPARE + 1]: positions rising; the caller puts exact scores */
 	size_t n_found[CANDIDATE_ROUNDS];
 };
 
@@ -28,7 +29,7 @@ void candidates_begin(struct candidates *candidates, struct topk *topk);
 /* The first round's exact scores are there: to the second. */
 void candidates_narrow(struct candidates *candidates, const struct ops *ops, size_t k);
 
-/* Both rounds, in order of position, with their exact scores. */
-void candidates_push(const struct candidates *candidates, struct topk *topk);
+/* What may be among the best k of both rounds by their exact scores, in order of position. */
+void candidates_push(struct candidates *candidates, struct topk *topk);
 
 #endif

@@ -457,11 +457,14 @@ static void scan_part(void *user, size_t item, unsigned thread)
 	struct pass *pass = selection->pass;
 	size_t part = item % selection->n_parts, block = item / selection->n_parts;
 	size_t n_pages = n_pages_of_block(pass, block);
+	struct topk *topk = pass->part_topk + item * SELECT_ROWS;
 
 	scan_block(selection, block,
 	           (struct page_range){ n_pages * part / selection->n_parts,
 	                                n_pages * (part + 1) / selection->n_parts },
-	           &pass->scratch[thread], pass->part_topk + item * SELECT_ROWS);
+	           &pass->scratch[thread], topk);
+	for (size_t i = 0; i < end_of_block(pass, block) - block * SELECT_ROWS; i++)
+		topk_cut(&topk[i]); /* here the threads do it side by side */
 }
 
 static void merge_parts(void *user, size_t item, unsigned thread)

@@ -219,13 +219,19 @@ static void gather_item(void *user, size_t item, unsigned thread)
 		       pass->u + item * pass->hidden_stride, pass->hidden_stride * sizeof(float));
 }
 
-static void activate_expert_item(void *user, size_t item, unsigned thread)
+static void activate_experts_item(void *user, size_t item, unsigned thread)
 {
 	struct pass *pass = user;
 
+	uint32_t k = pass->shape->num_experts_per_tok;
+
 	(void)thread;
-	pass->ops->silu_mul(pass->expert_gate + item * pass->expert_stride,
-	                    pass->expert_up + item * pass->expert_stride, pass->shape->moe_intermediate_size);
+	for (uint32_t j = 0; j < k; j++) {
+		size_t at = pass->place_of[item * k + j] * pass->expert_stride;
+
+		pass->ops->silu_mul(pass->expert_gate + at, pass->expert_up + at,
+		                    pass->shape->moe_intermediate_size);
+	}
 }
 
 /* A dense or shared MLP's row; its stride is whole panels of its own width. */
@@ -244,6 +250,12 @@ static void activate_mlp_item(void *user, size_t item, unsigned thread)
 	                          rows->pass->mlp_up + item * rows->stride, rows->width);
 }
 
+static void add_scaled(float sums[PANEL], float factor, const float *values)
+{
+	for (size_t i = 0; i < PANEL; i++)
+		sums[i] += factor * values[i];
+}
+
 /* u = shared + experts, in the order that moe.h promises: experts first. */
 static void combine_item(void *user, size_t item, unsigned thread)
 {
@@ -253,13 +265,15 @@ static void combine_item(void *user, size_t item, unsigned thread)
 	float *u = pass->u + item * pass->hidden_stride;
 
 	(void)thread;
-	for (uint32_t d = 0; d < pass->shape->hidden_size; d++) {
-		float sum = 0;
+	for (size_t d = 0; d < pass->hidden_stride; d += PANEL) {
+		float sums[PANEL] = { 0 };
 
 		for (uint32_t j = 0; j < k; j++)
-			sum += pass->expert_weight[item * k + j] *
-			       pass->expert_out[pass->place_of[item * k + j] * pass->hidden_stride + d];
-		u[d] = rows->width > 0 ? sum + u[d] : sum;
+			add_scaled(sums, pass->expert_weight[item * k + j],
+			           pass->expert_out + pass->place_of[item * k + j] * pass->hidden_stride + d);
+		for (size_t i = 0; rows->width > 0 && i < PANEL; i++)
+			sums[i] += u[d + i];
+		memcpy(u + d, sums, sizeof(sums));
 	}
 }
 
@@ -362,7 +376,7 @@ void moe_forward(struct pass *pass, const struct moe_weights *moe, bool sparse, 
 		route_rows(pass, moe);
 	pass_products(pass, products, list_inputs(pass, moe, sparse, &rows, products));
 	if (sparse)
-		pool_run(pass->pool, pass->n_rows * shape->num_experts_per_tok, activate_expert_item, pass);
+		pool_run(pass->pool, pass->n_rows, activate_experts_item, pass);
 	if (rows.width > 0)
 		pool_run(pass->pool, pass->n_rows, activate_mlp_item, &rows);
 	pass_products(pass, products, list_outputs(pass, moe, sparse, &rows, products));

@@ -129,10 +129,11 @@ struct ops {
 	void (*score_codes)(float *ret, const struct coded_query *query, const uint8_t *codes,
 	                    const float *scales, size_t n_panels);
 
-	/* Append those of n scores that are not below `least`, with their positions; returns how many. Compared are
-	 * the integers of score_key(). `to` may be what is read, no further on; it has room for n and TAKE_SPARE more. */
+	/* Append those of n scores that are `least` or more and less than `below`, with their positions; returns how many.
+	 * Compared are the integers of score_key(); INT32_MAX is above all. `to` may be what is read, no further on;
+	 * it has room for n and TAKE_SPARE more. */
 	size_t (*take_scores)(struct scored to, const float *scores, const uint32_t *positions, size_t n,
-	                      int32_t least);
+	                      int32_t least, int32_t below);
 
 	/* Widen [least, most] to all scores that are numbers. */
 	void (*range_of_scores)(const float *scores, size_t n, float *least, float *most);

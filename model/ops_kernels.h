@@ -428,29 +428,31 @@ INLINE ivec keys_of(vec scores)
 #endif
 
 static size_t take_scores(struct scored to, const float *scores, const uint32_t *positions, size_t n,
-                          int32_t least)
+                          int32_t least, int32_t below)
 {
-	size_t i = 0, end = 0;
+	size_t i = 0, n_taken = 0;
 
 #ifdef COMPRESS
-	for (const ivec floor = least - (ivec){ 0 }; i + LANES <= n; i += LANES) {
+	for (const ivec floor = least - (ivec){ 0 }, top = below - (ivec){ 0 }; i + LANES <= n; i += LANES) {
 		vec block = load(scores + i);
+		ivec keys = keys_of(block);
 		uvec places = load_words(positions + i);
-		unsigned taken = NOT_BELOW(keys_of(block), floor);
+		unsigned taken = NOT_BELOW(keys, floor) & ~NOT_BELOW(keys, top);
 
-		COMPRESS(to.scores + end, block, taken);
-		COMPRESS(to.positions + end, places, taken);
-		end += (unsigned)__builtin_popcount(taken);
+		COMPRESS(to.scores + n_taken, block, taken);
+		COMPRESS(to.positions + n_taken, places, taken);
+		n_taken += (unsigned)__builtin_popcount(taken);
 	}
 #endif
 	for (; i < n; i++) {
 		float score = scores[i];
+		int32_t key = score_key(score);
 
-		to.scores[end] = score;
-		to.positions[end] = positions[i];
-		end += score_key(score) >= least;
+		to.scores[n_taken] = score;
+		to.positions[n_taken] = positions[i];
+		n_taken += key >= least && key < below;
 	}
-	return end;
+	return n_taken;
 }
 
 static void range_of_scores(const float *scores, size_t n, float *least, float *most)

@@ -51,7 +51,8 @@ void topk_start(struct topk *topk, float slack)
 
 static void drop_below(struct topk *topk, int32_t least)
 {
-	topk->n = topk->ops->take_scores(topk->held, topk->held.scores, topk->held.positions, topk->n, least);
+	topk->n = topk->ops->take_scores(topk->held, topk->held.scores, topk->held.positions, topk->n, least,
+	                                 INT32_MAX);
 }
 
 /* Halving the range finds it fast. */
@@ -147,8 +148,7 @@ static void keep_best(struct topk *topk)
 	topk->least = kth + 1; /* an equal one that comes later loses */
 }
 
-/* Keep what may be among the k best, in order of position. */
-static void cut(struct topk *topk)
+void topk_cut(struct topk *topk)
 {
 	if (topk->n <= topk->k)
 		return;
@@ -163,7 +163,7 @@ static void cut(struct topk *topk)
 static bool make_room(struct topk *topk, size_t n)
 {
 	if (topk->n + n > topk->limit && !topk->overflowed) {
-		cut(topk);
+		topk_cut(topk);
 		topk->limit = topk->n + CUT_AT(topk->k) / 2;
 		topk->limit = topk->limit < topk->cap ? topk->limit : topk->cap;
 	}
@@ -183,7 +183,7 @@ static void take(struct topk *topk, const float *scores, size_t n, const uint32_
 		return;
 	end.scores += topk->n;
 	end.positions += topk->n;
-	topk->n += topk->ops->take_scores(end, scores, positions, n, topk->least);
+	topk->n += topk->ops->take_scores(end, scores, positions, n, topk->least, INT32_MAX);
 }
 
 void topk_push_at(struct topk *topk, const float *scores, size_t n, const uint32_t *positions)
@@ -206,6 +206,9 @@ void topk_push(struct topk *topk, const float *scores, size_t n, uint32_t first)
 void topk_merge(struct topk *topk, const struct topk *from)
 {
 	topk->overflowed |= from->overflowed;
+	topk->limit = topk->cap; /* one cut in the end, if they fit */
+	if (topk->slack > 0 && from->least > topk->least)
+		topk->least = from->least; /* k of those that `from` has seen are good enough for that */
 	topk_push_at(topk, from->held.scores, from->n, from->held.positions);
 }
 
@@ -220,7 +223,7 @@ float topk_floor(const struct topk *topk)
 
 size_t topk_finish(struct topk *topk, const uint32_t **ret)
 {
-	cut(topk);
+	topk_cut(topk);
 	*ret = topk->held.positions;
 	return topk->n;
 }

@@ -40,6 +40,9 @@ void topk_push_at(struct topk *topk, const float *scores, size_t n, const uint32
 /* All that `from` holds, of the same slack, whose positions are behind those pushed before: the best of both together. */
 void topk_merge(struct topk *topk, const struct topk *from);
 
+/* Of those held only those that may be among the best k stay. */
+void topk_cut(struct topk *topk);
+
 /* A score that at least k of n are not below, and few more than k; NaN if fewer than k of them are numbers. */
 float topk_near(const struct ops *ops, const float *scores, size_t n, size_t k);
 

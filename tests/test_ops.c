@@ -893,13 +893,13 @@ static void assert_untouched(const struct scored *scored, size_t first, size_t e
 
 /* The bits of what is taken, into memory of its own or into what is read, n_before elements further to the front. */
 static void check_taken(const struct ops *ops, const struct scored *from, size_t n, int32_t least,
-                        bool in_place, size_t n_before)
+                        int32_t below, bool in_place, size_t n_before)
 {
 	struct scored expected = new_scored(n), memory = new_scored(n + n_before), to = memory, read = *from;
 	size_t n_expected = 0, n_taken, end = n + TAKE_SPARE;
 
 	for (size_t i = 0; i < n; i++) {
-		if (score_key(from->scores[i]) < least)
+		if (score_key(from->scores[i]) < least || score_key(from->scores[i]) >= below)
 			continue;
 		expected.scores[n_expected] = from->scores[i];
 		expected.positions[n_expected++] = from->positions[i];
@@ -910,7 +910,7 @@ static void check_taken(const struct ops *ops, const struct scored *from, size_t
 		memcpy(read.positions, from->positions, n * sizeof(uint32_t));
 		end = n_before > TAKE_SPARE ? n + n_before : end;
 	}
-	n_taken = ops->take_scores(to, read.scores, read.positions, n, least);
+	n_taken = ops->take_scores(to, read.scores, read.positions, n, least, below);
 	assert_int_equal(n_taken, n_expected);
 	assert_memory_equal(to.scores, expected.scores, n_taken * sizeof(float));
 	assert_memory_equal(to.positions, expected.positions, n_taken * sizeof(uint32_t));
@@ -919,7 +919,7 @@ static void check_taken(const struct ops *ops, const struct scored *from, size_t
 	scored_done(&memory);
 }
 
-static void what_is_not_below_the_least_is_taken_in_order(void **state)
+static void what_is_in_the_range_is_taken_in_order(void **state)
 {
 	uint64_t seed = 37;
 
@@ -943,10 +943,12 @@ static void what_is_not_below_the_least_is_taken_in_order(void **state)
 			const struct ops *ops = families[i / COUNT(least)];
 			size_t skip = draw(&seed) % 4;
 			struct scored part = { from.scores + skip, from.positions + skip };
+			int32_t floor = least[i % COUNT(least)];
+			int32_t below = draw(&seed) % 2 == 0 ? INT32_MAX : least[draw(&seed) % COUNT(least)];
 
-			check_taken(ops, &part, n > skip ? n - skip : 0, least[i % COUNT(least)], false, 0);
-			check_taken(ops, &from, n, least[i % COUNT(least)], true, 0);
-			check_taken(ops, &from, n, least[i % COUNT(least)], true, draw(&seed) % 70);
+			check_taken(ops, &part, n > skip ? n - skip : 0, floor, below, false, 0);
+			check_taken(ops, &from, n, floor, below, true, 0);
+			check_taken(ops, &from, n, floor, below, true, draw(&seed) % 70);
 		}
 		scored_done(&from);
 	}
@@ -1753,7 +1755,7 @@ int main(void)
 		cmocka_unit_test(scores_of_codes_are_weighted_sums_of_whole_numbers),
 		cmocka_unit_test(scores_of_the_largest_codes_and_levels_are_no_special_case),
 		cmocka_unit_test(keys_of_scores_compare_as_the_scores_do),
-		cmocka_unit_test(what_is_not_below_the_least_is_taken_in_order),
+		cmocka_unit_test(what_is_in_the_range_is_taken_in_order),
 		cmocka_unit_test(the_range_of_scores_is_that_of_those_that_are_numbers),
 		cmocka_unit_test(scores_that_are_not_below_a_bound_are_counted),
 		cmocka_unit_test(attention_is_a_softmax_over_the_listed_rows_alone),
