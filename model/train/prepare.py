@@ -208,6 +208,8 @@ def enrich(pair):
     pair["doc"] = head(pair["doc"].rstrip(), pair.get("title"), pair["summary"], rng)
     if pair["summary"].lower().startswith("learn more about"):  # says nothing of its own
         pair["w"] = 0.3 * pair.get("w", 1)
+    if len(pair["doc"]) < 2500 and "\n" not in pair["doc"] and said(pair["summary"], pair["doc"]) >= 0.6:  # an abstract, said shorter
+        pair["w"] = 2.5 * pair.get("w", 1)
     key_sentences(pair)
     pair["look"] = look_ups(pair["doc"], rng, how_many(pair["doc"]))
     out = [pair]

@@ -206,7 +206,7 @@ class Tasks:
         a = self.rng.randrange(max(1, int(s.length[i]) - n))
         return s.tokens(i)[a:a + n]
 
-    def swap(self, doc, branches, share=0.8):
+    def swap(self, doc, branches, share=0.9):
         """-> (doc, branches) with other answers of like kind in the places of some, so that only the document tells them; a branch whose answer
         is gone with another's is left out."""
         w, r = self.words, self.rng
@@ -304,7 +304,7 @@ class Tasks:
                 continue
             human = not pages and r.random() < 0.75
             look = few if pages else 1 if not human or r.random() < 0.4 else 0
-            docs[k], more = self.swap(d, self.draw(s, i, few if human else 0, 0 if self.held else look), 0.6)
+            docs[k], more = self.swap(d, self.draw(s, i, few if human else 0, 0 if self.held else look), 0.75)
             br += more
         doc = np.concatenate([x for d in docs for x in (self.newline, d)][1:]) if docs else self.slice(size)
         if self.qa and not self.held:
@@ -362,8 +362,7 @@ class Tasks:
         look = [b for b in bs if s.kind[b] in LOOK_UPS]
         bs = [b for b in bs if s.kind[b] not in LOOK_UPS and (s.kind[b] != KEY or r.random() < 0.2)]
         bs = r.sample(bs, min(len(bs), 6)) + r.sample(look, min(len(look), 2 + len(doc) // 600))
-        far = len(doc) > 2500  # what is said over a distance wants more practice
-        weight = {SUMMARY: 3.0 if far else 2.0, TITLE: 2.0}
+        weight = {SUMMARY: 3.0, TITLE: 2.0}
         return doc, [b._replace(weight=weight.get(b.kind, 1.0)) for b in map(s.read, bs)]
 
     def size(self, a, b):
@@ -376,11 +375,11 @@ class Tasks:
             return self.hidden(min(8000, room - 1500)) if long else self.alone(room)
         if long:
             x = x if self.summed else 0.0
-            if x < 0.52 and self.qa:
-                return self.hidden(self.size(4000, room - 1300))
-            if x < 0.60 and self.pages:
-                return self.hidden(self.size(4000, room - 1300), True)
-            if x < 0.92 or not self.plain:
+            if x < 0.56 and self.qa:
+                return self.hidden(self.size(5000, room - 1300))
+            if x < 0.62 and self.pages:
+                return self.hidden(self.size(5000, room - 1300), True)
+            if x < 0.93 or not self.plain:
                 return self.page(room, True)
             return self.slice(self.size(4000, room)), []
         x = x if self.summed else x * 0.5

@@ -123,6 +123,7 @@ def main():
     ap.add_argument("--warmup", type=int, default=100)
     ap.add_argument("--dropout", type=float, default=0.0, help="share of what the layers add that is left out, until 75 % of the stage, falling to none at 90 %")
     ap.add_argument("--decay", type=float, default=0.05, help="weight decay of the matrices")
+    ap.add_argument("--mean", type=float, default=1.0, help="share of the stage behind which the weights of every tenth step are averaged, into RUN_DIR/mean.pt")
     ap.add_argument("--tiny", action="store_true")
     ap.add_argument("--recompute", action="store_true")
     ap.add_argument("--compile", action="store_true")
@@ -185,9 +186,10 @@ def main():
             tot = tot + torch.utils.checkpoint.checkpoint(f, h[i:i + chunk], tgt[i:i + chunk], share[i:i + chunk], use_reentrant=False)
         return tot[0] / (tgt >= 0).sum().clamp_min(1), tot[1] / share.sum().clamp_min(1e-6)
 
-    def save():
-        sd = {k.replace("_orig_mod.", ""): v for k, v in model.state_dict().items()}
-        torch.save(sd, last + ".tmp"); os.replace(last + ".tmp", last)
+    def save(name="last", weights=None):
+        sd = {k.replace("_orig_mod.", ""): v for k, v in (weights or model.state_dict()).items()}
+        path = f"{a.run}/{name}.pt"
+        torch.save(sd, path + ".tmp"); os.replace(path + ".tmp", path)
         json.dump(hf_config(c), open(f"{a.run}/config.json", "w"), indent=1)
 
     def held_out(mode):
@@ -209,6 +211,7 @@ def main():
     if world > 1:
         t = torch.tensor([t0], dtype=torch.float64, device=dev); dist.broadcast(t, 0); t0 = t.item()
     step, seen, kept, end = 0, 0, time.time(), t0 + a.minutes * 60
+    mean, summed = None, 0
     log = open(f"{a.run}/{a.stage}-{L}.log", "a") if rank == 0 else None
     while True:
         if a.until and rank == 0 and step % 10 == 0:
@@ -274,6 +277,11 @@ def main():
             for m in moes:
                 m.bias += 0.001 * f * torch.sign(m.load.mean() - m.load)
                 m.load.zero_()
+        if rank == 0 and frac >= a.mean and step % 10 == 0:
+            with torch.no_grad():
+                now = {k: v.float() for k, v in model.state_dict().items()}
+                summed += 1
+                mean = {k: torch.lerp(mean[k], v, 1 / summed) for k, v in now.items()} if mean else {k: v.clone() for k, v in now.items()}
         step += 1
         seen += a.accum * B * L * world
         if rank == 0 and step % 10 == 1:
@@ -285,6 +293,8 @@ def main():
             kept = time.time()
     if rank == 0:
         save()
+        if mean:
+            save("mean", mean)
         print("saved", flush=True)
     if loader:
         for p in loader.procs:
