@@ -222,7 +222,6 @@ static void gather_item(void *user, size_t item, unsigned thread)
 static void activate_experts_item(void *user, size_t item, unsigned thread)
 {
 	struct pass *pass = user;
-
 	uint32_t k = pass->shape->num_experts_per_tok;
 
 	(void)thread;
