@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIN_PART_PAGES 8 /* pages that are worth a thread's while */
+#define MIN_PART_PAGES 4 /* pages that are worth a thread's while */
 /* Up to so many times index_topk keys all are scored exactly: gathering what codes leave costs more. Few rows share no look at
  * a key; see bench/README.md. */
 #define EXACT_TIMES 16

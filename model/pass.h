@@ -30,7 +30,7 @@ struct pass_row {
 
 #define SELECT_ROWS 16 /* queries that share one look at a page of indexer keys */
 #define PASS_FEW_ROWS 8 /* so few may be shared among more threads than they are */
-#define PASS_PARTS(n_threads) (2 * (n_threads)) /* pieces that few rows' work is cut into, at the most */
+#define PASS_PARTS(n_threads) (4 * (n_threads)) /* pieces that few rows' work is cut into, at the most */
 
 /* What one thread needs of its own. */
 struct pass_scratch {
