@@ -56,8 +56,9 @@ static void send_status(struct health *health, const struct worker_status *statu
 		notify_send(health->settings.notify, "STATUS=answering a question about '%s'; %lld queued",
 		            status->name, (long long)n_queued);
 	else if (status->busy && status->n_tokens > 0)
-		notify_send(health->settings.notify, "STATUS=%s '%s': %llu of %llu tokens; %lld more queued",
-		            status->stage, status->name, (unsigned long long)status->n_done,
+		notify_send(health->settings.notify,
+		            "STATUS=reading '%s', stage %s: %llu of %llu tokens; %lld more queued",
+		            status->name, status->stage, (unsigned long long)status->n_done,
 		            (unsigned long long)status->n_tokens, (long long)n_queued);
 	else if (status->busy && status->name[0] != '\0')
 		notify_send(health->settings.notify, "STATUS=reading '%s'; %lld more queued", status->name,
