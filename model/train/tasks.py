@@ -302,7 +302,7 @@ class Tasks:
                 break
             if s is None:
                 continue
-            human = not pages and r.random() < 0.75
+            human = not pages and r.random() < 0.65
             look = few if pages else 1 if not human or r.random() < 0.4 else 0
             docs[k], more = self.swap(d, self.draw(s, i, few if human else 0, 0 if self.held else look), 0.75)
             br += more
@@ -375,9 +375,9 @@ class Tasks:
             return self.hidden(min(8000, room - 1500)) if long else self.alone(room)
         if long:
             x = x if self.summed else 0.0
-            if x < 0.56 and self.qa:
+            if x < 0.46 and self.qa:
                 return self.hidden(self.size(5000, room - 1300))
-            if x < 0.62 and self.pages:
+            if x < 0.64 and self.pages:
                 return self.hidden(self.size(5000, room - 1300), True)
             if x < 0.93 or not self.plain:
                 return self.page(room, True)
