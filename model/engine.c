@@ -22,7 +22,11 @@
 
 static const char *numerics_name(enum numerics numerics)
 {
-	return numerics == NUMERICS_STRICT ? "strict" : "production";
+	static const char *const NAMES[] = {
+		[NUMERICS_PRODUCTION] = "production", [NUMERICS_STRICT] = "strict", [NUMERICS_INT8] = "int8"
+	};
+
+	return NAMES[numerics];
 }
 
 static void hash_bytes(void *user, const void *bytes, size_t n)
@@ -84,6 +88,10 @@ static void load_layer_item(void *user, size_t item, unsigned thread)
 	(void)thread;
 	loading->results[item].r = layer_load(&engine->layers[item], engine->checkpoint, &engine->shape,
 	                                      (uint32_t)item, engine->naive, &loading->results[item].err);
+	if (loading->results[item].r == 0 && engine->numerics == NUMERICS_INT8 &&
+	    layer_to_levels(&engine->layers[item], &engine->shape) < 0)
+		loading->results[item].r =
+			err_set(&loading->results[item].err, -ENOMEM, "no memory for layer %zu", item);
 }
 
 static int load_layers(struct engine *engine, struct err *err)
@@ -153,7 +161,7 @@ static int open_tokenizer(struct engine *engine, const char *dir, struct err *er
 static int prepare_cache(struct engine *engine, size_t row_memory, struct err *err)
 {
 	engine->row_memory = row_memory;
-	if (cache_layout_init(&engine->layout, &engine->shape, engine->numerics == NUMERICS_PRODUCTION) < 0 ||
+	if (cache_layout_init(&engine->layout, &engine->shape, engine->numerics != NUMERICS_STRICT) < 0 ||
 	    (row_memory > 0 && paging_new(&engine->layout, row_memory, row_memory / KEY_POOL_SHARE,
 	                                  engine->shape.index_topk, &engine->paging) < 0))
 		return err_set(err, -ENOMEM, "no memory for %zu bytes of rows", row_memory);
@@ -281,9 +289,14 @@ struct volume {
 
 static void count_bytes(const struct engine *engine, const struct matrix *matrix, struct volume *volume)
 {
-	size_t panel = matrix->e4m3 != NULL && engine->ops->streams_e4m3 ? (size_t)matrix->n_in * PANEL
-	                                                                 : matrix_panel_bytes(matrix);
+	size_t panel = matrix_panel_bytes(matrix);
 
+	if (matrix->levels != NULL)
+		panel = (matrix_level_inputs(matrix) +
+		         matrix_level_blocks(matrix) * (sizeof(float) + sizeof(int32_t))) *
+		        PANEL;
+	else if (matrix->e4m3 != NULL && engine->ops->streams_e4m3)
+		panel = (size_t)matrix->n_in * PANEL;
 	volume->bytes += (uint64_t)panel * matrix_n_panels(matrix);
 }
 

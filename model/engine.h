@@ -16,6 +16,7 @@ struct engine;
 enum numerics {
 	NUMERICS_PRODUCTION, /* bf16 cache, float32 arithmetic */
 	NUMERICS_STRICT, /* float32 throughout: for comparison with reference logits */
+	NUMERICS_INT8, /* bf16 cache; weights, and what meets them, rounded to 8 bits: faster; see layer_to_levels() */
 };
 
 /* The two forms of latent attention, equal in exact arithmetic: over the latents, or over keys and values expanded

@@ -23,6 +23,13 @@ int layer_load(struct layer_weights *weights, const struct checkpoint *checkpoin
 	return moe_load(&weights->moe, checkpoint, shape, layer, shape->sparse_mlp[layer], err);
 }
 
+int layer_to_levels(struct layer_weights *weights, const struct model_shape *shape)
+{
+	int r = mla_to_levels(&weights->mla);
+
+	return r < 0 ? r : moe_to_levels(&weights->moe, shape);
+}
+
 void layer_done(struct layer_weights *weights, const struct model_shape *shape)
 {
 	free(weights->input_norm);

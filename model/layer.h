@@ -15,6 +15,12 @@ struct layer_weights {
 
 int layer_load(struct layer_weights *weights, const struct checkpoint *checkpoint,
                const struct model_shape *shape, uint32_t layer, bool naive, struct err *err);
+
+/* For NUMERICS_INT8: round the matrices that make up most of the arithmetic, once loaded. What chooses, the indexer and
+ * the router, and what meets cached rows, kv_b, stay as they are; so does the head, whose inputs bear rounding least. What
+ * each costs is in bench/README.md. -ENOMEM. */
+int layer_to_levels(struct layer_weights *weights, const struct model_shape *shape);
+
 void layer_done(struct layer_weights *weights, const struct model_shape *shape);
 
 /* Products that one layer may list at once. */

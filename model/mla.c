@@ -104,6 +104,14 @@ int mla_load(struct mla_weights *mla, const struct checkpoint *checkpoint, const
 	return load_o(mla, checkpoint, shape, name[6], err);
 }
 
+int mla_to_levels(struct mla_weights *mla)
+{
+	if (matrix_to_levels(&mla->q_a) < 0 || matrix_to_levels(&mla->q_b) < 0 ||
+	    matrix_to_levels(&mla->kv_a) < 0 || matrix_to_levels(&mla->o) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 void mla_done(struct mla_weights *mla, const struct model_shape *shape)
 {
 	for (uint32_t h = 0; h < shape->num_attention_heads; h++) {

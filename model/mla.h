@@ -21,6 +21,8 @@ struct mla_weights {
 
 int mla_load(struct mla_weights *mla, const struct checkpoint *checkpoint, const struct model_shape *shape,
              uint32_t layer, bool naive, struct err *err);
+/* All but kv_b; see layer_to_levels(). -ENOMEM. */
+int mla_to_levels(struct mla_weights *mla);
 void mla_done(struct mla_weights *mla, const struct model_shape *shape);
 
 /* The whole block: u (normed) in, pass->u out; writes the rows' latents and keys to the cache, selects, attends. indexer

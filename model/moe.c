@@ -79,6 +79,23 @@ int moe_load(struct moe_weights *moe, const struct checkpoint *checkpoint, const
 	                shape->n_shared_experts * shape->moe_intermediate_size, err);
 }
 
+static int mlp_to_levels(struct mlp_weights *mlp)
+{
+	if (mlp->gate.n_out > 0 && (matrix_to_levels(&mlp->gate) < 0 || matrix_to_levels(&mlp->up) < 0 ||
+	                            matrix_to_levels(&mlp->down) < 0))
+		return -ENOMEM;
+	return 0;
+}
+
+int moe_to_levels(struct moe_weights *moe, const struct model_shape *shape)
+{
+	for (uint32_t e = 0; moe->experts != NULL && e < shape->n_routed_experts; e++) {
+		if (mlp_to_levels(&moe->experts[e]) < 0)
+			return -ENOMEM;
+	}
+	return mlp_to_levels(&moe->shared);
+}
+
 void moe_done(struct moe_weights *moe, const struct model_shape *shape)
 {
 	for (uint32_t e = 0; moe->experts != NULL && e < shape->n_routed_experts; e++)

@@ -22,6 +22,8 @@ struct moe_weights {
 /* sparse: router and experts, else the dense MLP alone (in shared). */
 int moe_load(struct moe_weights *moe, const struct checkpoint *checkpoint, const struct model_shape *shape,
              uint32_t layer, bool sparse, struct err *err);
+/* All but the router; see layer_to_levels(). -ENOMEM. */
+int moe_to_levels(struct moe_weights *moe, const struct model_shape *shape);
 void moe_done(struct moe_weights *moe, const struct model_shape *shape);
 
 /* u (normed) in, pass->u out. products is scratch of layer_n_products(). */

@@ -5,7 +5,11 @@
  * order; SIMD lanes are outputs, never parts of K. A token's result then depends on the tokens before it and on
  * nothing else: not on how many rows a call has, nor on how threads share the panels. Of K, families that round their
  * inputs take two at a time, the second first. Families differ from one another by this and by the fused multiply-add,
- * so a family's name is part of the numerics fingerprint. */
+ * so a family's name is part of the numerics fingerprint.
+ *
+ * Against a matrix of levels, inputs are rounded to levels too, LEVEL_BLOCK by LEVEL_BLOCK, by every family alike. Within
+ * a block integers are summed, in any order; blocks in rising order:
+ *	y[o] = sum_b (x_scale[b] * scale[o][b]) * (float)(sum_{k in b} x_level[k] * level[o][k]) */
 #ifndef SKIMD_MODEL_OPS_H
 #define SKIMD_MODEL_OPS_H
 
@@ -22,6 +26,7 @@
 #define CODE_STEP 4 /* and its width likewise */
 #define CODE_MOST_WIDTH 512 /* wider keys have no codes: sums of products would overflow */
 #define CODE_ZERO 128 /* the code of 0 */
+#define INPUT_LEVELS 127 /* at most, of what meets a matrix of levels */
 #define HEAD_PAD 8 /* heads are padded to a multiple of it */
 #define RANK_PAD 32 /* mixed latents are padded to a multiple of it */
 #define TAKE_SPARE 16 /* elements that take_scores() may write to behind the last one that it takes */
@@ -182,6 +187,17 @@ void softmax(float *x, size_t n, size_t stride);
 
 /* Rotate pairs of x[n] in place by n/2 cosines and sines: (x[2j], x[2j+1]), or with `half` (x[j], x[j + n/2]). */
 void rope_rotate(float *x, const float *cosines, const float *sines, size_t n, bool half);
+
+/* What to multiply the values of a block by to make levels of them, the largest INPUT_LEVELS, and what one level stands
+ * for; both 0 where all are next to nothing. `largest`: the bits of the largest magnitude, which are NaN's where one is. */
+static inline float level_factor(int32_t largest, float *ret_scale)
+{
+	float most;
+
+	memcpy(&most, &largest, sizeof(most));
+	*ret_scale = most < 0x1p-100f ? 0 : most / INPUT_LEVELS;
+	return most < 0x1p-100f ? 0 : INPUT_LEVELS / most;
+}
 
 /* float32 to the cache's element type and back. */
 void store_row(void *row, const float *values, size_t n, bool bf16);

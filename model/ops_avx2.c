@@ -101,6 +101,30 @@ static void score_codes(float *ret, const struct coded_query *query, const uint8
 	}
 }
 
+#define LOAD_LEVELS(from) ((ivec)_mm256_loadu_si256((const __m256i_u *)(from)))
+#define DOT_LEVELS(acc, word, levels) \
+	((ivec)dot_levels((__m256i)(acc), _mm256_set1_epi32((int)(word)), (__m256i)(levels)))
+#define ROUND_LEVELS(to, from, factor) round_levels(to, from, factor)
+
+/* acc + the four products of each lane. */
+static inline __attribute__((always_inline)) __m256i dot_levels(__m256i acc, __m256i word, __m256i levels)
+{
+	return _mm256_add_epi32(acc,
+	                        _mm256_madd_epi16(_mm256_maddubs_epi16(word, levels), _mm256_set1_epi16(1)));
+}
+
+/* 16 values as words of four levels, each CODE_ZERO larger. */
+static inline __attribute__((always_inline)) void round_levels(uint32_t *to, const float *from, float factor)
+{
+	__m256 times = _mm256_set1_ps(factor);
+	__m256i low = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(from), times));
+	__m256i high = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(from + 8), times));
+	__m256i levels = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), _MM_SHUFFLE(3, 1, 2, 0));
+	__m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(levels), _mm256_extracti128_si256(levels, 1));
+
+	_mm_storeu_si128((__m128i_u *)to, _mm_xor_si128(bytes, _mm_set1_epi8((char)CODE_ZERO)));
+}
+
 #include "model/ops_kernels.h"
 
 #endif

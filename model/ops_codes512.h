@@ -1,5 +1,5 @@
 /* For the families of AVX-512 with VNNI, included before ops_kernels.h: codes meet levels of 8 bits, of which four
- * products give one sum; what is taken is pressed together by one instruction. */
+ * products give one sum, and so do levels and levels; what is taken is pressed together by one instruction. */
 #ifndef SKIMD_MODEL_OPS_CODES512_H
 #define SKIMD_MODEL_OPS_CODES512_H
 
@@ -73,6 +73,20 @@ static void score_codes(float *ret, const struct coded_query *query, const uint8
 		score_panels(ret + p * PANEL, query, codes + p * query->width * PANEL, scales + p * PANEL, 2);
 	for (; p < n_panels; p++)
 		score_panels(ret + p * PANEL, query, codes + p * query->width * PANEL, scales + p * PANEL, 1);
+}
+
+#define LOAD_LEVELS(from) ((ivec)_mm512_loadu_si512(from))
+#define DOT_LEVELS(acc, word, levels) \
+	((ivec)_mm512_dpbusd_epi32((__m512i)(acc), _mm512_set1_epi32((int)(word)), (__m512i)(levels)))
+#define ROUND_LEVELS(to, from, factor) round_levels(to, from, factor)
+
+/* 16 values as words of four levels, each CODE_ZERO larger. */
+static inline __attribute__((always_inline)) void round_levels(uint32_t *to, const float *from, float factor)
+{
+	__m512i levels = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(from), _mm512_set1_ps(factor)));
+
+	_mm_storeu_si128((__m128i_u *)to,
+	                 _mm_xor_si128(_mm512_cvtepi32_epi8(levels), _mm_set1_epi8((char)CODE_ZERO)));
 }
 
 #endif

@@ -777,9 +777,15 @@ static void silu_mul(float *gate, const float *up, size_t n)
 #include "model/ops_pairs.h"
 #endif
 
+#include "model/ops_levels.h"
+
 static void matmul(float *y, size_t ldy, const float *x, size_t ldx, size_t n_rows,
                    const struct matrix *matrix, size_t first, size_t end)
 {
+	if (matrix->levels != NULL) {
+		matmul_levels(y, ldy, x, ldx, n_rows, matrix, first, end);
+		return;
+	}
 	if (!matrix->bf16) {
 		matmul_form(y, ldy, x, ldx, n_rows, matrix, first, end, false);
 		return;

@@ -281,7 +281,9 @@ struct shared_products {
 /* Panels of one piece: many rows need no more than a few to be worth a piece. */
 static size_t piece_panels(const struct product *product)
 {
-	return product->n_rows >= PIECE_ROWS ? 4 : 8;
+	if (product->n_rows < PIECE_ROWS)
+		return 8;
+	return product->matrix->levels != NULL ? 16 : 4; /* every piece rounds its rows anew */
 }
 
 static size_t pieces_of_panels(const struct product *product)

@@ -14,6 +14,7 @@
 #include "model/sampler.h"
 
 #define MAX_GOLDEN_BYTES ((size_t)1 << 30)
+#define MEAN_POSITIONS 3000 /* from which on the mean loss says more than chance does */
 
 struct verification {
 	const struct verify_settings *settings;
@@ -158,10 +159,13 @@ static int run_sequence(struct verification *verification, struct sequence *sequ
 	if (r == 0 && (r = check_sizes(sequence)) == 0)
 		r = forward(sequence);
 	if (r == 0 && loss != NULL) {
-		double error = fabs(sequence->loss / (double)(sequence->n - 1) / json_number_value(loss) - 1);
+		double golden = json_number_value(loss) * (double)(sequence->n - 1);
+		double error = fabs(sequence->loss / golden - 1);
 
 		if (isnan(error) || error > verification->report->largest_loss_error)
 			verification->report->largest_loss_error = error;
+		verification->report->loss += sequence->loss;
+		verification->report->golden_loss += golden;
 	}
 	free(sequence->ids);
 	pthread_mutex_destroy(&sequence->lock);
@@ -308,6 +312,11 @@ bool verify_passes(const struct verify_report *report, enum numerics numerics, s
 		        report->n_argmax);
 	else if (!(report->largest_loss_error <= loss_bar))
 		err_set(why, 0, "the loss is off by %.3g %%", 100 * report->largest_loss_error);
+	else if (numerics == NUMERICS_INT8 && report->golden_loss > 0 &&
+	         report->n_positions >= MEAN_POSITIONS &&
+	         !(fabs(report->loss / report->golden_loss - 1) <= 0.001))
+		err_set(why, 0, "the loss of all prompts is off by %.3g %%",
+		        100 * (report->loss / report->golden_loss - 1));
 	else
 		return true;
 	return false;

@@ -97,7 +97,116 @@ void matrix_done(struct matrix *matrix)
 	free(matrix->panels);
 	free(matrix->e4m3);
 	free(matrix->scales);
+	free(matrix->levels);
+	free(matrix->level_scales);
+	free(matrix->level_sums);
 	*matrix = (struct matrix){ 0 };
+}
+
+static float weight_at(const struct matrix *matrix, uint32_t output, uint32_t input)
+{
+	const uint8_t *panel = (const uint8_t *)matrix->panels + output / PANEL * matrix_panel_bytes(matrix);
+	size_t lane = output % PANEL;
+	uint32_t bits;
+	float ret;
+
+	if (!matrix->bf16)
+		return ((const float *)(const void *)panel)[(size_t)input * PANEL + lane];
+	bits = (uint32_t)((const uint16_t *)(const void *)
+	                          panel)[((size_t)(input / 2) * PANEL + lane) * 2 + input % 2]
+	       << 16;
+	memcpy(&ret, &bits, sizeof(ret));
+	return ret;
+}
+
+/* The nearest whole number, ties to even, of one that is small. */
+static float nearest(float value)
+{
+	return value + 0x1.8p23f - 0x1.8p23f;
+}
+
+/* The nearest multiples of the scale; returns by how much they err: the sum of the squares. */
+static float round_weights(int8_t *levels, const float *weights, size_t n, float scale)
+{
+	float ret = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		float level = nearest(weights[i] / scale), error = weights[i] - level * scale;
+
+		levels[i] = (int8_t)level;
+		ret += error * error;
+	}
+	return ret;
+}
+
+/* n weights, at most LEVEL_BLOCK, as levels; returns what a level stands for. */
+static float weight_levels(int8_t *levels, const float *weights, size_t n)
+{
+	int8_t other[LEVEL_BLOCK];
+	float most = 0, scale, mantissa, power;
+	int exponent;
+
+	for (size_t i = 0; i < n; i++)
+		most = fabsf(weights[i]) > most ? fabsf(weights[i]) : most;
+	if (most < 0x1p-100f) {
+		memset(levels, 0, n);
+		return 0;
+	}
+	scale = most / WEIGHT_LEVELS;
+	mantissa = frexpf(scale, &exponent);
+	power = ldexpf(1, mantissa > 0.5f ? exponent : exponent - 1);
+	if (round_weights(levels, weights, n, scale) <= round_weights(other, weights, n, power))
+		return scale;
+	memcpy(levels, other, n);
+	return power;
+}
+
+/* A block of one output to its places. */
+static void put_levels(struct matrix *matrix, uint32_t output, uint32_t block)
+{
+	uint32_t first = block * LEVEL_BLOCK,
+		 n = matrix->n_in - first < LEVEL_BLOCK ? matrix->n_in - first : LEVEL_BLOCK;
+	size_t at = (output / PANEL * matrix_level_blocks(matrix) + block) * PANEL + output % PANEL;
+	int8_t *to = matrix->levels + (output / PANEL * matrix_level_inputs(matrix) + first) * PANEL +
+	             output % PANEL * LEVEL_STEP;
+	float weights[LEVEL_BLOCK];
+	int8_t levels[LEVEL_BLOCK];
+
+	for (uint32_t i = 0; i < n; i++)
+		weights[i] = weight_at(matrix, output, first + i);
+	matrix->level_scales[at] = weight_levels(levels, weights, n);
+	for (uint32_t i = 0; i < n; i++) {
+		to[(size_t)(i / LEVEL_STEP) * PANEL * LEVEL_STEP + i % LEVEL_STEP] = levels[i];
+		matrix->level_sums[at] += levels[i];
+	}
+}
+
+int matrix_to_levels(struct matrix *matrix)
+{
+	struct matrix rounded = *matrix;
+	size_t n_panels = matrix_n_panels(matrix), n_blocks = matrix_level_blocks(matrix);
+
+	rounded.levels = array_new(int8_t, n_panels * PANEL, matrix_level_inputs(matrix));
+	rounded.level_scales = array_new(float, n_panels *PANEL, n_blocks);
+	rounded.level_sums = array_new(int32_t, n_panels * PANEL, n_blocks);
+	if (rounded.levels == NULL || rounded.level_scales == NULL || rounded.level_sums == NULL) {
+		free(rounded.levels);
+		free(rounded.level_scales);
+		free(rounded.level_sums);
+		return -ENOMEM;
+	}
+	for (uint32_t o = 0; o < matrix->n_out; o++) {
+		for (uint32_t b = 0; b < n_blocks; b++)
+			put_levels(&rounded, o, b);
+	}
+	free(matrix->panels);
+	free(matrix->e4m3);
+	free(matrix->scales);
+	rounded.panels = NULL;
+	rounded.e4m3 = NULL;
+	rounded.scales = NULL;
+	*matrix = rounded;
+	return 0;
 }
 
 /* A vector is a matrix of one row. */

@@ -72,6 +72,7 @@ static int open_parts(struct pipeline *pipeline, const struct pipeline_settings 
 {
 	struct engine_settings engine = {
 		.dir = settings->model_dir,
+		.numerics = settings->int8_weights ? NUMERICS_INT8 : NUMERICS_PRODUCTION,
 		.n_threads = settings->n_threads,
 		.row_memory = settings->kv_memory_bytes > 0 ? settings->kv_memory_bytes : quarter_of_memory(),
 	};

@@ -20,6 +20,7 @@ struct pipeline;
 struct pipeline_settings {
 	const char *model_dir;
 	unsigned n_threads; /* 0: from the CPU affinity */
+	bool int8_weights; /* NUMERICS_INT8 */
 	struct docstore_settings store;
 	const char *kv_path; /* NULL: no cache is kept */
 	uint64_t kv_budget_bytes;

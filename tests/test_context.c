@@ -26,6 +26,8 @@ struct mode {
 	const char *kernels;
 };
 
+static const char *const NUMERICS_NAMES[] = { "production", "strict", "int8" };
+
 static struct engine *open_mode(const struct mode *mode, unsigned n_threads, size_t prefill_rows)
 {
 	struct engine_settings settings = { .dir = mode->dir.text,
@@ -42,17 +44,26 @@ static struct engine *open_mode(const struct mode *mode, unsigned n_threads, siz
 	return engine;
 }
 
-/* Modes are all combinations of numerics, form and family; those of families that this CPU lacks are left out. */
+/* Modes are all of these with each family; those of families that this CPU lacks are left out. */
+static const struct {
+	enum numerics numerics;
+	enum mla_form form;
+} KINDS[] = { { NUMERICS_PRODUCTION, MLA_ABSORBED },
+	      { NUMERICS_STRICT, MLA_ABSORBED },
+	      { NUMERICS_PRODUCTION, MLA_NAIVE },
+	      { NUMERICS_STRICT, MLA_NAIVE },
+	      { NUMERICS_INT8, MLA_ABSORBED } };
+
 static const char *const FAMILIES[] = { "avx2", "plain", "avx512", "avx512bf16", "avx2bf16" };
 
 /* The modes of checkpoint i from the first on, `every` of them apart. */
 static void each_mode_of(size_t i, size_t first, unsigned every, void (*check)(const struct mode *mode))
 {
-	for (unsigned m = 0; m < COUNT(FAMILIES) * 4; m++) {
+	for (unsigned m = 0; m < COUNT(FAMILIES) * COUNT(KINDS); m++) {
 		struct mode mode = { .name = i < COUNT(FIXTURES) ? FIXTURES[i] : "tiny",
-			             .numerics = m & 1 ? NUMERICS_STRICT : NUMERICS_PRODUCTION,
-			             .form = m & 2 ? MLA_NAIVE : MLA_ABSORBED,
-			             .kernels = FAMILIES[m / 4] };
+			             .numerics = KINDS[m % COUNT(KINDS)].numerics,
+			             .form = KINDS[m % COUNT(KINDS)].form,
+			             .kernels = FAMILIES[m / COUNT(KINDS)] };
 		const struct ops *ops;
 
 		if (m % every != first % every || ops_select(mode.kernels, &ops, NULL) < 0)
@@ -115,7 +126,7 @@ static void assert_equal_from(const struct mode *mode, const struct recording *a
 		           a->n_vocab * sizeof(*a->logits)) != 0)
 			fail_msg("%s, %s, %s, %s: the logits of position %zu differ", mode->name,
 			         mode->kernels == NULL ? "best kernels" : mode->kernels,
-			         mode->numerics == NUMERICS_STRICT ? "strict" : "production",
+			         NUMERICS_NAMES[mode->numerics],
 			         mode->form == MLA_NAIVE ? "naive" : "absorbed", pos);
 	}
 }
@@ -531,15 +542,16 @@ static void memory_done(struct memory *memory)
 static int save(const struct context *context, size_t from, bool tail, struct memory *memory, struct err *err)
 {
 	memory->last_n = 0;
-	return context_save(context, from, tail, &(struct block_io){ memory, load_block, store_block, NULL }, err);
+	return context_save(context, from, tail, &(struct block_io){ memory, load_block, store_block, NULL },
+	                    err);
 }
 
 static int restore(struct context *context, const uint32_t *tokens, size_t n, struct memory *memory,
                    size_t *ret_n, struct err *err)
 {
 	memory->last_n = 0;
-	return context_restore(context, tokens, n, &(struct block_io){ memory, load_block, store_block, NULL },
-	                       ret_n, err);
+	return context_restore(context, tokens, n,
+	                       &(struct block_io){ memory, load_block, store_block, NULL }, ret_n, err);
 }
 
 /* A prompt of n tokens whose first PREFIX + 60 (two blocks and a tail) were saved: n_expected of them come back, and
@@ -893,7 +905,7 @@ static void a_token_beyond_the_vocabulary_is_refused_before_anything_is_done(voi
 static void the_fingerprint_is_that_of_the_numbers_not_of_their_making(void **state)
 {
 	struct mode mode = { "v32-plain", fixture_path("v32-plain"), NUMERICS_STRICT, MLA_ABSORBED, "plain" };
-	struct mode others[] = { mode, mode, mode };
+	struct mode others[] = { mode, mode, mode, mode };
 	struct engine *engine = open_mode(&mode, 1, 0), *same = open_mode(&mode, 2, 7);
 
 	(void)state;
@@ -902,6 +914,7 @@ static void the_fingerprint_is_that_of_the_numbers_not_of_their_making(void **st
 	others[1].form = MLA_NAIVE;
 	others[2].dir = fixture_copy("v32-plain");
 	change_config(&others[2].dir, "index_topk", "17");
+	others[3].numerics = NUMERICS_INT8;
 	for (size_t i = 0; i < COUNT(others); i++) {
 		struct engine *other = open_mode(&others[i], 1, 0);
 

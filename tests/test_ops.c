@@ -287,6 +287,197 @@ static void a_product_is_summed_in_rising_order(void **state)
 	}
 }
 
+/* The weight as it is multiplied: level and what one stands for, from where weights.h says that they stand. */
+static int level_of(const struct matrix *matrix, size_t o, size_t k, float *ret_scale)
+{
+	size_t n_in = round_up(matrix->n_in, LEVEL_STEP),
+	       n_blocks = (matrix->n_in + LEVEL_BLOCK - 1) / LEVEL_BLOCK;
+
+	*ret_scale = matrix->level_scales[(o / PANEL * n_blocks + k / LEVEL_BLOCK) * PANEL + o % PANEL];
+	return matrix
+	        ->levels[((o / PANEL * n_in + k / LEVEL_STEP * LEVEL_STEP) * PANEL + o % PANEL * LEVEL_STEP) +
+	                 k % LEVEL_STEP];
+}
+
+static size_t end_of_level_block(size_t first, size_t n_in)
+{
+	return first + LEVEL_BLOCK < n_in ? first + LEVEL_BLOCK : n_in;
+}
+
+static float largest_of(const float *values, size_t first, size_t end)
+{
+	float ret = 0;
+
+	for (size_t i = first; i < end; i++)
+		ret = fmaxf(ret, fabsf(values[i]));
+	return ret;
+}
+
+/* One output by the formula of ops.h. */
+static float levels_product(const struct trial *trial, const struct ops *ops, const float *x, size_t o)
+{
+	float y = 0;
+
+	for (size_t first = 0, end; first < trial->n_in; first = end) {
+		float most, scale = 0;
+		int sum = 0;
+
+		end = end_of_level_block(first, trial->n_in);
+		most = largest_of(x, first, end);
+		for (size_t k = first; k < end; k++)
+			sum += (int)rintf(x[k] * (INPUT_LEVELS / most)) *
+			       level_of(&trial->matrix, o, k, &scale);
+		y = muladd(ops, most / INPUT_LEVELS * scale, (float)sum, y);
+	}
+	return y;
+}
+
+static void check_levels_product(const struct trial *trial, const struct ops *ops)
+{
+	float *y = multiply(trial, ops);
+
+	for (size_t i = 0; i < trial->n_rows * trial->n_out; i++) {
+		size_t m = i / trial->n_out, o = i % trial->n_out;
+		float expected = levels_product(trial, ops, trial->x + m * trial->ldx, o);
+
+		assert_memory_equal(&y[m * trial->ldy + o], &expected, sizeof(expected));
+	}
+	free(y);
+}
+
+static void trial_init_levels(struct trial *trial, size_t n_rows, size_t n_in, size_t n_out, bool bf16,
+                              uint64_t *seed)
+{
+	trial_init(trial, n_rows, n_in, n_out, bf16, seed);
+	assert_int_equal(matrix_to_levels(&trial->matrix), 0);
+	assert_null(trial->matrix.panels);
+}
+
+static void products_with_levels_are_sums_of_integers_block_by_block(void **state)
+{
+	static const size_t WIDTHS_IN[] = { 1, 3, 4, 31, 64, 127, 128, 129, 257, 400, 1027 },
+			    WIDTHS_OUT[] = { 1, 16, 17, 65, 140 };
+	uint64_t seed = 41;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(WIDTHS_IN) * COUNT(WIDTHS_OUT); i++) {
+		for (size_t n_rows = 1; n_rows <= 41; n_rows += 1 + n_rows / 4 + i % 3) {
+			struct trial trial;
+
+			trial_init_levels(&trial, n_rows, WIDTHS_IN[i % COUNT(WIDTHS_IN)],
+			                  WIDTHS_OUT[i / COUNT(WIDTHS_IN)], i % 2 == 0, &seed);
+			for (size_t f = 0; f < n_families; f++)
+				check_levels_product(&trial, families[f]);
+			trial_done(&trial);
+		}
+	}
+}
+
+/* Wider than the rows that are rounded together may be, too. */
+static void nor_does_one_with_levels(void **state)
+{
+	static const struct {
+		size_t n_rows, n_in, n_out;
+	} TRIALS[] = { { 1, 140, 150 }, { 2, 260, 160 },  { 3, 129, 33 },
+		       { 5, 128, 48 },  { 13, 300, 100 }, { 40, 3100, 40 } };
+	uint64_t seed = 42;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(TRIALS); i++) {
+		struct trial trial;
+
+		trial_init_levels(&trial, TRIALS[i].n_rows, TRIALS[i].n_in, TRIALS[i].n_out, true, &seed);
+		for (size_t f = 0; f < n_families; f++)
+			check_pieces(&trial, families[f]);
+		trial_done(&trial);
+	}
+}
+
+/* Levels off by less than one: with a scale of the largest weight / WEIGHT_LEVELS each is the nearest multiple, and one
+ * that errs less in all is taken instead. */
+static void a_weight_is_rounded_to_a_near_level(void **state)
+{
+	uint64_t seed = 43;
+	struct trial trial;
+	double error = 0, bound = 0;
+
+	(void)state;
+	trial_init(&trial, 1, 300, 20, false, &seed);
+	assert_int_equal(matrix_to_levels(&trial.matrix), 0);
+	for (size_t o = 0; o < trial.n_out; o++) {
+		const float *weights = trial.weights + o * trial.n_in;
+
+		for (size_t k = 0; k < trial.n_in; k++) {
+			size_t first = k / LEVEL_BLOCK * LEVEL_BLOCK;
+			double step =
+				(double)largest_of(weights, first, end_of_level_block(first, trial.n_in)) /
+				WEIGHT_LEVELS;
+			float scale;
+			int level = level_of(&trial.matrix, o, k, &scale);
+			double off = (double)weights[k] - level * (double)scale;
+
+			assert_in_range(level + WEIGHT_LEVELS, 0, 2 * WEIGHT_LEVELS);
+			assert_true(fabs(off) <= 1.001 * step);
+			error += off * off;
+			bound += step * step / 4;
+		}
+	}
+	assert_true(error < bound / 2); /* a third, were the errors spread evenly */
+	trial_done(&trial);
+}
+
+/* All e4m3 values of three binades and the lesser multiples: beyond them half a level is lost. */
+static void weights_of_e4m3_are_levels_exactly_near_the_largest(void **state)
+{
+	float row[3 * 8 + 4], scale;
+	struct matrix matrix;
+
+	(void)state;
+	for (int i = 0; i < 24; i++)
+		row[i] = ldexpf((float)(8 + i % 8), i / 8 - 20) * (i % 3 == 0 ? -1 : 1);
+	for (int i = 0; i < 4; i++)
+		row[24 + i] = ldexpf((float)(2 * i), -20);
+	assert_int_equal(matrix_pack(row, 1, COUNT(row), &matrix), 0);
+	assert_int_equal(matrix_to_levels(&matrix), 0);
+	for (size_t k = 0; k < COUNT(row); k++) {
+		int level = level_of(&matrix, 0, k, &scale);
+
+		assert_true((float)level * scale == row[k]);
+	}
+	matrix_done(&matrix);
+}
+
+static void a_block_of_nothing_is_nothing_and_no_nan_is_lost(void **state)
+{
+	enum { N_IN = 3 * LEVEL_BLOCK, N_OUT = 20, NAN_ROW = 2, ZERO_ROW = 4, N_ROWS = 6 };
+	uint64_t seed = 44;
+	struct trial trial;
+
+	(void)state;
+	trial_init(&trial, N_ROWS, N_IN, N_OUT, true, &seed);
+	for (size_t k = 0; k < N_IN; k++) {
+		trial.weights[7 * N_IN + k] = 0;
+		trial.x[ZERO_ROW * trial.ldx + k] = k % 2 == 0 ? 0 : -0x1p-140f;
+	}
+	matrix_put_row(&trial.matrix, 7, trial.weights + (size_t)7 * N_IN);
+	trial.x[NAN_ROW * trial.ldx + LEVEL_BLOCK + 5] = -NAN;
+	assert_int_equal(matrix_to_levels(&trial.matrix), 0);
+	for (size_t f = 0; f < n_families; f++) {
+		float *y = multiply(&trial, families[f]);
+
+		for (size_t i = 0; i < (size_t)N_ROWS * N_OUT; i++) {
+			float value = y[i / N_OUT * trial.ldy + i % N_OUT];
+
+			if (i / N_OUT == NAN_ROW)
+				assert_true(isnan(value));
+			else
+				assert_true((value == 0) == (i % N_OUT == 7 || i / N_OUT == ZERO_ROW));
+		}
+		free(y);
+	}
+	trial_done(&trial);
+}
+
 /* A matrix of zeros. */
 static struct matrix new_matrix(uint32_t n_out, uint32_t n_in, bool bf16)
 {
@@ -1744,6 +1935,11 @@ int main(void)
 		cmocka_unit_test(products_of_wide_inputs_are_the_sums_of_double_precision),
 		cmocka_unit_test(a_product_depends_on_neither_rows_nor_panels_beside_it),
 		cmocka_unit_test(a_product_is_summed_in_rising_order),
+		cmocka_unit_test(products_with_levels_are_sums_of_integers_block_by_block),
+		cmocka_unit_test(nor_does_one_with_levels),
+		cmocka_unit_test(a_weight_is_rounded_to_a_near_level),
+		cmocka_unit_test(weights_of_e4m3_are_levels_exactly_near_the_largest),
+		cmocka_unit_test(a_block_of_nothing_is_nothing_and_no_nan_is_lost),
 		cmocka_unit_test(an_output_put_in_stands_where_its_panel_says),
 		cmocka_unit_test(a_matrix_of_rows_put_in_is_the_matrix_packed),
 		cmocka_unit_test(a_panel_put_in_is_its_rows_put_in),

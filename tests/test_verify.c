@@ -115,6 +115,8 @@ static void production_numerics_are_other_numerics(void **state)
 	assert_true(production.n_sets_equal > production.n_sets / 2);
 }
 
+static const char *const NUMERICS_NAMES[] = { "production", "strict", "int8" };
+
 static void check_nano(enum numerics numerics, enum mla_form form, const char *kernels, size_t max_prompt)
 {
 	struct path dir = fixture_path("nano");
@@ -136,8 +138,8 @@ static void check_nano(enum numerics numerics, enum mla_form form, const char *k
 	            (numerics == NUMERICS_STRICT ? 0.995 : 0.98) * (double)report.n_argmax);
 	assert_true(report.largest_loss_error <= (numerics == NUMERICS_STRICT ? 0.005 : 0.01));
 	print_message("# nano, %s, %s: arg-max equal at %zu of %zu, loss within %.4f %%\n",
-	              numerics == NUMERICS_STRICT ? "strict" : "production", kernels, report.n_argmax_equal,
-	              report.n_argmax, 100 * report.largest_loss_error);
+	              NUMERICS_NAMES[numerics], kernels, report.n_argmax_equal, report.n_argmax,
+	              100 * report.largest_loss_error);
 }
 
 static const char *best_kernels(void)
@@ -155,6 +157,13 @@ static void so_it_does_in_production_numerics(void **state)
 {
 	(void)state;
 	check_nano(NUMERICS_PRODUCTION, MLA_AUTO, best_kernels(), tests_are_short() ? SHORT_PROMPT : 4000);
+}
+
+/* What the option may cost. The short tests' prompts are too few for the mean, but one is beyond index_topk. */
+static void weights_of_8_bits_cost_less_than_a_thousandth_of_the_loss(void **state)
+{
+	(void)state;
+	check_nano(NUMERICS_INT8, MLA_AUTO, best_kernels(), tests_are_short() ? 1000 : 4000);
 }
 
 /* Beyond index_topk (512) only with the prompt of 711 tokens. */
@@ -365,6 +374,7 @@ int main(void)
 		cmocka_unit_test(production_numerics_are_other_numerics),
 		cmocka_unit_test(the_default_model_says_what_it_said_in_training),
 		cmocka_unit_test(so_it_does_in_production_numerics),
+		cmocka_unit_test(weights_of_8_bits_cost_less_than_a_thousandth_of_the_loss),
 		cmocka_unit_test(so_it_does_with_either_form_and_family),
 		cmocka_unit_test(one_wrong_value_is_found_out),
 		cmocka_unit_test(one_wrong_value_of_the_default_model_is_found_out),
