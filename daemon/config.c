@@ -206,6 +206,17 @@ static int read_engine(const struct source *source, const struct key *key, const
 	return 0;
 }
 
+static int read_weights(const struct source *source, const struct key *key, const struct node *node,
+                        void *ret)
+{
+	const char *word = node->kind == NODE_SCALAR ? node->text : "";
+	bool *int8 = ret;
+
+	(void)key;
+	*int8 = strcmp(word, "int8") == 0;
+	return *int8 || strcmp(word, "exact") == 0 ? 0 : bad_value(source, node, "must be exact or int8");
+}
+
 static int read_reread(const struct source *source, const struct key *key, const struct node *node, void *ret)
 {
 	bool value;
@@ -348,6 +359,7 @@ static const struct key MODEL_KEYS[] = {
 	{ .name = "engine", .read = read_engine },
 	{ .name = "threads", .read = read_threads, .offset = AT(model.threads), .min = 1, .max = 256 },
 	{ .name = "nice", .read = read_nice, .offset = AT(model.nice), .min = 0, .max = 19 },
+	{ .name = "weights", .read = read_weights, .offset = AT(model.int8_weights) },
 	{ .name = "reread", .read = read_reread },
 	{ .name = "url", .read = not_built },
 	{ .name = "api_key_file", .read = not_built },

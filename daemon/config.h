@@ -44,6 +44,7 @@ struct config {
 		char *path; /* CONFIG_MODEL_NANO or a folder that is there; what is in it is not checked here */
 		unsigned threads; /* 1 to 256; 0: as many as the CPU affinity has */
 		int nice; /* 0 to 19 */
+		bool int8_weights; /* else as the checkpoint has them */
 	} model;
 	struct {
 		char *path;

@@ -24,6 +24,7 @@ static const struct fixed FIXED[] = {
 	FIXED_TEXT("model.path", model.path),
 	FIXED_VALUE("model.threads", model.threads),
 	FIXED_VALUE("model.nice", model.nice),
+	FIXED_VALUE("model.weights", model.int8_weights),
 	FIXED_TEXT("store.path", store.path),
 	FIXED_TEXT("store.inbox", store.inbox),
 	FIXED_TEXT("kv.path", kv.path),

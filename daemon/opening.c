@@ -40,6 +40,7 @@ static int open_pipeline(struct opening *opening, struct err *err)
 	const struct config *config = opening->config;
 	struct pipeline_settings settings = {
 		.n_threads = config->model.threads,
+		.int8_weights = config->model.int8_weights,
 		.store = { .path = config->store.path, .mode = DOCSTORE_WRITE },
 		.kv_path = config->kv.path,
 		.kv_budget_bytes = config->kv.budget_bytes,

@@ -51,7 +51,7 @@ enum skimctl_status {
 	"       skimctl model run [--tokens N] [--temperature T --top-p P --seed S] [--raw] [--dense] DIR " \
 	"PROMPT\n"                                                                                          \
 	"       skimctl model bench [--prompt N]... [--depth N]... [--decode N] [--dense] [--json] DIR\n"   \
-	"       each with [--threads N] [--chunk N] [--kernels NAME]"
+	"       each with [--threads N] [--chunk N] [--kernels NAME] [--int8]"
 
 int skimctl_read(int argc, char **argv);
 int skimctl_ask_question(int argc, char **argv);

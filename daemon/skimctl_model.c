@@ -33,15 +33,25 @@ struct model_options {
 };
 
 static const struct option OPTIONS[] = {
-	{ "production", no_argument, NULL, 'P' },    { "naive", no_argument, NULL, 'N' },
-	{ "golden", required_argument, NULL, 'g' },  { "max-prompt", required_argument, NULL, 'm' },
-	{ "threads", required_argument, NULL, 't' }, { "chunk", required_argument, NULL, 'c' },
-	{ "kernels", required_argument, NULL, 'k' }, { "prompt", required_argument, NULL, 'p' },
-	{ "depth", required_argument, NULL, 'd' },   { "decode", required_argument, NULL, 'D' },
-	{ "tokens", required_argument, NULL, 'n' },  { "temperature", required_argument, NULL, 'T' },
-	{ "top-p", required_argument, NULL, 'o' },   { "seed", required_argument, NULL, 's' },
-	{ "dense", no_argument, NULL, 'e' },         { "json", no_argument, NULL, 'j' },
-	{ "raw", no_argument, NULL, 'r' },           { NULL, 0, NULL, 0 },
+	{ "production", no_argument, NULL, 'P' },
+	{ "int8", no_argument, NULL, '8' },
+	{ "naive", no_argument, NULL, 'N' },
+	{ "golden", required_argument, NULL, 'g' },
+	{ "max-prompt", required_argument, NULL, 'm' },
+	{ "threads", required_argument, NULL, 't' },
+	{ "chunk", required_argument, NULL, 'c' },
+	{ "kernels", required_argument, NULL, 'k' },
+	{ "prompt", required_argument, NULL, 'p' },
+	{ "depth", required_argument, NULL, 'd' },
+	{ "decode", required_argument, NULL, 'D' },
+	{ "tokens", required_argument, NULL, 'n' },
+	{ "temperature", required_argument, NULL, 'T' },
+	{ "top-p", required_argument, NULL, 'o' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "dense", no_argument, NULL, 'e' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "raw", no_argument, NULL, 'r' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static bool add_to(unsigned long *list, size_t *n, const char *word)
@@ -65,6 +75,9 @@ static bool take_option(struct model_options *options, int option)
 	switch (option) {
 	case 'P':
 		options->engine.numerics = NUMERICS_PRODUCTION;
+		return true;
+	case '8':
+		options->engine.numerics = NUMERICS_INT8;
 		return true;
 	case 'N':
 		options->engine.mla_form = MLA_NAIVE;
@@ -165,8 +178,8 @@ static int model_info(struct model_options *options, int argc, char **argv)
 	       engine_tokenizer(engine) == NULL ? ", no tokenizer.json" : "");
 	printf("cache          %.0f bytes a token, blocks of %zu tokens\n",
 	       (double)info.block_bytes / (double)info.block_tokens, info.block_tokens);
-	printf("kernels        %s, %u threads, attention in the %s form\n", info.kernels, info.n_threads,
-	       info.mla_form);
+	printf("kernels        %s, %s, %u threads, attention in the %s form\n", info.kernels, info.numerics,
+	       info.n_threads, info.mla_form);
 	printf("fingerprint    %s\n", fingerprint);
 	engine_close(engine);
 	return SKIMCTL_OK;
@@ -201,8 +214,10 @@ static int model_verify(struct model_options *options, int argc, char **argv)
 	if (report.n_sets > 0)
 		printf("selected sets  %zu of %zu equal\n", report.n_sets_equal, report.n_sets);
 	if (report.n_argmax > 0)
-		printf("arg-max        %zu of %zu equal\nloss           off by %.4f %%\n",
-		       report.n_argmax_equal, report.n_argmax, 100 * report.largest_loss_error);
+		printf("arg-max        %zu of %zu equal\nloss           off by %.4f %% at most, %+.4f %% in "
+		       "all\n",
+		       report.n_argmax_equal, report.n_argmax, 100 * report.largest_loss_error,
+		       100 * (report.loss / report.golden_loss - 1));
 	if (report.n_texts > 0)
 		printf("texts          %zu of %zu tokenized alike\n", report.n_texts_equal, report.n_texts);
 	passes = verify_passes(&report, options->engine.numerics, &err);

@@ -92,6 +92,7 @@ int skimctl_open_pipeline(const struct skimctl_pipeline *settings, struct pipeli
 	if (r < 0)
 		return r;
 	open.n_threads = settings->n_threads > 0 ? (unsigned)settings->n_threads : config->model.threads;
+	open.int8_weights = config->model.int8_weights;
 	open.extract = config_extract_limits(config);
 	open.summary_length = config->summary.length;
 	open.audit.reading = config->audit.reading;

@@ -120,8 +120,10 @@ static void defaults_stand_where_nothing_is_said(void **state)
 	assert_int_equal(config->watch[0].n_ignore, 0);
 	assert_true(config->watch[0].markdown && config->watch[0].json);
 	assert_string_equal(config->model.path, CONFIG_MODEL_NANO);
+	assert_false(config->model.int8_weights);
 	assert_int_equal(config->model.threads, 0);
 	assert_int_equal(config->model.nice, 10);
+	assert_false(config->model.int8_weights);
 	assert_int_equal(config->watch[0].n_questions, 0);
 	assert_string_equal(config->store.path, "/var/lib/skimd/skimd.db");
 	assert_string_equal(config->store.inbox, "/var/lib/skimd/ask/inbox.db");
@@ -145,7 +147,8 @@ static void every_key_of_this_version_is_read(void **state)
 	                  "  - path: in2\n"
 	                  "    outbox: out\n"
 	                  "    outputs: []\n"
-	                  "model: {path: models/big, engine: local, threads: 16, nice: 0, reread: false}\n"
+	                  "model: {path: models/big, engine: local, threads: 16, nice: 0, weights: int8, "
+	                  "reread: false}\n"
 	                  "store: {path: state/skimd.db}\n"
 	                  "kv: {path: /elsewhere/kv.db, budget: 123, memory: 64M}\n"
 	                  "extract: {max_bytes: 3K}\n"
@@ -169,6 +172,7 @@ static void every_key_of_this_version_is_read(void **state)
 	assert_string_equal(config->model.path, at("models/big"));
 	assert_int_equal(config->model.threads, 16);
 	assert_int_equal(config->model.nice, 0);
+	assert_true(config->model.int8_weights);
 	assert_string_equal(config->store.path, at("state/skimd.db"));
 	assert_string_equal(config->kv.path, "/elsewhere/kv.db");
 	assert_true(config->kv.budget_bytes == 123);
@@ -477,6 +481,8 @@ static void wrong_types_and_bad_values_are_refused(void **state)
 	assert_refused(WATCH "log: {level: loud}\n",
 	               "4: key 'log.level': must be error, warning, info or debug");
 	assert_refused(WATCH "model: {engine: cloud}\n", "4: key 'model.engine': must be local");
+	assert_refused(WATCH "model: {weights: fp8}\n", "4: key 'model.weights': must be exact or int8");
+	assert_refused(WATCH "model: {weights: [int8]}\n", "4: key 'model.weights': must be exact or int8");
 	assert_refused("- watch\n", "1: keys with values are expected here");
 }
 
@@ -788,7 +794,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	}
 	if (read_text(plain.data) != 0)
 		fail_msg("%s", fixture.err.text);
-	assert_int_equal(n_keys, 40); /* none was taken for prose */
+	assert_int_equal(n_keys, 41); /* none was taken for prose */
 	config = fixture.config;
 	assert_false(config->extract.ocr);
 	assert_string_equal(config->extract.ocr_languages, "eng");
@@ -799,6 +805,7 @@ static void what_the_example_has_in_comments_are_the_defaults(void **state)
 	assert_true(config->watch[0].settle_ns == 5 * NS_PER_S &&
 	            config->watch[0].rescan_ns == 5 * NS_PER_MIN);
 	assert_string_equal(config->model.path, CONFIG_MODEL_NANO);
+	assert_false(config->model.int8_weights);
 	assert_true(config->model.threads == 0 && config->model.nice == 10);
 	assert_int_equal(config->watch[0].n_questions, 0);
 	assert_string_equal(config->store.path, "/var/lib/skimd/skimd.db");
@@ -887,13 +894,15 @@ static void keys_that_need_a_restart_are_named(void **state)
 {
 	(void)state;
 	assert_fixed(WATCH, WATCH "log: {level: debug}\nmetrics: {file: x.prom}\n", "");
-	assert_fixed(WATCH, WATCH "kv: {budget: 4096M, memory: auto}\nmodel: {path: nano}\n", "");
+	assert_fixed(WATCH, WATCH "kv: {budget: 4096M, memory: auto}\nmodel: {path: nano, weights: exact}\n",
+	             "");
 	assert_fixed(WATCH,
-	             WATCH "model: {path: in2, threads: 3, nice: 4}\nstore: {path: s.db}\n"
+	             WATCH "model: {path: in2, threads: 3, nice: 4, weights: int8}\nstore: {path: s.db}\n"
 	                   "kv: {path: k.db, budget: 5, memory: 6M}\n"
 	                   "extract: {max_bytes: 7, max_pages: 8, timeout: 9s}\nsummary: {length: long}\n"
 	                   "audit: {reading: false, dense_share: 0}\ncontrol: {socket: s, group: g}\n",
-	             "model.path, model.threads, model.nice, store.path, store.inbox, kv.path, kv.budget, "
+	             "model.path, model.threads, model.nice, model.weights, store.path, store.inbox, "
+	             "kv.path, kv.budget, "
 	             "kv.memory, "
 	             "extract.max_bytes, extract.max_pages, extract.timeout, summary.length, audit.reading, "
 	             "audit.dense_share, control.socket, control.group");
