@@ -13,6 +13,7 @@
 #include "bench/machine.h"
 #include "bench/options.h"
 #include "bench/process.h"
+#include "bench/rounding.h"
 #include "model/cache.h"
 #include "model/topk.h"
 
@@ -287,7 +288,7 @@ static void measure_busy(struct bench *bench)
 	context_free(shallow);
 }
 
-static void measure_all(struct bench *bench)
+static void measure_all(struct bench *bench, const char *dir)
 {
 	struct samples samples = { .prefill = { 0 } };
 
@@ -301,6 +302,7 @@ static void measure_all(struct bench *bench)
 	measure_scan(bench);
 	auditing_measure(bench);
 	measure_branches(bench);
+	rounding_measure(bench, dir);
 	if (bench->plan.has_bars)
 		measure_busy(bench);
 }
@@ -315,7 +317,7 @@ static int run_plan(const struct plan *plan, const char *dir, struct report *rep
 	if ((bench.r = machine_peaks(plan->n_threads, &peaks, &bench.err)) == 0 &&
 	    (bench.r = engine_open(&settings, &bench.engine, &bench.err)) == 0) {
 		report_peaks(report, &peaks);
-		measure_all(&bench);
+		measure_all(&bench, dir);
 	}
 	engine_close(bench.engine);
 	*err = bench.err;
