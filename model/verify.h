@@ -33,8 +33,8 @@ struct verify_report {
 int verify_run(const struct verify_settings *settings, struct verify_report *ret, struct err *err);
 
 /* Bars: strict: logits within 2e-4 of the largest, every set equal, arg-max equal at 99.5 % of positions, loss within
- * 0.5 %; production: loss within 1 %, arg-max at 98 %, logits within 5 % of the largest
- * where there is no arg-max; int8: as production, and the loss of all prompts within 0.1 %, if they have 3000 tokens. Token ids equal in all.
+ * 0.5 %; production: loss within 1 %, arg-max at 98 %, logits within 5 % of the largest where there is no arg-max; int8: as
+ * production, and the loss of all prompts within 0.1 %, if they have 3000 tokens. Token ids equal in all.
  * When it does not pass, why says what failed. */
 bool verify_passes(const struct verify_report *report, enum numerics numerics, struct err *why);
 
